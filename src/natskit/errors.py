@@ -1,0 +1,135 @@
+"""All errors of natskit, in one tree.
+
+::
+
+    Error
+    ├── DecodeError            text or bytes that are not what they should be
+    │   ├── InvalidKey         an nkey that does not decode, or has another role
+    │   ├── InvalidSubject     a subject that breaks the grammar
+    │   ├── InvalidToken       a JWT, creds or decorated file that does not decode
+    │   └── ConfigError        a server configuration, with file, line and column
+    ├── KeyUseError            a key that cannot do what was asked (sign without a seed, seal with a user key)
+    ├── VerifyError            a signature or a chain of trust that does not hold
+    ├── ClaimsError            claims that must not be issued; carries the issues found
+    ├── StoreError             the store on disk cannot do what was asked
+    │   ├── NotFound           no such operator, account, user, key, export ...
+    │   └── AlreadyExists      the name or file is taken
+    ├── UsageError             a command or call whose arguments do not fit together
+    ├── DeniedError            policy says no; carries the reason
+    │   └── AuthenticationError
+    ├── ProtocolError          a peer broke the NATS protocol; carries the text it is told
+    └── ServerError            a server cannot start or go on (address in use, no resolver ...)
+
+Messages name what happened, with which value, and what to do. They never hold a seed, a password or a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Error(Exception):
+    """Base of every error that natskit raises on purpose.
+
+    ``hint`` is the next thing to do, often a command to type; commands print it below the message.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DecodeError(Error):
+    """Text or bytes that are not what they should be."""
+
+
+class InvalidKey(DecodeError):
+    """An nkey that does not decode, or is of another role than asked for."""
+
+
+class InvalidSubject(DecodeError):
+    """A subject that breaks the grammar; ``subject`` is the offending text."""
+
+    def __init__(self, message: str, *, subject: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.subject = subject
+
+
+class InvalidToken(DecodeError):
+    """A JWT, creds or decorated file that does not decode."""
+
+
+class ConfigError(DecodeError):
+    """A server configuration that cannot be used. ``line`` counts from 1, ``column`` as ``server-config.md`` says."""
+
+    def __init__(
+        self, message: str, *, file: str = "", line: int = 0, column: int = 0, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.file = file
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}" if self.line else self.message
+
+
+class KeyUseError(Error):
+    """A key that cannot do what was asked: sign without a seed, seal with a user key."""
+
+
+class VerifyError(Error):
+    """A signature or a chain of trust that does not hold."""
+
+
+class ClaimsError(Error):
+    """Claims that must not be issued; ``issues`` are the findings, blocking ones first."""
+
+    def __init__(self, message: str, *, issues: Sequence[object] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.issues = tuple(issues)
+
+
+class StoreError(Error):
+    """The store on disk cannot do what was asked."""
+
+
+class NotFound(StoreError):
+    """No such operator, account, user, key, export or import."""
+
+
+class AlreadyExists(StoreError):
+    """The name or file is taken."""
+
+
+class UsageError(Error):
+    """Arguments that do not fit together."""
+
+
+class DeniedError(Error):
+    """Policy says no; the message is the reason."""
+
+
+class AuthenticationError(DeniedError):
+    """A login that is refused. The message is for the log; the peer is told ``reply`` only."""
+
+    def __init__(self, message: str, *, reply: str = "Authorization Violation", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reply = reply
+
+
+class ProtocolError(Error):
+    """A peer broke the protocol. ``reply`` is what it is told (empty: nothing), ``fatal`` whether it is cut off."""
+
+    def __init__(self, message: str, *, reply: str = "", fatal: bool = True, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reply = reply
+        self.fatal = fatal
+
+
+class ServerError(Error):
+    """A server cannot start or go on."""
