@@ -1,0 +1,83 @@
+from collections.abc import Callable
+
+from natskit.wire._core.index import Subscription
+from natskit.wire._core.output import Outbox, Output
+from natskit.wire._core.space import Space
+from natskit.wire._core.verdict import Verdicts
+
+class Connection(Output):
+    """One peer: parses what it sends, routes it, and queues what it is to receive. Opens no socket.
+
+    ``session`` is a :class:`natskit.wire.session.Session`. A new connection is AWAITING: only CONNECT is
+    understood. Limits of 0 or less mean unlimited.
+    """
+
+    session: object
+    max_control_line: int
+    max_payload: int
+    max_subscriptions: int
+    max_subscription_tokens: int
+    verbose: bool
+    pedantic: bool
+    no_responders: bool
+    echo: bool
+    headers: bool
+    def __init__(
+        self,
+        outbox: Outbox,
+        session: object,
+        *,
+        max_control_line: int = 4096,
+        max_payload: int = 1 << 20,
+        max_pending: int = 64 << 20,
+        max_subscriptions: int = 0,
+        max_subscription_tokens: int = 0,
+        stalls: bool = True,
+    ) -> None: ...
+    @property
+    def state(self) -> int: ...
+    @property
+    def space(self) -> Space | None: ...
+    def welcome(self, space: Space | None = None, *, anonymous: bool = False) -> None:
+        """Let the peer in before CONNECT: at once into ``space`` (no authentication), or, ``anonymous``,
+        after ``session.on_connect(None)`` when its first verb is not CONNECT."""
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Parse input. What it causes waits in the outputs of the receivers, flushed before this returns."""
+    def feed_eof(self) -> None:
+        """The peer will send no more: queued answers are flushed, then the connection is closed."""
+    def admit(
+        self,
+        space: Space,
+        *,
+        publish: Verdicts | None = None,
+        checks_subscribe: bool = False,
+        checks_deliver: bool = False,
+        tracks_replies: bool = False,
+    ) -> None:
+        """The peer is who it says: from now on it lives in ``space``. Ends the hold of ``on_connect``; goes on with
+        input that was held. Also used again later to replace permissions (same space): subscriptions stay."""
+    def close(self, reason: str, error: str = "", cause: str = "") -> None:
+        """Send ``-ERR 'error'`` (if any) and everything queued, then close. Idempotent."""
+    def cut(self, reason: str, cause: str = "") -> None:
+        """Close now; what is queued is lost. Idempotent."""
+    def error(self, text: str) -> None:
+        """Queue ``-ERR 'text'``; the connection stays."""
+    def pause(self) -> None:
+        """Stop reading and parsing until :meth:`resume`."""
+    def resume(self) -> None: ...
+    def subscriptions(self) -> list[Subscription]: ...
+    def unsubscribe(self, sid: bytes) -> bool:
+        """Remove a subscription (permissions shrank); False if there is none."""
+    @property
+    def subscription_count(self) -> int: ...
+    @property
+    def in_messages(self) -> int: ...
+    @property
+    def in_bytes(self) -> int: ...
+    @property
+    def pings_outstanding(self) -> int: ...
+    def ping(self) -> int:
+        """Queue PING; return how many are outstanding now."""
+    @property
+    def last_activity(self) -> int:
+        """Counts reads of input; compare two values to see whether the peer sent anything."""

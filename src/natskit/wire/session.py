@@ -1,0 +1,66 @@
+"""What the engine asks of, and tells to, the one who owns a connection.
+
+The engine (:class:`natskit.wire.Connection`) moves bytes. Everything that is not moving bytes is a call to its
+session: credentials, permissions, the log, timers. Calls are made while input is being parsed, so they must not
+block; all of them may call back into the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Session(Protocol):
+    """The owner of a connection. Subjects, queues and replies are raw bytes as the peer sent them."""
+
+    def on_connect(self, document: bytes | None) -> None:
+        """CONNECT came, with its JSON; ``None``: another verb came first and anonymous use is allowed.
+
+        The engine holds further input until ``connection.admit`` or ``connection.close`` is called, now or later.
+        """
+
+    def on_info(self, document: bytes) -> bool:
+        """INFO came from the peer; return whether its JSON is valid (if not, the connection is closed)."""
+
+    def on_first_pong(self) -> None:
+        """The first PONG after CONNECT has been queued; what is written now follows it."""
+
+    def on_pong(self) -> None:
+        """The peer answered a PING."""
+
+    def may_publish(self, subject: bytes) -> bool:
+        """May the peer publish? Asked once per subject and set of permissions, the answer is cached."""
+
+    def may_respond(self, subject: bytes) -> bool:
+        """Publishing is not allowed as such: is it an answer that ``on_request`` has promised? Never cached."""
+
+    def may_subscribe(self, subject: bytes, queue: bytes | None) -> bool:
+        """May the peer subscribe?"""
+
+    def may_deliver(self, subject: bytes, queue: bytes | None) -> bool:
+        """May messages on this literal subject reach the peer? Asked when a route is computed."""
+
+    def on_request(self, reply: bytes) -> None:
+        """A message with this reply was delivered (only if admitted with ``tracks_replies``)."""
+
+    def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
+        """The peer was told of a violation; for the log.
+
+        ``kind`` and ``detail``: "publish" (None), "reply" (None, the subject is the reply), "subscribe" (queue or
+        None), "tokens" (None), "subscriptions" (None: too many), "subject" (None: invalid).
+        """
+
+    def on_peer_error(self, text: bytes) -> None:
+        """The peer sent -ERR."""
+
+    def on_output(self) -> None:
+        """Bytes wait for ``connection.take()``; only for connections without a descriptor."""
+
+    def on_blocked(self, pending: int) -> None:
+        """The descriptor takes no more, ``pending`` bytes wait; 0: all of them are written."""
+
+    def on_stall(self, seconds: float) -> None:
+        """The peer publishes faster than its receivers read: call ``connection.resume()`` after that time."""
+
+    def on_close(self, reason: str, cause: str) -> None:
+        """The connection is closed; ``reason`` as in connz, ``cause`` for the log (may be empty)."""
