@@ -199,12 +199,17 @@ class Transform:
 
     def reverse(self, literal: str) -> str | None:
         """The subject that is rewritten into ``literal``; None if there is none. For strict transforms only."""
-        back = _inverse(self.source, self.destination)
-        return back.apply(literal) if back else None
+        return self.inverse().apply(literal)
+
+    def inverse(self) -> Transform:
+        """The transform that undoes this one, which must be strict. Its source is the pattern of all results.
+
+        Raises InvalidSubject if the destination does not keep every wildcard of the source.
+        """
+        return _inverse(self.source, self.destination)
 
 
-def _inverse(source: str, destination: str) -> Transform | None:
-    """The transform that undoes a strict one."""
+def _inverse(source: str, destination: str) -> Transform:
     pattern: list[str] = []
     order: list[int] = []
     for token in tokens(destination):
@@ -220,7 +225,7 @@ def _inverse(source: str, destination: str) -> Transform | None:
         if token == "*":
             number = next(wildcards, 0)
             if number not in order:
-                return None
+                raise _destination_error("not using all of the token wildcard(s)", destination)
             back.append(f"${order.index(number) + 1}")
         else:
             back.append(token)

@@ -1,0 +1,41 @@
+"""The account graph: who may publish and subscribe to what, who receives it under which subject, and why.
+
+Pure: no sockets, no files, no clock. A server routes by it and tools explain with it; nothing else decides who receives
+what.
+
+>>> from natskit.graph import Account, Export, Graph, Import
+>>> exporter = Account(id="A", exports=(Export(kind="stream", subject="orders.>"),))
+>>> importer = Account(id="B", imports=(Import(kind="stream", account="A", subject="orders.eu.*", local="eu.$1"),))
+>>> for delivery in Graph([exporter, importer], now=0).publish("A", "orders.eu.7").deliveries:
+...     print(delivery.account, delivery.subject, "-", delivery.because)
+A orders.eu.7 - published in A
+B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
+"""
+
+from __future__ import annotations
+
+from natskit.graph.account import Account, Export, Import, is_revoked
+from natskit.graph.graph import Change, Decision, Delivery, Graph, Refusal
+from natskit.graph.link import Link, RefusedImport
+from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
+from natskit.graph.reason import Reason, Rule
+
+__all__ = [
+    "EVERYTHING",
+    "Account",
+    "Change",
+    "Decision",
+    "Delivery",
+    "Export",
+    "Graph",
+    "Import",
+    "Link",
+    "Permissions",
+    "Reason",
+    "Refusal",
+    "RefusedImport",
+    "Responses",
+    "Rule",
+    "Verdict",
+    "is_revoked",
+]

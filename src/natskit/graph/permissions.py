@@ -1,0 +1,229 @@
+"""What a user may publish and subscribe to, and which rule says so.
+
+An entry is a pattern; subscribe entries may read ``"subject queue"``, where the queue may be a pattern too. No allow
+entry means everything is allowed; a deny entry always wins (spec/server-accounts.md section 3).
+
+Wildcards in the subject that is asked about are judged so that no message can slip through: an allow entry must
+*cover* it (``foo.*`` does not allow ``foo.>``), and a deny entry refuses it if it matches it token for token. A
+wildcard subscription that merely overlaps a deny entry is accepted; :meth:`Permissions.may_deliver` then keeps the
+denied messages away from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from natskit import subjects
+
+__all__ = ["EVERYTHING", "Permissions", "Responses", "Verdict"]
+
+
+class Verdict(Struct, frozen=True):
+    """An answer, and the rule that gave it in words: ``deny "a.secret"``."""
+
+    allowed: bool
+    rule: str
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+class Responses(Struct, frozen=True):
+    """Permission to answer the messages that were received, wherever their reply subject lies.
+
+    At most ``max_messages`` answers to each, within ``expires_s`` seconds; negative means without limit.
+    """
+
+    max_messages: int = 1
+    expires_s: float = 120.0
+
+
+class _Entries:
+    """One list of entries, literal ones in a table."""
+
+    __slots__ = ("literals", "patterns", "queued")
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self.literals: set[str] = set()
+        self.patterns: list[str] = []
+        self.queued: list[tuple[str, str]] = []
+        for entry in entries:
+            subject, *queue = entry.split()
+            if queue:
+                self.queued.append((subject, queue[0]))
+            elif subjects.has_wildcard(subject):
+                self.patterns.append(subject)
+            else:
+                self.literals.add(subject)
+
+    def __bool__(self) -> bool:
+        return bool(self.literals or self.patterns or self.queued)
+
+    def covering(self, subject: str) -> str | None:
+        """The entry without a queue under which all of ``subject`` falls."""
+        if subject in self.literals:
+            return subject
+        return next((pattern for pattern in self.patterns if subjects.covers(pattern, subject)), None)
+
+    def matching(self, subject: str) -> str | None:
+        """The entry without a queue that matches ``subject``, whose wildcards count as ordinary tokens."""
+        if subject in self.literals:
+            return subject
+        return next((pattern for pattern in self.patterns if subjects.matches(pattern, subject)), None)
+
+    def queues_covering(self, subject: str) -> Iterator[str]:
+        """The queues of the entries under whose subject all of ``subject`` falls."""
+        return (queue for pattern, queue in self.queued if subjects.covers(pattern, subject))
+
+    def queue_matching(self, subject: str, queue: str) -> str | None:
+        """The entry with a queue that matches both."""
+        for pattern, wanted in self.queued:
+            if subjects.matches(pattern, subject) and subjects.matches(wanted, queue):
+                return f"{pattern} {wanted}"
+        return None
+
+
+_NO_ALLOW_LIST = Verdict(True, "no allow list")
+
+
+class Permissions:
+    """The permissions of one user; immutable. Make one with :meth:`compile`.
+
+    The lists it was made from stay readable as ``publish_allow`` and so on.
+    """
+
+    __slots__ = (
+        "_publish_allow",
+        "_publish_deny",
+        "_subscribe_allow",
+        "_subscribe_deny",
+        "publish_allow",
+        "publish_deny",
+        "responses",
+        "subscribe_allow",
+        "subscribe_deny",
+    )
+
+    def __init__(
+        self,
+        publish_allow: tuple[str, ...],
+        publish_deny: tuple[str, ...],
+        subscribe_allow: tuple[str, ...],
+        subscribe_deny: tuple[str, ...],
+        responses: Responses | None,
+    ) -> None:
+        self.publish_allow = publish_allow
+        self.publish_deny = publish_deny
+        self.subscribe_allow = subscribe_allow
+        self.subscribe_deny = subscribe_deny
+        self.responses = responses
+        self._publish_allow = _Entries(publish_allow)
+        self._publish_deny = _Entries(publish_deny)
+        self._subscribe_allow = _Entries(subscribe_allow)
+        self._subscribe_deny = _Entries(subscribe_deny)
+
+    @classmethod
+    def compile(
+        cls,
+        pub_allow: Iterable[str] = (),
+        pub_deny: Iterable[str] = (),
+        sub_allow: Iterable[str] = (),
+        sub_deny: Iterable[str] = (),
+        responses: Responses | None = None,
+    ) -> Permissions:
+        """From four lists of valid entries. With ``responses`` an empty ``pub_allow`` allows nothing else."""
+        return cls(tuple(pub_allow), tuple(pub_deny), tuple(sub_allow), tuple(sub_deny), responses)
+
+    def __repr__(self) -> str:
+        lists = (self.publish_allow, self.publish_deny, self.subscribe_allow, self.subscribe_deny)
+        return f"Permissions.compile{(*lists, self.responses)!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Permissions) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return (
+            self.publish_allow,
+            self.publish_deny,
+            self.subscribe_allow,
+            self.subscribe_deny,
+            self.responses,
+        )
+
+    # what has to be asked at all
+
+    @property
+    def restricts_publish(self) -> bool:
+        """Whether :meth:`may_publish` can say no."""
+        return bool(self._publish_allow or self._publish_deny or self.responses)
+
+    @property
+    def restricts_subscribe(self) -> bool:
+        """Whether :meth:`may_subscribe` can say no."""
+        return bool(self._subscribe_allow or self._subscribe_deny)
+
+    @property
+    def filters_delivery(self) -> bool:
+        """Whether :meth:`may_deliver` can say no."""
+        return bool(self._subscribe_deny)
+
+    # answers
+
+    def may_publish(self, subject: str) -> Verdict:
+        """May the user publish on ``subject``? Answers to received messages are not judged here."""
+        denied = self._publish_deny.matching(subject)
+        if denied is not None:
+            return Verdict(False, f'deny "{denied}"')
+        if not self._publish_allow:
+            return Verdict(False, "only responses are allowed") if self.responses else _NO_ALLOW_LIST
+        allowed = self._publish_allow.covering(subject)
+        if allowed is None:
+            return Verdict(False, _not_listed("publish", self.publish_allow))
+        return Verdict(True, f'allow "{allowed}"')
+
+    def may_subscribe(self, subject: str, queue: str | None = None) -> Verdict:
+        """May the user subscribe to the pattern ``subject``, as a member of ``queue`` if given?"""
+        denied = self._denied(subject, queue)
+        if denied is not None:
+            return Verdict(False, f'deny "{denied}"')
+        if not self._subscribe_allow:
+            return _NO_ALLOW_LIST
+        if queue is not None:
+            queues = list(self._subscribe_allow.queues_covering(subject))
+            if queues:
+                return _judge_queue(queues, queue)
+        allowed = self._subscribe_allow.covering(subject)
+        if allowed is None:
+            return Verdict(False, _not_listed("subscribe", self.subscribe_allow))
+        return Verdict(True, f'allow "{allowed}"')
+
+    def may_deliver(self, subject: str, queue: str | None = None) -> bool:
+        """May a message on the literal ``subject`` reach a subscription of the user, of ``queue`` if given?"""
+        return self._denied(subject, queue) is None
+
+    def _denied(self, subject: str, queue: str | None) -> str | None:
+        denied = self._subscribe_deny.matching(subject)
+        if denied is None and queue is not None:
+            denied = self._subscribe_deny.queue_matching(subject, queue)
+        return denied
+
+
+def _judge_queue(queues: list[str], queue: str) -> Verdict:
+    for wanted in queues:
+        if subjects.matches(wanted, queue):
+            return Verdict(True, f'allow queue "{wanted}"')
+    return Verdict(False, f"queue is none of {', '.join(queues[:8])}")
+
+
+def _not_listed(verb: str, entries: tuple[str, ...]) -> str:
+    shown = ", ".join(f'"{entry}"' for entry in entries[:8])
+    return f"no {verb} allow entry covers it: {shown}{' ...' if len(entries) > 8 else ''}"
+
+
+EVERYTHING = Permissions.compile()
+"""No restriction."""

@@ -1,0 +1,63 @@
+"""Why a message is delivered or not: the rule that decided, and what it looked at."""
+
+from __future__ import annotations
+
+import enum
+
+from msgspec import Struct
+
+__all__ = ["Reason", "Rule"]
+
+
+class Rule(enum.Enum):
+    """What decided. The value is how it is called in messages."""
+
+    # delivered, because of
+    OWN_ACCOUNT = "own account"
+    PUBLIC_EXPORT = "public export"
+    LISTED_ACCOUNT = "listed account"
+    ACCOUNT_TOKEN = "account token position"
+    ACTIVATION = "activation"
+    # refused, because of
+    PERMISSION = "permission"
+    SUBJECT = "subject"
+    UNKNOWN_ACCOUNT = "unknown account"
+    ACCOUNT_NOT_IN_FORCE = "account not in force"
+    NO_EXPORT = "no export"
+    NOT_LISTED = "account not listed"
+    OTHER_ACCOUNT_TOKEN = "other account at token position"
+    NO_ACTIVATION = "activation missing"
+    ACTIVATION_INVALID = "activation invalid"
+    ACTIVATION_FOREIGN = "activation of another issuer"
+    ACTIVATION_OTHER_ACCOUNT = "activation for another account"
+    ACTIVATION_OTHER_KIND = "activation of another kind"
+    ACTIVATION_OTHER_SUBJECT = "activation for another subject"
+    ACTIVATION_NOT_YET_VALID = "activation not yet valid"
+    ACTIVATION_EXPIRED = "activation expired"
+    ACTIVATION_REVOKED = "activation revoked"
+    LOCAL_SUBJECT = "local subject"
+    DUPLICATE = "duplicate import"
+    CYCLE = "import cycle"
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """``text`` says it in a sentence; the other fields name the export, import, activation (its ``jti``) and
+    permission that decided, where there is one. ``granted``: it speaks for the delivery.
+
+    ``until``: the Unix second at which time alone changes this answer.
+    """
+
+    granted: bool
+    rule: Rule
+    text: str
+    export: str = ""
+    wanted: str = ""
+    activation: str = ""
+    permission: str = ""
+    until: int | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        return self.granted
