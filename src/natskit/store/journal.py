@@ -1,0 +1,209 @@
+"""Several files changed as one: all of them or none, whatever happens in between.
+
+A commit goes through two states that leave a trace in the folder ``root``, under names the Go tool ignores::
+
+    .natskit.prepare   the temporary files and folders that are being made; a process that died here is undone
+    .natskit.journal   every temporary file is whole and on disk; a process that died here is completed
+
+Turning the first into the second by a rename is the commit point. Both say the same, as JSON. Whoever takes the lock
+next calls :func:`recover`. A journal may have come with a copied or checked-out store, so it is not trusted: it can
+only rename a temporary file of ours within its folder and remove what lies below ``root``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+import msgspec
+
+from natskit.errors import StoreError
+
+from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused
+
+__all__ = ["Change", "commit", "pending", "recover"]
+
+_PREPARE, _JOURNAL = ".natskit.prepare", ".natskit.journal"
+_PREFIX, _SUFFIX = ".natskit-", ".tmp"
+_SYNC_ALL_ABOVE = 64
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One path and what becomes of it: a file with ``data`` and ``mode``, or nothing (``data`` None) if it is there.
+
+    A path that ends in a slash is a folder: made with ``mode`` (``data`` empty) or removed if empty (``data`` None).
+    """
+
+    path: str
+    data: bytes | None
+    mode: int = FILE_MODE
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A change as the journal has it: the temporary file ``staged`` (if any), the folders ``made`` on the way."""
+
+    path: str
+    staged: str = ""
+    made: tuple[str, ...] = ()
+    removed: bool = False
+
+
+def pending(root: str) -> bool:
+    """Whether a commit is under way or was cut short."""
+    return os.path.lexists(os.path.join(root, _JOURNAL)) or os.path.lexists(os.path.join(root, _PREPARE))
+
+
+def commit(root: str, changes: list[Change]) -> None:
+    """Carry out ``changes`` in order, all or nothing. The caller holds the lock of ``root``. Raises StoreError."""
+    entries = _entries(changes)
+    prepare, journal = os.path.join(root, _PREPARE), os.path.join(root, _JOURNAL)
+    try:
+        single = len(changes) == 1
+        _write(prepare, msgspec.json.encode(entries), FILE_MODE, sync=not single)
+        try:
+            _stage(entries, changes)
+        except BaseException:
+            _undo(root, entries)
+            os.unlink(prepare)
+            raise
+        if not single:
+            os.rename(prepare, journal)
+            _sync_directory(root)
+        _apply(root, entries)
+        os.unlink(prepare if single else journal)
+    except OSError as error:
+        raise refused(error, error.filename or root, "write") from None
+
+
+def recover(root: str) -> None:
+    """Finish or undo what a process that died has left. The caller holds the lock of ``root``."""
+    prepare, journal = os.path.join(root, _PREPARE), os.path.join(root, _JOURNAL)
+    for path, settle in ((journal, _apply), (prepare, _undo)):
+        data = read_bytes(path)
+        if data is None:
+            continue
+        try:
+            settle(root, msgspec.json.decode(data, type=list[_Entry]))
+        except msgspec.DecodeError:
+            if settle is _apply:
+                raise StoreError(f"`{path}` is damaged: move it away and check the store") from None
+        except OSError as error:
+            raise refused(error, error.filename or path, "recover") from None
+        os.unlink(path)
+
+
+# ---- one step each --------------------------------------------------------------------------------
+
+
+def _entries(changes: list[Change]) -> list[_Entry]:
+    mark = os.urandom(6).hex()
+    made: set[str] = set()
+    entries = []
+    for number, change in enumerate(changes):
+        folder, name = os.path.split(change.path)
+        if change.data is None:
+            entries.append(_Entry(change.path, removed=True))
+            continue
+        staged = os.path.join(folder, f"{_PREFIX}{mark}-{number}{_SUFFIX}") if name else ""
+        entries.append(_Entry(change.path, staged, tuple(_missing(folder, made))))
+    return entries
+
+
+def _missing(folder: str, made: set[str]) -> list[str]:
+    """The folders that must be made for ``folder``, outermost first, without those in ``made`` (to which they go)."""
+    missing: list[str] = []
+    while folder not in made and not os.path.isdir(folder):
+        made.add(folder)
+        missing.insert(0, folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _stage(entries: list[_Entry], changes: list[Change]) -> None:
+    together = len(entries) > _SYNC_ALL_ABOVE and sys.platform == "linux"
+    for entry, change in zip(entries, changes, strict=True):
+        for folder in entry.made:
+            make_dirs(folder, change.mode if entry.path == folder + "/" else DIR_MODE)
+            if not together:
+                _sync_directory(os.path.dirname(folder))
+        if entry.staged and change.data is not None:
+            _write(entry.staged, change.data, change.mode, sync=not together)
+    if together:
+        os.sync()
+
+
+def _apply(root: str, entries: list[_Entry]) -> None:
+    folders: dict[str, None] = {}
+    for entry in entries:
+        if entry.staged:
+            _rename(entry)
+        elif entry.removed:
+            _remove(root, entry.path)
+        folders[os.path.dirname(entry.path.rstrip("/"))] = None
+    for folder in folders:
+        _sync_directory(folder)
+
+
+def _undo(root: str, entries: list[_Entry]) -> None:
+    for entry in entries:
+        if entry.staged and _is_ours(entry):
+            _unlink(entry.staged)
+    for entry in reversed(entries):
+        for folder in reversed(entry.made):
+            if entry.path.startswith(folder + "/"):
+                _rmdir(folder)
+
+
+def _is_ours(entry: _Entry) -> bool:
+    folder, name = os.path.split(entry.staged)
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX) and folder == os.path.dirname(entry.path)
+
+
+def _rename(entry: _Entry) -> None:
+    if not _is_ours(entry):
+        raise StoreError(f"the journal of the store is not ours: it renames `{entry.staged}`")
+    with contextlib.suppress(FileNotFoundError):  # done before the process died
+        os.rename(entry.staged, entry.path)
+
+
+def _remove(root: str, path: str) -> None:
+    folder = os.path.realpath(os.path.dirname(path.rstrip("/")))
+    if os.path.commonpath([folder, os.path.realpath(root)]) != os.path.realpath(root):
+        raise StoreError(f"the journal of the store is not ours: it removes `{path}`")
+    _rmdir(path) if path.endswith("/") else _unlink(path)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _rmdir(path: str) -> None:
+    with contextlib.suppress(OSError):  # not there, or holds something that is not ours
+        os.rmdir(path)
+
+
+def _write(path: str, data: bytes, mode: int, *, sync: bool) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        if sync:
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_directory(path: str) -> None:
+    """Make renames in a folder last through a power cut, where the file system can."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,249 @@
+"""The folder of one operator: its token, accounts, users (spec/nsc.md 1.4).
+
+Everything is read when asked for; tokens are verified before their claims are handed out.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from natskit.errors import DecodeError, Error, NotFound, StoreError, VerifyError
+
+from .files import read_bytes, read_text, sub_directories
+from .names import file_name
+
+if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims, OperatorClaims, UserClaims
+
+__all__ = ["Info", "OperatorStore", "find_store", "is_operator_folder", "operator_names"]
+
+INFO_NAME = ".nsc"
+_Claims = TypeVar("_Claims")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+class Info(msgspec.Struct):
+    """The content of ``.nsc``, which makes a folder an operator's store."""
+
+    managed: bool = False
+    name: str = ""
+    env: str = ""
+    kind: str = ""
+    version: str = ""
+
+    @classmethod
+    def read(cls, folder: str) -> Info | None:
+        """What makes ``folder`` an operator's store, None if it is none. Raises StoreError."""
+        path = os.path.join(folder, INFO_NAME)
+        data = read_bytes(path) if os.path.isfile(path) else None
+        if data is None:
+            return None
+        try:
+            info = msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"`{path}` is damaged: {error}") from None
+        return info if info.kind == "operator" and info.name else None
+
+    def encode(self, *, as_in_2019: bool = False) -> dict[str, object]:
+        """The members in the order of the file."""
+        members: dict[str, object] = {"managed": self.managed, "name": self.name}
+        if as_in_2019:
+            members["env"] = self.name
+        members |= {"kind": "operator", "version": "1"}
+        return members | {"last_update_check": 0} if as_in_2019 else members
+
+
+def is_operator_folder(folder: str) -> bool:
+    """Whether ``folder`` is an operator's store; a damaged one counts."""
+    try:
+        return Info.read(folder) is not None
+    except StoreError:
+        return True
+
+
+def operator_names(stores_root: str) -> list[str]:
+    """Names of the folders of ``stores_root`` that are operator stores, sorted."""
+    return list(iter_operators(stores_root)) if stores_root else []
+
+
+def iter_operators(stores_root: str) -> Iterator[str]:
+    """Like :func:`operator_names`, one at a time."""
+    for name in sub_directories(stores_root):
+        if os.path.isfile(os.path.join(stores_root, name, INFO_NAME)):
+            yield name
+
+
+def find_store(stores_root: str, name: str) -> OperatorStore:
+    """The store of the operator in the folder ``name``. Raises NotFound."""
+    folder = os.path.join(stores_root, name)
+    info = Info.read(folder) if name and "/" not in name else None
+    if info is None:
+        raise NotFound(f"`{folder}` is not a valid data directory: stat {folder}/.nsc: no such file or directory")
+    return OperatorStore(folder, info)
+
+
+class OperatorStore:
+    """One operator's folder. ``name`` is that of ``.nsc``: it names the token's file and the creds folder."""
+
+    __slots__ = ("info", "path")
+
+    def __init__(self, path: str, info: Info) -> None:
+        self.path = path
+        self.info = info
+
+    @property
+    def name(self) -> str:
+        """The operator's name."""
+        return self.info.name
+
+    @property
+    def managed(self) -> bool:
+        """Whether the operator is somebody else's: its key is not here, and account tokens go to its server."""
+        return self.info.managed
+
+    # ---- where things are
+
+    @property
+    def operator_path(self) -> str:
+        """The file of the operator's token."""
+        return os.path.join(self.path, file_name(self.name))
+
+    @property
+    def accounts_path(self) -> str:
+        """The folder of the accounts."""
+        return os.path.join(self.path, "accounts")
+
+    def account_folder(self, account: str) -> str:
+        """The folder of an account."""
+        return os.path.join(self.accounts_path, account)
+
+    def account_path(self, account: str) -> str:
+        """The file of an account's token."""
+        return os.path.join(self.account_folder(account), file_name(account))
+
+    def users_folder(self, account: str) -> str:
+        """The folder of an account's users."""
+        return os.path.join(self.account_folder(account), "users")
+
+    def user_path(self, account: str, user: str) -> str:
+        """The file of a user's token."""
+        return os.path.join(self.users_folder(account), file_name(user))
+
+    # ---- names
+
+    def iter_accounts(self) -> Iterator[str]:
+        """Names of the accounts that have a token, sorted, one at a time."""
+        for name in sub_directories(self.accounts_path):
+            if os.path.isfile(os.path.join(self.accounts_path, name, f"{name}.jwt")):
+                yield name
+
+    def accounts(self) -> list[str]:
+        """Names of the accounts, sorted."""
+        return list(self.iter_accounts())
+
+    def users(self, account: str) -> list[str]:
+        """Names of an account's users, sorted."""
+        try:
+            files = os.listdir(self.users_folder(account))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"cannot list `{self.users_folder(account)}`: {error.strerror}") from None
+        return sorted(name[:-4] for name in files if name.endswith(".jwt"))
+
+    def has_account(self, account: str) -> bool:
+        """Whether there is an account of this name."""
+        return bool(account) and "/" not in account and os.path.isfile(self.account_path(account))
+
+    def has_user(self, account: str, user: str) -> bool:
+        """Whether the account has a user of this name."""
+        return bool(user) and "/" not in user and os.path.isfile(self.user_path(account, user))
+
+    # ---- tokens: bare text, unverified
+
+    def operator_token(self) -> str:
+        """The operator's token. Raises NotFound."""
+        return _token(self.operator_path, f"operator {self.name} does not exist")
+
+    def account_token(self, account: str) -> str:
+        """An account's token. Raises NotFound."""
+        if "/" in account or not account:
+            raise NotFound(f"account {account} does not exist in the current operator")
+        return _token(self.account_path(account), f"account {account} does not exist in the current operator")
+
+    def user_token(self, account: str, user: str) -> str:
+        """A user's token. Raises NotFound."""
+        if "/" in user or not user:
+            raise NotFound(f"user {user} does not exist in the current account")
+        return _token(self.user_path(account, user), f"user {user} does not exist in the current account")
+
+    # ---- claims: verified
+
+    def operator(self) -> OperatorClaims:
+        """The operator's claims. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import OperatorClaims
+
+        return _decode(self.operator_token(), OperatorClaims, self.operator_path)
+
+    def account(self, account: str) -> AccountClaims:
+        """An account's claims. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import AccountClaims
+
+        return _decode(self.account_token(account), AccountClaims, self.account_path(account))
+
+    def user(self, account: str, user: str) -> UserClaims:
+        """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import UserClaims
+
+        return _decode(self.user_token(account, user), UserClaims, self.user_path(account, user))
+
+    # ---- by key
+
+    def find_account(self, public: str) -> str | None:
+        """Name of the account whose identity key is ``public``; unreadable accounts are passed over."""
+        for name in self.iter_accounts():
+            if _is_about(self.account_path(name), public):
+                return name
+        return None
+
+    def find_user(self, account: str, public: str) -> str | None:
+        """Name of the account's user whose key is ``public``; unreadable users are passed over."""
+        for name in self.users(account):
+            if _is_about(self.user_path(account, name), public):
+                return name
+        return None
+
+
+def _token(path: str, missing: str) -> str:
+    text = read_text(path)
+    if text is None:
+        raise NotFound(missing)
+    return text.strip()
+
+
+def _decode(token: str, kind: type[_Claims], path: str) -> _Claims:
+    from natskit.jwt import decode
+
+    try:
+        return decode(token, kind)
+    except (DecodeError, VerifyError) as error:
+        raise type(error)(f"error loading jwt `{path}`: {error}") from None
+
+
+def _is_about(path: str, public: str) -> bool:
+    """Whether the token in ``path`` is valid and its subject is ``public``. Most are told apart without verifying."""
+    from natskit.jwt import decode
+
+    try:
+        token = _token(path, "")
+        payload = token.split(".")[1].encode()
+        if public.encode() not in binascii.a2b_base64(payload.translate(_URL_SAFE) + b"=="):
+            return False
+        return decode(token).subject == public
+    except (Error, IndexError, ValueError):
+        return False

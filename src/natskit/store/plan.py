@@ -1,0 +1,169 @@
+"""A plan: everything a command will change on disk, collected first and then carried out all or nothing.
+
+Commands resolve, validate and sign while they fill a plan; nothing is written before :meth:`Plan.commit`, so a command
+that is refused leaves no trace. The order on disk is keys, then tokens, then creds, then removals, then the context in
+``nsc.json``: what refers to something comes after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from natskit.errors import StoreError
+from natskit.nkeys import KeyPair
+
+from . import journal
+from .config import go_json
+from .files import FILE_MODE, read_bytes, refused
+from .journal import Change
+from .keystore import GITIGNORE, Owner
+from .operator_store import INFO_NAME, Info, OperatorStore
+
+if TYPE_CHECKING:
+    from .workspace import Workspace
+
+__all__ = ["Committed", "Plan"]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit did: absolute paths of files that were written and removed, in order."""
+
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Plan:
+    """Changes to the stores and the keystore of a workspace, not yet made."""
+
+    __slots__ = ("_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._keys: dict[str, Change] = {}
+        self._tokens: dict[str, Change] = {}
+        self._creds: dict[str, Change] = {}
+        self._removals: dict[str, None] = {}
+        self._last: dict[str, None] = {}
+        self._context: dict[str, str] = {}
+
+    # ---- filling it
+
+    def key(self, pair: KeyPair, owner: Owner | None = None) -> str:
+        """Store the seed of ``pair``; return its path. Raises StoreError if another key is there."""
+        keystore = self.workspace.keystore
+        path = keystore.path_of(pair.public, owner)
+        seed = pair.seed.encode()
+        self._add_keystore_base()
+        there = read_bytes(path)
+        if there is not None and there.strip() != seed:
+            raise StoreError(f"key `{path}` already exists and is different")
+        if there is None:
+            self._keys[path] = Change(path, seed)
+        return path
+
+    def creds(self, path: str, text: str) -> str:
+        """Write a creds file; return its path."""
+        self._add_keystore_base()
+        self._creds[path] = Change(path, text.encode())
+        return path
+
+    def operator_folder(self, store: OperatorStore, *, as_in_2019: bool = False) -> None:
+        """Make the folder of a new operator, with ``.nsc`` and ``accounts/``."""
+        self.file(os.path.join(store.path, INFO_NAME), go_json(store.info.encode(as_in_2019=as_in_2019)))
+        self.folder(store.accounts_path)
+
+    def info(self, store: OperatorStore, info: Info) -> None:
+        """Write ``.nsc`` again."""
+        self.file(os.path.join(store.path, INFO_NAME), go_json(info.encode()))
+
+    def token(self, path: str, token: str) -> str:
+        """Write a bare token, as store files hold it; return its path."""
+        return self.file(path, token.encode())
+
+    def file(self, path: str, data: bytes, mode: int = FILE_MODE) -> str:
+        """Write any other file; return its path."""
+        self._removals.pop(path, None)
+        self._tokens[path] = Change(path, data, mode)
+        return path
+
+    def folder(self, path: str) -> None:
+        """Make a folder, if it is not there."""
+        self._tokens[path + "/"] = Change(path + "/", b"", 0o700)
+
+    def remove(self, path: str) -> None:
+        """Remove a file of the stores root, or (path with a final slash) a folder of it if it is empty by then."""
+        self._tokens.pop(path, None)
+        self._removals[path] = None
+
+    def discard(self, path: str) -> None:
+        """Remove a seed or creds file, and its folder if that is empty then. Done last, when no token needs it."""
+        self._last[path] = None
+
+    def select(self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None) -> None:
+        """Change the current context; None keeps."""
+        given = {"operator": operator, "account": account, "store_root": store_root}
+        self._context |= {name: value for name, value in given.items() if value is not None}
+
+    # ---- asking it
+
+    @property
+    def planned_keys(self) -> tuple[str, ...]:
+        """Paths of the seeds that would be stored."""
+        return tuple(self._keys)
+
+    def pending_data(self, path: str) -> bytes | None:
+        """What the plan would write to ``path``, None if it does not write it."""
+        for part in (self._tokens, self._keys, self._creds):
+            if path in part:
+                return part[path].data
+        return None
+
+    # ---- doing it
+
+    def commit(self) -> Committed:
+        """Carry it out. Raises StoreError; then nothing has changed."""
+        changes = [change for change in self._changes() if not self._is_there(change)]
+        with self.workspace.locked():
+            if changes:
+                journal.commit(self.workspace.journal_root, changes)
+            discarded = [path for path in self._last if _discard(path)]
+            if self._context:
+                self.workspace.save_context(**self._context)
+        written = tuple(each.path for each in changes if each.data is not None and not each.path.endswith("/"))
+        removed = tuple(each.path for each in changes if each.data is None)
+        return Committed(written, (*removed, *discarded))
+
+    def _changes(self) -> list[Change]:
+        removals = [Change(path, None) for path in self._removals]
+        return [*self._keys.values(), *self._tokens.values(), *self._creds.values(), *removals]
+
+    @staticmethod
+    def _is_there(change: Change) -> bool:
+        if change.data is None:
+            return not os.path.lexists(change.path)
+        if change.path.endswith("/"):
+            return os.path.isdir(change.path)
+        return read_bytes(change.path) == change.data
+
+    def _add_keystore_base(self) -> None:
+        keystore = self.workspace.keystore
+        if "NSC_NO_GIT_IGNORE" not in self.workspace.environ and not os.path.exists(keystore.gitignore):
+            self._keys[keystore.gitignore] = Change(keystore.gitignore, GITIGNORE)
+        for folder in keystore.base_folders:
+            self._keys[folder + "/"] = Change(folder + "/", b"", 0o700)
+
+
+def _discard(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise refused(error, path, "remove") from None
+    with contextlib.suppress(OSError):  # not empty
+        os.rmdir(os.path.dirname(path))
+    return True

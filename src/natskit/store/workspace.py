@@ -1,0 +1,309 @@
+"""One run of nsc: its directories, configuration, keystore and current operator and account.
+
+::
+
+    workspace = Workspace.open(os.environ)
+    store = workspace.operator()            # the current operator's store
+    name = workspace.account_name("")       # the current account, or the one asked for
+    with workspace.locked():                # whoever reads in order to write holds the lock
+        plan = Plan(workspace)
+        ...
+        plan.commit()
+
+Source: spec/nsc.md 1 and 2.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from natskit.errors import NotFound, StoreError, UsageError
+
+from . import journal
+from .config import Config
+from .context import Found, from_directory
+from .directories import Flags, resolve
+from .files import make_dirs, read_text
+from .journal import Change
+from .keystore import Keystore, NamedKeystore
+from .lock import Lock
+from .operator_store import OperatorStore, find_store, iter_operators, operator_names
+from .profile import Profile, remembered
+
+if TYPE_CHECKING:
+    from natskit.jwt import Claims
+    from natskit.nkeys import KeyPair
+
+__all__ = ["Workspace"]
+
+_V1_HEADER = "eyJ0eXAiOiJqd3QiLCJhbGciOiJlZDI1NTE5In0."
+
+
+class Workspace:
+    """The state that a command works on. Open one with :meth:`open`."""
+
+    __slots__ = (
+        "_lock",
+        "account_given",
+        "clock",
+        "config",
+        "cwd",
+        "cwd_only",
+        "directories",
+        "environ",
+        "from_cwd",
+        "keystore",
+        "profile",
+    )
+
+    config: Config
+
+    def __init__(self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float]) -> None:
+        self.environ = environ
+        self.clock = clock
+        self.cwd = cwd
+        self.cwd_only = "NSC_CWD_ONLY" in environ
+        self.profile = _profile(environ, flags, cwd)
+        self.directories = resolve(environ, flags, cwd, self.profile)
+        keystore = NamedKeystore if self.profile is Profile.Y2019 else Keystore
+        self.keystore = keystore(self.directories.keystore)
+        self.from_cwd = False
+        self.account_given = flags.account or environ.get("NSC_ACCOUNT", "")
+        self._lock: Lock | None = None
+        self._configure(flags)
+
+    @classmethod
+    def open(
+        cls,
+        environ: Mapping[str, str],
+        flags: Flags | None = None,
+        cwd: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> Workspace:
+        """Find everything; on a first run make the configuration and the stores root.
+
+        ``clock`` gives Unix seconds. Raises StoreError (unreadable configuration, folder that cannot be made),
+        UsageError (unknown profile), NotFound (``flags.operator`` or ``$NSC_OPERATOR`` is not in the stores).
+        """
+        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock)
+
+    # ---- opening
+
+    def _configure(self, flags: Flags) -> None:
+        make_dirs(self.directories.config)
+        config = None if self.cwd_only else Config.read(self.directories.config_file)
+        first_run = config is None and not self.cwd_only
+        self.config = config or Config()
+        if first_run:
+            self._initialize()
+        else:
+            self._apply(from_directory(self.cwd))
+        if flags.data_dir or flags.all_dirs:
+            self.config.store_root = self.directories.stores
+        self._settle()
+        operator = flags.operator or self.environ.get("NSC_OPERATOR", "")
+        if operator:
+            self.use_operator(operator)
+        self._recover()
+
+    def _initialize(self) -> None:
+        """Make and save the first configuration, unless another process has done so by now."""
+        make_dirs(self.directories.stores)
+        with Lock(self.directories.config):
+            config = Config.read(self.directories.config_file)
+            self.config = config or Config(self.directories.stores, "", "", "nats-io/nsc", self.now())
+            if config is None:
+                self._settle()
+                self._write_config()
+
+    def _apply(self, found: Found | None) -> None:
+        if found is not None:
+            self.from_cwd = True
+            self.config.store_root = found.store_root
+            self.config.operator = found.operator or self.config.operator
+            self.config.account = found.account or self.config.account
+
+    # ---- locking and writing
+
+    @property
+    def journal_root(self) -> str:
+        """The folder that holds lock and journal: the stores root, or the keystore if there is none."""
+        return self.config.store_root or self.keystore.root
+
+    def locked(self) -> Lock:
+        """The lock, to hold (``with``) from reading to committing. Nests."""
+        if self._lock is None or os.path.dirname(self._lock.path) != self.journal_root:
+            make_dirs(self.journal_root)
+            self._lock = Lock(self.journal_root)
+        return self._lock
+
+    def _recover(self) -> None:
+        root = self.journal_root
+        if root and journal.pending(root) and os.access(root, os.W_OK):
+            with self.locked():
+                journal.recover(root)
+
+    def save_context(
+        self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None
+    ) -> None:
+        """Change and save the current context; None keeps. Raises UsageError under ``$NSC_CWD_ONLY``."""
+        if self.cwd_only:
+            return
+        if store_root is not None:
+            self.config.store_root = store_root
+        if operator is not None:
+            self.config.operator = operator
+        if account is not None:
+            self.config.account = account
+        self._settle()
+        self._write_config()
+
+    def _write_config(self) -> None:
+        data = self.config.encode(with_cluster=self.profile is Profile.Y2019)
+        journal.commit(self.directories.config, [Change(self.directories.config_file, data)])
+
+    # ---- the current operator and account
+
+    def _settle(self) -> None:
+        """Fill the defaults: none to choose from: none; one: that one; several: the configured one if it exists."""
+        config = self.config
+        config.operator = _sane(config.operator, iter_operators(config.store_root) if config.store_root else iter(()))
+        store = self._current_store()
+        config.account = _sane(config.account, store.iter_accounts()) if store else ""
+
+    def _current_store(self) -> OperatorStore | None:
+        try:
+            return find_store(self.config.store_root, self.config.operator) if self.config.operator else None
+        except StoreError:
+            return None
+
+    @property
+    def stores_root(self) -> str:
+        """The folder whose sub-folders are operator stores; empty under ``$NSC_CWD_ONLY`` outside of a store."""
+        return self.config.store_root
+
+    def operators(self) -> list[str]:
+        """Names of all operators in the stores root, sorted."""
+        return operator_names(self.stores_root)
+
+    def operator(self, name: str = "") -> OperatorStore:
+        """The store of operator ``name``, default the current one. Raises UsageError if there is none, NotFound."""
+        name = name or self.config.operator
+        if not name:
+            raise UsageError("set an operator -- 'nsc env -o operatorName'")
+        return find_store(self.stores_root, name)
+
+    def use_operator(self, name: str) -> OperatorStore:
+        """Make ``name`` the operator of this run, without saving. Raises NotFound."""
+        self.check_operator(name)
+        if name != self.config.operator:
+            self.config.operator, self.config.account = name, ""
+            self._settle()
+        return self.operator()
+
+    def check_operator(self, name: str) -> None:
+        """Raises NotFound unless there is an operator ``name``."""
+        if name not in self.operators():
+            raise NotFound(f'operator "{name}" not in `{self.stores_root}`', hint="nsc list operators")
+
+    def account_name(self, given: str = "") -> str:
+        """The account to work on: ``given`` (a name or public key) or the current one. Raises NotFound, UsageError."""
+        store = self.operator()
+        name = given or self.account_given or self.config.account or self._account_of_cwd(store)
+        if not name:
+            raise UsageError("an account is required")
+        return self.find_account(store, name)
+
+    def find_account(self, store: OperatorStore, given: str) -> str:
+        """The name of the account that ``given`` (a name or public key) means. Raises NotFound."""
+        from natskit.nkeys import Role, is_public
+
+        if store.has_account(given):
+            return given
+        if is_public(given, Role.ACCOUNT):
+            name = store.find_account(given)
+            if name is None:
+                raise NotFound(f"no account found with public key {given}")
+            return name
+        raise NotFound(f'"{given}" not in accounts for operator "{store.name}" in `{self.stores_root}`')
+
+    def _account_of_cwd(self, store: OperatorStore) -> str:
+        inside = os.path.relpath(self.cwd, store.accounts_path).split(os.sep)[0]
+        return inside if store.has_account(inside) else ""
+
+    # ---- gates
+
+    def check_generation(self) -> None:
+        """Refuse an operator of the other generation, then a keystore of the old layout. Raises StoreError."""
+        store = self._current_store()
+        token = read_text(store.operator_path) if store else None
+        if store and token:
+            is_v1 = token.startswith(_V1_HEADER)
+            if is_v1 and self.profile is Profile.CURRENT:
+                raise StoreError(_v1_message(store.name), hint="to work on it as it is, set NSC_PROFILE=2019")
+            if not is_v1 and self.profile is Profile.Y2019:
+                raise StoreError(
+                    f"operator {store.name} has version 2 tokens, the 2019 profile works on version 1 only",
+                    hint="leave the profile: nsc env --profile current",
+                )
+        if self.keystore.is_outdated():
+            raise StoreError(
+                f"the keystore `{self.keystore.root}` needs migration - type `nsc keys migrate` to update",
+                hint="or, to use it as it is: NSC_PROFILE=2019",
+            )
+
+    # ---- time and signing
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(self.clock())
+
+    def sign(self, claims: Claims, signer: KeyPair) -> str:
+        """The token of ``claims``, in the version of the profile, issued now."""
+        from natskit.jwt import encode
+
+        return encode(claims, signer, issued_at=self.now(), version=self.profile.token_version)
+
+
+def _sane(configured: str, candidates: Iterator[str]) -> str:
+    first = list(islice(candidates, 2))
+    if len(first) < 2:
+        return first[0] if first else ""
+    return configured if configured in first or configured in candidates else ""
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"
+
+
+def _profile(environ: Mapping[str, str], flags: Flags, cwd: str) -> Profile:
+    """``$NSC_PROFILE``, else what the stores root remembers, else what ``~/.nsc/nats`` does, else today's."""
+    chosen = environ.get("NSC_PROFILE")
+    if chosen:
+        return Profile.parse(chosen)
+    today = resolve(environ, flags, cwd, Profile.CURRENT)
+    config = Config.read(today.config_file) if "NSC_CWD_ONLY" not in environ else None
+    explicit = flags.data_dir or flags.all_dirs
+    root = config.store_root if config and config.store_root and not explicit else today.stores
+    found = remembered(root)
+    if found is None and not (explicit or flags.config_dir or environ.get("NSC_HOME")):
+        found = remembered(os.path.join(today.home, ".nsc", "nats"))
+    return found or Profile.CURRENT
+
+
+def _v1_message(operator: str) -> str:
+    return (
+        "This version of nsc only supports jwtV2.\n"
+        "If a service provider runs the operator, fetch its current token:\n"
+        '"nsc add operator --force -u <url provided by your service>"\n'
+        f"If the operator `{operator}` is yours and you have its key:\n"
+        '"nsc upgrade-jwt"\n'
+        'A tool that still writes version 1 is "nsc update --version 0.5.0".'
+    )
