@@ -1,0 +1,67 @@
+"""Who is at the other end: its state, its place, what it may do and what it listens to."""
+
+from libc.stdint cimport uint64_t
+
+from natskit.wire._core.index cimport Subscription
+from natskit.wire._core.output cimport Output
+from natskit.wire._core.route cimport Route
+from natskit.wire._core.space cimport Space
+from natskit.wire._core.verdict cimport Verdicts
+
+cdef enum:
+    MEMO = 128
+
+cdef class Peer(Output):
+    cdef public object session
+    cdef int phase
+    # what CONNECT asked for
+    cdef public bint pedantic
+    cdef public bint no_responders
+    cdef bint is_verbose
+    # limits
+    cdef public size_t max_control_line
+    cdef public long max_payload
+    cdef public long max_subscriptions
+    cdef public long max_subscription_tokens
+    # where it lives and what it may do
+    cdef Space home
+    cdef Verdicts verdicts
+    cdef bint checks_subscribe
+    cdef bint checks_deliver
+    cdef bint connecting            # a CONNECT waits for its verdict
+    cdef bint pong_due              # the next PONG is the first after CONNECT
+    cdef bint paused
+    cdef bint parsing
+    cdef bint writing               # waits for the descriptor to take more
+    # what it listens to, by sid
+    cdef dict subs
+    # input that waits for its rest
+    cdef char *held
+    cdef size_t held_start
+    cdef size_t held_end
+    cdef size_t held_capacity
+    cdef size_t wanted              # parsing before so many bytes are there is in vain
+    cdef int skipping               # the verb whose line is being ignored, or -1
+    # the last subject it published on: "PUB subject "
+    cdef char memo[MEMO]
+    cdef size_t memo_size
+    cdef Route memo_route
+    # statistics
+    cdef uint64_t messages
+    cdef uint64_t bytes
+    cdef uint64_t reads
+    cdef int pings
+    # why it ends
+    cdef str reason
+    cdef str cause
+    cdef int admitted(self) except -1
+    cdef int ok(self) except -1
+    cdef int report(self, bytes text) except -1
+    cdef int leave_space(self) except -1
+    cdef int remove(self, Subscription subscription) except -1
+    cdef int hold(self, const char *data, size_t size) except -1
+    cdef int squeeze(self) except -1
+    cdef int release_held(self) except -1
+    cdef int end(self) except -1
+    cdef int go_on(self) except -1
+    cdef int writable(self) except -1

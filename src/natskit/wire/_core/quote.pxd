@@ -1,0 +1,3 @@
+"""Text of the peer inside our messages."""
+
+cdef bytes quoted(bytes text)

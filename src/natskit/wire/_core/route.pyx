@@ -1,0 +1,202 @@
+"""Where messages on one subject go.
+
+A route is an array of deliveries, each with the prepared start of its line, so that delivering is copying: the
+prefix, then what stood behind the subject in the publisher's own line, digits and payload as they came. Plain
+subscriptions come first, then one slice per queue group.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_WriteUnraisable
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from libc.string cimport memcpy
+
+from natskit.wire._core.epochs cimport WATCHED, Epochs, clock, watch
+from natskit.wire._core.output cimport BORROW_MIN, Output, Sink, borrow, put, reserve
+
+import os
+
+cdef uint64_t RANDOM = int.from_bytes(os.urandom(8), "little") | 1
+
+
+cdef uint32_t random_below(uint32_t end) noexcept nogil:
+    """Uniform enough for spreading load (xorshift64*)."""
+    global RANDOM
+    RANDOM ^= RANDOM >> 12
+    RANDOM ^= RANDOM << 25
+    RANDOM ^= RANDOM >> 27
+    return <uint32_t>(((RANDOM * <uint64_t>0x2545F4914F6CDD1DULL) >> 32) * end >> 32)
+
+
+cdef class Stop:
+    """One delivery while a route is being put together."""
+
+
+cdef class Route:
+    def __cinit__(self, bytes subject not None):
+        self.subject = subject
+        self.keep = []
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.deliveries)
+        PyMem_RawFree(self.groups)
+        PyMem_RawFree(self.prefixes)
+        PyMem_RawFree(self.watched)
+
+    cdef int watch(self, Epochs *epochs, bytes subject) except -1:
+        """Depend on what a space (kept alive by the caller) knows about a subject."""
+        cdef uint64_t **grown = <uint64_t **>PyMem_RawRealloc(
+            self.watched, (self.watched_count + WATCHED) * sizeof(uint64_t *)
+        )
+        cdef uint32_t i
+        if grown == NULL:
+            raise MemoryError
+        self.watched = grown
+        watch(epochs, PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject), grown + self.watched_count)
+        for i in range(self.watched_count, self.watched_count + WATCHED):
+            self.watched_sum += grown[i][0]
+        self.watched_count += WATCHED
+        self.checked = clock()[0]
+        return 0
+
+    cdef bint still_holds(self) noexcept:
+        """Counters only grow, so an unchanged sum means that none has moved."""
+        cdef uint64_t total = 0
+        cdef uint32_t i
+        for i in range(self.watched_count):
+            total += self.watched[i][0]
+        if total != self.watched_sum:
+            return False
+        self.checked = clock()[0]
+        return True
+
+    cdef int prepare(self, list plain, dict queues) except -1:
+        """Lay out the stops: ``plain`` a list of Stop, ``queues`` lists of Stop by queue name."""
+        cdef list stops = plain
+        cdef list members
+        cdef size_t length = 0
+        cdef Stop stop
+        self.plain = len(plain)
+        if queues:
+            stops = list(plain)
+            self.groups = <Group *>PyMem_RawMalloc(len(queues) * sizeof(Group))
+            if self.groups == NULL:
+                raise MemoryError
+            for members in queues.values():
+                self.groups[self.group_count].start = len(stops)
+                self.groups[self.group_count].size = len(members)
+                self.group_count += 1
+                stops.extend(members)
+        if not stops:
+            return 0
+        for stop in stops:
+            length += len(stop.prefix)
+        self.deliveries = <Delivery *>PyMem_RawMalloc(len(stops) * sizeof(Delivery))
+        self.prefixes = <char *>PyMem_RawMalloc(length)
+        if self.deliveries == NULL or self.prefixes == NULL:
+            raise MemoryError
+        length = 0
+        for stop in stops:
+            self.add(stop, self.prefixes + length)
+            length += len(stop.prefix)
+        return 0
+
+    cdef int add(self, Stop stop, char *prefix) except -1:
+        cdef Delivery *delivery = &self.deliveries[self.total]
+        memcpy(prefix, PyBytes_AS_STRING(stop.prefix), PyBytes_GET_SIZE(stop.prefix))
+        delivery.sink = stop.sink
+        delivery.count = stop.count
+        delivery.tally = stop.tally
+        delivery.prefix = prefix
+        delivery.prefix_size = PyBytes_GET_SIZE(stop.prefix)
+        delivery.entry = <PyObject *>stop.entry
+        self.keep.append(stop.entry)
+        self.total += 1
+        return 0
+
+    cdef int deliver(self, Message *message, Sink *publisher) except -1:
+        """Hand a message to everyone; return how many took it. ``publisher`` may be NULL (the server)."""
+        cdef uint32_t i
+        cdef int taken = 0
+        for i in range(self.plain):
+            taken += hand(&self.deliveries[i], message, publisher)
+        for i in range(self.group_count):
+            taken += hand_one(self.deliveries + self.groups[i].start, self.groups[i].size, message, publisher)
+        return taken
+
+
+cdef int hand_one(Delivery *members, uint32_t size, Message *message, Sink *publisher) except -1:
+    """Deliver to one member of a queue group: a random one, or the next that accepts."""
+    cdef uint32_t start = random_below(size)
+    cdef uint32_t i
+    for i in range(size):
+        if hand(&members[(start + i) % size], message, publisher):
+            return 1
+    return 0
+
+
+cdef inline int hand(Delivery *delivery, Message *message, Sink *publisher) except -1:
+    """Deliver one copy; 0 if the receiver does not take it."""
+    cdef Sink *sink = delivery.sink
+    cdef uint64_t size = message.size
+    if sink == NULL:
+        return call(delivery, message, publisher)
+    if sink == publisher and not sink.echo:
+        return 0
+    if message.header_size == 0:
+        if message.body_size == 0:
+            if not put(sink, delivery.prefix + 1, delivery.prefix_size - 1, message.head, message.head_size):
+                return 0
+        elif not lay(sink, delivery.prefix + 1, delivery.prefix_size - 1, message.head, message.head_size,
+                     message.body, message.body_size, message.stable):
+            return 0
+    elif sink.headers:
+        if not lay(sink, delivery.prefix, delivery.prefix_size, message.head, message.head_size,
+                   message.body, message.body_size, message.stable):
+            return 0
+    else:
+        size -= message.header_size
+        if not lay(sink, delivery.prefix + 1, delivery.prefix_size - 1, message.plain_head, message.plain_head_size,
+                   message.plain_body, message.plain_body_size, message.stable):
+            return 0
+    sink.messages += 1
+    sink.bytes += size
+    delivery.tally.out_messages += 1
+    delivery.tally.out_bytes += size
+    if delivery.count != NULL:
+        delivery.count.delivered += 1
+        if delivery.count.max and delivery.count.delivered >= delivery.count.max:
+            (<Output>sink.owner).expire(<object>delivery.entry)
+    if sink.tracks and message.reply_size:
+        (<Output>sink.owner).requested(message.reply, message.reply_size)
+    return 1
+
+
+cdef bint lay(Sink *sink, const char *prefix, size_t prefix_size, const char *head, size_t head_size,
+              const char *body, size_t body_size, bint stable) noexcept:
+    """Append a message in three pieces, all or nothing; borrow a large body that stays where it is."""
+    if stable and body_size >= BORROW_MIN:
+        return borrow(sink, prefix, prefix_size, head, head_size, body, body_size)
+    return (
+        reserve(sink, prefix_size + head_size + body_size)
+        and put(sink, prefix, prefix_size, head, head_size)
+        and put(sink, body, body_size, "", 0)
+    )
+
+
+cdef int call(Delivery *delivery, Message *message, Sink *publisher) except -1:
+    """Hand a message to the server itself. An error there is reported and is not the publisher's."""
+    cdef const char *end = message.body + message.body_size if message.body_size else message.head + message.head_size
+    cdef const char *start = end - 2 - message.size  # the counted bytes stand right before the last CRLF
+    callback = (<object>delivery.entry).callback
+    try:
+        answer = callback(
+            PyBytes_FromStringAndSize(delivery.prefix, delivery.prefix_size),
+            PyBytes_FromStringAndSize(message.reply, message.reply_size),
+            PyBytes_FromStringAndSize(start, message.header_size),
+            PyBytes_FromStringAndSize(start + message.header_size, message.size - message.header_size),
+            None if publisher == NULL else <object>publisher.owner,
+        )
+    except Exception:
+        PyErr_WriteUnraisable(callback)
+        return 0
+    return answer is not False
