@@ -1,0 +1,151 @@
+"""Account claims: what an account shares, its limits and its signing keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec import field
+
+from natskit.jwt.body import Body, Claims, Permissions, ScopeTemplate
+from natskit.jwt.sharing import Export, Import
+
+USER_SCOPE = "user_scope"
+
+
+class JetStreamLimits(Body, frozen=True):
+    """Limits of one JetStream tier: bytes and counts. Storage 0 is disabled, a negative limit is none."""
+
+    mem_storage: int = 0
+    disk_storage: int = 0
+    streams: int = 0
+    consumer: int = 0
+    max_ack_pending: int = 0
+    mem_max_stream_bytes: int = 0
+    disk_max_stream_bytes: int = 0
+    max_bytes_required: bool = False
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any storage is allowed."""
+        return bool(self.mem_storage or self.disk_storage)
+
+
+class AccountLimits(Body, frozen=True):
+    """Limits that the operator sets: -1 is unlimited, 0 (left out when written) none."""
+
+    subs: int = 0
+    data: int = 0
+    payload: int = 0
+    imports: int = 0
+    exports: int = 0
+    wildcards: bool = False
+    disallow_bearer: bool = False
+    conn: int = 0
+    leaf: int = 0
+    mem_storage: int = 0
+    disk_storage: int = 0
+    streams: int = 0
+    consumer: int = 0
+    max_ack_pending: int = 0
+    mem_max_stream_bytes: int = 0
+    disk_max_stream_bytes: int = 0
+    max_bytes_required: bool = False
+    tiered_limits: dict[str, JetStreamLimits] = field(default_factory=dict)
+
+    @property
+    def jetstream(self) -> JetStreamLimits:
+        """The flat (untiered) JetStream limits."""
+        return JetStreamLimits(**{name: getattr(self, name) for name in JetStreamLimits.__struct_fields__})
+
+
+class WeightedMapping(Body, frozen=True):
+    """One destination of a subject mapping; ``weight`` in percent, 0 stands for 100."""
+
+    subject: str = field(default_factory=str)
+    weight: int = 0
+    cluster: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 255:
+            raise ValueError(f"weight {self.weight} is out of range")
+
+
+class ExternalAuthorization(Body, frozen=True):
+    """Auth callout: on if there are ``auth_users``."""
+
+    auth_users: tuple[str, ...] = ()
+    allowed_accounts: tuple[str, ...] = ()
+    xkey: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.auth_users)
+
+
+class MessageTrace(Body, frozen=True):
+    """Where trace events go, and how many (percent; 0 stands for 100)."""
+
+    dest: str = ""
+    sampling: int = 0
+
+
+class UserScope(Body, frozen=True):
+    """A signing key that gives every user it signs the rights of its ``template``."""
+
+    kind: str = field(default_factory=str)
+    key: str = field(default_factory=str)
+    role: str = field(default_factory=str)
+    template: ScopeTemplate = field(default_factory=ScopeTemplate)
+    description: str = field(default_factory=str)
+
+    def __post_init__(self) -> None:
+        if self.kind != USER_SCOPE:
+            raise ValueError(f'unknown signing key scope "{self.kind}"')
+
+
+class Account(Body, frozen=True):
+    """Spec section 3.2."""
+
+    imports: tuple[Import, ...] = ()
+    exports: tuple[Export, ...] = ()
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    signing_keys: tuple[str | UserScope, ...] = ()
+    revocations: dict[str, int] = field(default_factory=dict)
+    default_permissions: Permissions = field(default_factory=Permissions)
+    mappings: dict[str, tuple[WeightedMapping, ...] | None] = field(default_factory=dict)
+    authorization: ExternalAuthorization = field(default_factory=ExternalAuthorization)
+    trace: MessageTrace | None = None
+    cluster_traffic: str = ""
+    description: str = ""
+    info_url: str = ""
+    tags: tuple[str, ...] = ()
+    type: str = ""
+    version: int = 0
+
+    @property
+    def signing_key_names(self) -> tuple[str, ...]:
+        """The public keys of all signing keys."""
+        return tuple(entry if isinstance(entry, str) else entry.key for entry in self.signing_keys)
+
+    def has_signing_key(self, key: str) -> bool:
+        """Whether ``key`` is one of the signing keys, scoped or not."""
+        return key in self.signing_key_names
+
+    def scope_of(self, key: str) -> UserScope | None:
+        """The scope of a signing key; None if it is none, or unscoped."""
+        return next((entry for entry in self.signing_keys if isinstance(entry, UserScope) and entry.key == key), None)
+
+
+class AccountClaims(Claims, frozen=True, kw_only=True):
+    """An account's token."""
+
+    kind: ClassVar[str] = "account"
+
+    nats: Account = field(default_factory=Account)
+
+
+UNLIMITED = AccountLimits(subs=-1, data=-1, payload=-1, imports=-1, exports=-1, conn=-1, leaf=-1, wildcards=True)
+
+
+def new_account(subject: str, name: str = "") -> AccountClaims:
+    """Claims as the Go constructor makes them: everything unlimited but JetStream, which is off."""
+    return AccountClaims(subject=subject, name=name, nats=Account(limits=UNLIMITED))

@@ -1,0 +1,110 @@
+"""What all kinds of claims share: the head of a token, permissions, limits of a user.
+
+Every struct is frozen, its members stand in the order in which they are written, and members at their default are left
+out, which is how the Go library writes (spec/nkeys-and-jwt.md section 2.2). ``field(default_factory=...)`` marks the
+members that are written even when empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec import Struct, field
+
+
+class Body(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Base of everything inside ``nats``. A kind's own body ends with ``tags``, ``type`` and ``version``."""
+
+
+class Permission(Body, frozen=True):
+    """Subjects that may and may not be used. Empty ``allow``: all. Subscribe entries may be ``subject queue``."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.allow or self.deny)
+
+
+class ResponsePermission(Struct, frozen=True, kw_only=True):
+    """Leave to answer requests: ``max`` messages (negative: any number), within ``ttl`` nanoseconds."""
+
+    max: int = 0
+    ttl: int = 0
+
+
+class Permissions(Body, frozen=True):
+    """Publish, subscribe and reply permissions."""
+
+    pub: Permission = field(default_factory=Permission)
+    sub: Permission = field(default_factory=Permission)
+    resp: ResponsePermission | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.pub or self.sub or self.resp)
+
+
+class TimeRange(Body, frozen=True):
+    """A part of the day, ``HH:MM:SS``; an end before the start is on the next day."""
+
+    start: str = ""
+    end: str = ""
+
+
+class Access(Permissions, frozen=True):
+    """Permissions, and from where (CIDRs) and when (in the IANA zone ``times_location``) they hold."""
+
+    src: tuple[str, ...] = ()
+    times: tuple[TimeRange, ...] = ()
+    times_location: str = ""
+
+    @property
+    def permissions(self) -> Permissions:
+        """The permissions alone."""
+        return Permissions(pub=self.pub, sub=self.sub, resp=self.resp)
+
+
+class UserRights(Access, frozen=True):
+    """Permissions and limits of a user. Limits are -1 for unlimited; absent ones are 0: none."""
+
+    subs: int = 0
+    data: int = 0
+    payload: int = 0
+    bearer_token: bool = False
+    proxy_required: bool = False
+    allowed_connection_types: tuple[str, ...] = ()
+
+
+def _unlimited() -> int:
+    return -1
+
+
+class ScopeTemplate(Access, frozen=True):
+    """What a scoped signing key gives its users. Unlike a user's, absent limits read as -1: unlimited."""
+
+    subs: int = field(default_factory=_unlimited)
+    data: int = field(default_factory=_unlimited)
+    payload: int = field(default_factory=_unlimited)
+    bearer_token: bool = False
+    proxy_required: bool = False
+    allowed_connection_types: tuple[str, ...] = ()
+
+
+class Claims(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The head of a token: who (``subject``), signed by whom (``issuer``), valid when (Unix seconds; 0: no limit)."""
+
+    kind: ClassVar[str] = ""
+
+    audience: str = field(default="", name="aud")
+    expires: int = field(default=0, name="exp")
+    id: str = field(default="", name="jti")
+    issued_at: int = field(default=0, name="iat")
+    issuer: str = field(default="", name="iss")
+    name: str = ""
+    not_before: int = field(default=0, name="nbf")
+    subject: str = field(default="", name="sub")
+
+    @property
+    def body(self) -> Any:
+        """What stands in ``nats``."""
+        return self.nats  # type: ignore[attr-defined]

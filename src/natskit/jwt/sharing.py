@@ -1,0 +1,91 @@
+"""What accounts share: exports and imports."""
+
+from __future__ import annotations
+
+from msgspec import field
+from msgspec.structs import force_setattr
+
+from natskit.jwt.body import Body
+
+STREAM, SERVICE = "stream", "service"
+
+_HEADERS = "headers"
+
+
+class ServiceLatency(Body, frozen=True):
+    """Latency tracking of a service: ``sampling`` 1 to 100 percent, or ``headers``; ``results`` is a subject."""
+
+    sampling: int | str = field(default_factory=lambda: _HEADERS)
+    results: str = field(default_factory=str)
+
+    def __post_init__(self) -> None:
+        if self.sampling == 0 or (isinstance(self.sampling, str) and self.sampling.lower() == _HEADERS):
+            force_setattr(self, "sampling", _HEADERS)
+        elif isinstance(self.sampling, str):
+            raise ValueError("unknown sampling rate")
+
+
+class Export(Body, frozen=True):
+    """A stream or service offered to other accounts (spec section 3.2). ``response_threshold`` is in nanoseconds."""
+
+    name: str = ""
+    subject: str = ""
+    type: str = ""
+    token_req: bool = False
+    revocations: dict[str, int] = field(default_factory=dict)
+    response_type: str = ""
+    response_threshold: int = 0
+    service_latency: ServiceLatency | None = None
+    account_token_position: int = 0
+    advertise: bool = False
+    allow_trace: bool = False
+    description: str = ""
+    info_url: str = ""
+
+    def __post_init__(self) -> None:
+        check_sharing_type(self.type, "export")
+        if not 0 <= self.account_token_position < 1 << 64:
+            raise ValueError(f"account_token_position {self.account_token_position} is out of range")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream."""
+        return self.type == STREAM
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a service."""
+        return self.type == SERVICE
+
+
+class Import(Body, frozen=True):
+    """A stream or service taken from another account (spec section 3.2)."""
+
+    name: str = ""
+    subject: str = ""
+    account: str = ""
+    token: str = ""
+    to: str = ""
+    local_subject: str = ""
+    type: str = ""
+    share: bool = False
+    allow_trace: bool = False
+
+    def __post_init__(self) -> None:
+        check_sharing_type(self.type, "import")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream."""
+        return self.type == STREAM
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a service."""
+        return self.type == SERVICE
+
+
+def check_sharing_type(text: str, what: str) -> None:
+    """Raise ValueError unless ``text`` is stream, service or absent."""
+    if text not in ("", STREAM, SERVICE):
+        raise ValueError(f'unknown export type "{text}"' if what == "export" else f'unknown {what} type "{text}"')
