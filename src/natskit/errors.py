@@ -115,11 +115,22 @@ class DeniedError(Error):
 
 
 class AuthenticationError(DeniedError):
-    """A login that is refused. The message is for the log; the peer is told ``reply`` only."""
+    """A login that is refused. The message is for the log; the peer is told ``reply`` only.
 
-    def __init__(self, message: str, *, reply: str = "Authorization Violation", hint: str | None = None) -> None:
+    ``reason`` is the state that monitoring shows for the closed connection.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reply: str = "Authorization Violation",
+        reason: str = "Authentication Failure",
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reply = reply
+        self.reason = reason
 
 
 class ProtocolError(Error):

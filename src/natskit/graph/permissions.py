@@ -12,10 +12,14 @@ denied messages away from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from natskit import subjects
+
+if TYPE_CHECKING:
+    from natskit import jwt
 
 __all__ = ["EVERYTHING", "Permissions", "Responses", "Verdict"]
 
@@ -135,6 +139,18 @@ class Permissions:
     ) -> Permissions:
         """From four lists of valid entries. With ``responses`` an empty ``pub_allow`` allows nothing else."""
         return cls(tuple(pub_allow), tuple(pub_deny), tuple(sub_allow), tuple(sub_deny), responses)
+
+    @classmethod
+    def from_claims(cls, claims: jwt.Permissions | jwt.UserRights) -> Permissions:
+        """The permissions in the claims of a user, a scope, or the defaults of an account."""
+        responses = claims.resp
+        return cls.compile(
+            claims.pub.allow,
+            claims.pub.deny,
+            claims.sub.allow,
+            claims.sub.deny,
+            Responses(responses.max or 1, responses.ttl / 1e9 or 120.0) if responses else None,
+        )
 
     def __repr__(self) -> str:
         lists = (self.publish_allow, self.publish_deny, self.subscribe_allow, self.subscribe_deny)

@@ -1,0 +1,116 @@
+"""The door: picks the way of logging in that the configuration asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from natskit.errors import AuthenticationError
+from natskit.server.accounts import Account, Accounts, Member
+from natskit.server.auth.admission import Admission
+from natskit.server.auth.connect import ConnectOptions, Peer
+from natskit.server.auth.named import NamedUsers
+from natskit.server.auth.token import TokenUsers
+
+if TYPE_CHECKING:
+    from natskit.server.clock import Clock
+    from natskit.server.options import Options
+
+__all__ = ["Authenticator", "Guest"]
+
+
+TOO_MANY = "maximum subscriptions exceeded"
+TOO_MANY_REASON = "Maximum Subscriptions Exceeded"
+
+
+class Guest(Member, Protocol):
+    """A connection that was let in."""
+
+    admission: Admission
+
+    @property
+    def subscription_count(self) -> int: ...
+
+    def readmit(self, admission: Admission) -> None:
+        """Go on with other permissions and limits. Subscriptions that are not allowed any more are removed."""
+
+
+class Authenticator:
+    """Lets clients in and judges them again when their account changes.
+
+    A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``.
+    """
+
+    def __init__(self, options: Options, accounts: Accounts, clock: Clock) -> None:
+        self._users: TokenUsers | NamedUsers
+        if options.operator_mode:
+            self._users = TokenUsers(options, accounts, clock)
+        else:
+            self._users = NamedUsers(options, accounts)
+        accounts.on_change = self.review
+
+    @property
+    def required(self) -> bool:
+        """Whether a client has to log in before it does anything ."""
+        return isinstance(self._users, TokenUsers) or self._users.required
+
+    @property
+    def announced(self) -> bool:
+        """``auth_required`` of INFO: not if those who say nothing are a configured ``no_auth_user``."""
+        return self.required and not (isinstance(self._users, NamedUsers) and self._users.anonymous)
+
+    @property
+    def may_skip_connect(self) -> bool:
+        """Whether a client that has to log in may go without CONNECT all the same, as a user of the configuration."""
+        return isinstance(self._users, NamedUsers) and self._users.may_skip_connect
+
+    @property
+    def needs_nonce(self) -> bool:
+        """Whether INFO carries a nonce to sign."""
+        return isinstance(self._users, TokenUsers) or self._users.asks_for_signatures
+
+    async def authenticate(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        """Let a client in. Raises AuthenticationError, its message ready for the log.
+
+        The caller then calls `join` without awaiting anything in between.
+        """
+        try:
+            if connect.account or connect.new_account:
+                raise AuthenticationError("account and new_account of CONNECT are not supported")
+            return await self._users.admit(connect, peer)
+        except AuthenticationError as error:
+            raise _labelled(error, connect) from None
+
+    def join(self, guest: Guest, connect: ConnectOptions) -> None:
+        """Count a connection, whose ``admission`` is set, in its account; and close it when its time is over.
+
+        Raises AuthenticationError if the account has no room for it, or it may not subscribe to anything.
+        """
+        admission = guest.admission
+        try:
+            if admission.max_subscriptions == 0:
+                raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
+            admission.account.join(guest, admission.expires_at)
+        except AuthenticationError as error:
+            raise _labelled(error, connect) from None
+
+    def review(self, account: Account) -> None:
+        """The claims of ``account`` changed: judge its connections again."""
+        for guest in tuple(account.members):
+            self._review_guest(guest)  # type: ignore[arg-type]
+
+    def _review_guest(self, guest: Guest) -> None:
+        if not isinstance(self._users, TokenUsers):
+            return
+        admission = self._users.review(guest, guest.admission)
+        if admission is None:
+            return
+        if 0 <= admission.max_subscriptions <= guest.subscription_count:
+            guest.close(TOO_MANY_REASON, TOO_MANY)
+        elif admission != guest.admission:
+            guest.readmit(admission)
+
+
+def _labelled(error: AuthenticationError, connect: ConnectOptions) -> AuthenticationError:
+    """The error as the log shows it: who wanted in, and why not."""
+    message = f"authentication error{connect.credential_label()}: {error.message}"
+    return AuthenticationError(message, reply=error.reply, reason=error.reason)

@@ -1,0 +1,106 @@
+"""What a client says about itself in CONNECT, and what the server knows about its connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from natskit.errors import ProtocolError
+
+__all__ = ["ConnectOptions", "Peer"]
+
+
+class ConnectOptions(Struct, frozen=True, kw_only=True):
+    """The fields of CONNECT. A new connection has the defaults; each CONNECT replaces what it names.
+
+    Source: spec/server-protocol.md section 4.
+    """
+
+    verbose: bool = True
+    pedantic: bool = True
+    echo: bool = True
+    tls_required: bool = False
+    protocol: int = 0
+    headers: bool = False
+    no_responders: bool = False
+    name: str = ""
+    lang: str = ""
+    version: str = ""
+    user: str = ""
+    password: str = msgspec.field(default="", name="pass")
+    auth_token: str = ""
+    nkey: str = ""
+    jwt: str = ""
+    sig: str = ""
+    proxy_sig: str = ""
+    account: str = ""
+    new_account: bool = False
+
+    def __repr__(self) -> str:
+        return f"ConnectOptions(name={self.name!r}, lang={self.lang!r}{self.credential_label()})"
+
+    def merge(self, document: bytes) -> ConnectOptions:
+        """These options with what the JSON ``document`` of a CONNECT says. Keys match in any case, null changes nothing.
+
+        Raises ProtocolError (nothing is told to the peer) for anything but an object with values of the right types.
+        """
+        try:
+            said = _decode(document)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ProtocolError(f"CONNECT cannot be read: {error}") from None
+        if said is None:
+            return self
+        if not isinstance(said, dict):
+            raise ProtocolError(f"CONNECT is not an object: {type(said).__name__}")
+        changes = {}
+        for key, value in said.items():
+            field = _FIELDS.get(key) or _FIELDS.get(key.lower())
+            if field is None or value is None:
+                continue
+            if type(value) is not field.type:
+                raise ProtocolError(f"CONNECT has a {type(value).__name__} for {field.encode_name}")
+            changes[field.name] = value
+        return msgspec.structs.replace(self, **changes)
+
+    def credential_label(self) -> str:
+        """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
+        if self.nkey:
+            return f' - Nkey "{self.nkey}"'
+        if self.user:
+            return f' - User "{self.user}"'
+        if self.jwt:
+            return f' - JWT User "{_jwt_subject(self.jwt)}"'
+        return ' - Token "[REDACTED]"' if self.auth_token else ""
+
+
+_decode: Any = msgspec.json.Decoder().decode
+_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(ConnectOptions)}
+
+
+def _jwt_subject(token: str) -> str:
+    """The subject that a token claims to have; nothing about it is verified."""
+    from natskit import jwt
+    from natskit.errors import Error
+
+    try:
+        return jwt.decode_unverified(token).subject
+    except Error:
+        return ""
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """A connection as its server sees it. ``nonce`` is what the client was asked to sign; empty: it was not asked.
+
+    ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS.
+    """
+
+    host: str
+    port: int = 0
+    nonce: str = ""
+    connection_type: str = "STANDARD"
+    cid: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port} - cid:{self.cid}"

@@ -1,0 +1,148 @@
+"""Users of the configuration: names with passwords, nkeys, a single user, a token, or nobody in particular."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from natskit.errors import AuthenticationError
+from natskit.server.accounts import Account, Accounts
+from natskit.server.auth.admission import Admission
+from natskit.server.auth.connect import ConnectOptions, Peer
+from natskit.server.auth.password import matches_password
+from natskit.server.auth.signature import verify_nonce
+from natskit.server.configured import permissions_of
+from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
+
+if TYPE_CHECKING:
+    from natskit.server.options import Options, User
+
+__all__ = ["NamedUsers"]
+
+
+class NamedUsers:
+    """Lets the users of a configuration in."""
+
+    def __init__(self, options: Options, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._authorization = options.authorization
+        self._users = {user.id: (account, user) for account, user in options.users()}
+        self._has_nkeys = any(user.nkey for _, user in self._users.values())
+        self._has_names = any(user.name for _, user in self._users.values())
+        self._permissions = {key: permissions_of(user.permissions) for key, (_, user) in self._users.items()}
+        self.anonymous = options.no_auth_user
+        self.admits_unknown = not options.no_auth_user and _only_system_users(options)
+
+    @property
+    def required(self) -> bool:
+        """Whether clients have to say who they are at all."""
+        single = self._authorization
+        return bool(self._users or (single is not None and (single.user or single.token)))
+
+    @property
+    def may_skip_connect(self) -> bool:
+        """Whether a client may leave out CONNECT and is somebody all the same."""
+        found = self._users.get(self.anonymous)
+        return self.admits_unknown or bool(found and found[1].name)
+
+    @property
+    def asks_for_signatures(self) -> bool:
+        """Whether some users prove themselves by signing a nonce."""
+        return self._has_nkeys
+
+    async def admit(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        """Check what a client offers. Raises AuthenticationError with the reason.
+
+        One kind of credential is looked at, the first there is: an nkey, a user, a token.
+        Source: spec/server-accounts.md section 1.2.
+        """
+        if not self.required:
+            return self._nobody()
+        if not (connect.user or connect.password or connect.auth_token or connect.nkey):
+            if self.admits_unknown:
+                return self._nobody()
+            if self.anonymous:
+                return self.admit_anonymous(peer)
+        if self._has_nkeys and connect.nkey:
+            return self._admit_nkey(connect, peer)
+        if self._has_names and connect.user:
+            return await self._admit_name(connect, peer)
+        return await self._admit_single(connect)
+
+    def admit_anonymous(self, peer: Peer) -> Admission:
+        """Let somebody in as the ``no_auth_user``. Raises AuthenticationError."""
+        account, user = self._known(self.anonymous, "no_auth_user")
+        _judge_connection_type(user, peer)
+        return self._admission(account, user)
+
+    def _nobody(self) -> Admission:
+        from natskit.graph import EVERYTHING
+
+        return Admission(account=self._account(GLOBAL_ACCOUNT), permissions=EVERYTHING)
+
+    def _admit_nkey(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        account, user = self._known(connect.nkey, "nkey")
+        _judge_connection_type(user, peer)
+        verify_nonce(user.nkey, peer.nonce, connect.sig)
+        return self._admission(account, user)
+
+    async def _admit_name(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        account, user = self._known(connect.user, "user")
+        _judge_connection_type(user, peer)
+        if not await matches_password(user.password, connect.password):
+            raise AuthenticationError("wrong password")
+        return self._admission(account, user)
+
+    async def _admit_single(self, connect: ConnectOptions) -> Admission:
+        """The single user, or the token, of ``authorization``."""
+        from natskit.graph import EVERYTHING
+
+        single = self._authorization
+        if single is not None and single.token:
+            if not connect.auth_token or not await matches_password(single.token, connect.auth_token):
+                raise AuthenticationError("wrong token" if connect.auth_token else "a token is required")
+            return Admission(account=self._account(GLOBAL_ACCOUNT), permissions=EVERYTHING, user="[REDACTED]")
+        if single is not None and single.user:
+            if connect.user != single.user:
+                raise AuthenticationError("unknown user" if connect.user else "user and password are required")
+            if not await matches_password(single.password, connect.password):
+                raise AuthenticationError("wrong password")
+            return Admission(account=self._account(GLOBAL_ACCOUNT), permissions=EVERYTHING, user=single.user)
+        raise AuthenticationError("no credential that this server knows")
+
+    def _known(self, key: str, what: str) -> tuple[Account, User]:
+        found = self._users.get(key)
+        if found is None or ((what == "nkey") != bool(found[1].nkey) and what != "no_auth_user"):
+            raise AuthenticationError(f"unknown {what}")
+        return self._account(found[0]), found[1]
+
+    def _account(self, name: str) -> Account:
+        account = self._accounts.find(name)
+        if account is None:
+            raise AuthenticationError(f'account "{name}" does not exist', reply="Failed Account Registration")
+        return account
+
+    def _admission(self, account: Account, user: User) -> Admission:
+        return Admission(
+            account=account,
+            permissions=self._permissions[user.id],
+            user=user.id,
+            max_subscriptions=account.limits.max_subscriptions,
+            max_payload=account.limits.max_payload,
+        )
+
+
+def _judge_connection_type(user: User, peer: Peer) -> None:
+    if user.connection_types and peer.connection_type not in user.connection_types:
+        allowed = ", ".join(user.connection_types)
+        raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {allowed}")
+
+
+def _only_system_users(options: Options) -> bool:
+    """Whether the system account is the only one with users, so that everybody else may stay in ``$G``.
+
+    Source: spec/server-accounts.md section 2.3.
+    """
+    system = options.system_account or SYSTEM_ACCOUNT
+    return options.authorization is None and all(
+        account.name in (GLOBAL_ACCOUNT, system) for account in options.accounts
+    )

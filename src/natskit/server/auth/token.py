@@ -1,0 +1,231 @@
+"""Users that log in with a token which leads, by way of its account, to a trusted key."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from natskit import graph, jwt
+from natskit.errors import AuthenticationError, Error
+from natskit.server.accounts import ACCOUNT_EXPIRED, EXPIRED, Account, Accounts, Member
+from natskit.server.auth.admission import Admission, tighter
+from natskit.server.auth.connect import ConnectOptions, Peer
+from natskit.server.auth.signature import verify_nonce
+from natskit.server.auth.window import window_end
+
+if TYPE_CHECKING:
+    from natskit.server.clock import Clock
+    from natskit.server.options import Options
+
+__all__ = ["TokenUsers"]
+
+log = logging.getLogger(__name__)
+
+CONNECTION_TYPES = frozenset({"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"})
+
+
+class TokenUsers:
+    """Lets users in by their tokens, and judges them again when their account changes."""
+
+    def __init__(self, options: Options, accounts: Accounts, clock: Clock) -> None:
+        self._pinned = options.resolver_pinned_accounts
+        self._sentinel = options.default_sentinel
+        self._accounts = accounts
+        self._clock = clock
+
+    async def admit(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        """Check the token and the signature of a client. Raises AuthenticationError with the check that failed.
+
+        The caller still owes: that the account takes one more connection (`Account.join`).
+        Source: spec/server-accounts.md section 1.4.
+        """
+        # (1) a user's token, signed by its issuer
+        claims = self._user_claims(connect.jwt)
+        # (2) nothing in it forbids its use, now
+        now = self._clock.now()
+        found = [issue.text for issue in jwt.issues(claims, int(now)) if issue.severity != "warning"]
+        if found:
+            raise AuthenticationError(f"User JWT no longer valid: {'; '.join(found[:8])} ({_dates(claims)})")
+        # (3) (4) (5) an account that is in use here, signed by a trusted key
+        account = await self._account_of(claims)
+        # (6) to (9) what the account says about the user
+        admission = judge_user(claims, account, strict=self._is_strict(account))
+        if lapse := account.model.lapse(self._clock.now()):
+            raise AuthenticationError(f"Account JWT has expired: {lapse}")
+        judge_bearer(claims, account)
+        # (10) the right kind of connection
+        _judge_connection_type(claims, peer)
+        # (11) the user has the seed of its key
+        if not claims.nats.bearer_token:
+            verify_nonce(claims.subject, peer.nonce, connect.sig)
+        # (12) the account has not taken it back
+        judge_revocation(claims, account)
+        # (13) (14) the right place and time
+        _judge_address(claims, peer.host)
+        return replace(admission, expires_at=self._deadline(claims, now))
+
+    def review(self, member: Member, admission: Admission) -> Admission | None:
+        """Judge a connected user by its account's new claims: what it has from now on, or None if it was closed."""
+        claims, account = admission.claims, admission.account
+        if claims is None:
+            return admission
+        if account.model.lapse(self._clock.now()):
+            member.close(EXPIRED, ACCOUNT_EXPIRED)
+            return None
+        try:
+            judge_revocation(claims, account)
+        except AuthenticationError as error:
+            log.info("%s is closed: %s", member, error)
+            member.close("Credentials Revoked", "User Authentication Revoked")
+            return None
+        try:
+            fresh = judge_user(claims, account, strict=self._is_strict(account))
+        except AuthenticationError as error:
+            log.info("%s is closed: %s", member, error)
+            member.close(error.reason)
+            return None
+        try:
+            judge_bearer(claims, account)
+        except AuthenticationError as error:
+            log.info("%s is closed: %s", member, error)
+            member.close(error.reason, error.reply)
+            return None
+        if fresh.claims != claims:
+            log.info("%s is closed: the scope of its signing key changed", member)
+            member.close("Authentication Failure")
+            return None
+        return replace(fresh, expires_at=admission.expires_at)
+
+    def _user_claims(self, token: str) -> jwt.UserClaims:
+        fault = "the client sent none"
+        for candidate in filter(None, (token, self._sentinel)):
+            try:
+                return _decode(candidate)
+            except Error as error:
+                fault = error.message
+        raise AuthenticationError(f"Authentication requires a user JWT: {fault}")
+
+    async def _account_of(self, claims: jwt.UserClaims) -> Account:
+        account_id = claims.nats.issuer_account or claims.issuer
+        if self._pinned and account_id not in self._pinned:
+            raise AuthenticationError(f"Account {account_id} not listed as operator pinned account")
+        try:
+            return await self._accounts.get(account_id)
+        except Error as error:
+            raise AuthenticationError(f"Account JWT lookup error: {error}") from None
+
+    def _is_strict(self, account: Account) -> bool:
+        """Whether the account's identity key may not sign users."""
+        if account.claims is None:
+            return bool(self._accounts.trust.strict)
+        return account.claims.issuer in self._accounts.trust.strict
+
+    def _deadline(self, claims: jwt.UserClaims, now: float) -> float | None:
+        """When the user has to leave: the end of its token or of the time of day at which it may be here."""
+        ends = [float(claims.expires)] if claims.expires else []
+        if claims.nats.times:
+            end = window_end(claims.nats.times, claims.nats.times_location, now)
+            if end is None:
+                raise AuthenticationError("Outside connect times")
+            ends.append(end)
+        return min(ends, default=None)
+
+
+@lru_cache(maxsize=4096)
+def _decode(token: str) -> jwt.UserClaims:
+    # Kept, so that clients that come back all at once do not have their tokens verified again.
+    return jwt.decode(token, jwt.UserClaims)
+
+
+def _dates(claims: jwt.UserClaims) -> str:
+    return f"issued at {claims.issued_at}, not before {claims.not_before}, expires {claims.expires}"
+
+
+# ---- what the account says -----------------------------------------------------------------------
+
+
+def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> Admission:
+    """What ``account`` gives a user whose token is in order, by what both claim. Raises AuthenticationError.
+
+    ``strict``: the account's identity key may not sign users.
+    """
+    scope = _scope_of(claims, account, strict)
+    granted = claims
+    if scope is not None:
+        try:
+            granted = jwt.expand_template(scope, claims, account.claims)
+        except Error as error:
+            raise AuthenticationError(f"User JWT is not valid: {error}") from None
+    body = granted.nats
+    permissions = graph.Permissions.from_claims(body)
+    return Admission(
+        account=account,
+        permissions=account.default_permissions if permissions == graph.EVERYTHING else permissions,
+        user=claims.subject,
+        max_subscriptions=tighter(body.subs, account.limits.max_subscriptions),
+        max_payload=tighter(body.payload, account.limits.max_payload),
+        claims=granted,
+        issuer_key=claims.issuer,
+        name_tag=claims.name,
+        tags=body.tags,
+    )
+
+
+def _scope_of(claims: jwt.UserClaims, account: Account, strict: bool) -> jwt.UserScope | None:
+    """The scope of the key that signed the user, if it has one. Raises AuthenticationError if it may sign no user."""
+    if claims.issuer == account.id:
+        if strict:
+            raise AuthenticationError(
+                f"User JWT issuer is not known: the operator asks for signing keys, {account.id} is the account's own"
+            )
+        return None
+    if account.claims is None or not account.claims.nats.has_signing_key(claims.issuer):
+        raise AuthenticationError(f"User JWT issuer is not known: {claims.issuer} is no key of account {account.model}")
+    return account.claims.nats.scope_of(claims.issuer)
+
+
+def judge_bearer(claims: jwt.UserClaims, account: Account) -> None:
+    """Raise AuthenticationError if the user wants in without a signature and the account allows none of those."""
+    if claims.nats.bearer_token and account.claims is not None and account.claims.nats.limits.disallow_bearer:
+        raise AuthenticationError(f"Account does not allow bearer tokens: {account.model}")
+
+
+def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
+    """Raise AuthenticationError if the account has revoked the user's token."""
+    if graph.is_revoked(account.model.revocations, claims.subject, claims.issued_at):
+        raise AuthenticationError(
+            f"User authentication revoked: {claims.subject}, token issued at {claims.issued_at}, account {account.model}"
+        )
+
+
+# ---- what the user's token says about the connection ---------------------------------------------
+
+
+def _judge_connection_type(claims: jwt.UserClaims, peer: Peer) -> None:
+    listed = claims.nats.allowed_connection_types
+    if not listed:
+        return
+    known = {name.upper() for name in listed} & CONNECTION_TYPES
+    if not known:
+        shown = " ".join(f'"{name}"' for name in listed)
+        raise AuthenticationError(f"invalid connection types [{shown}]")
+    if peer.connection_type not in known:
+        raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {', '.join(known)}")
+
+
+def _judge_address(claims: jwt.UserClaims, host: str) -> None:
+    if not claims.nats.src:
+        return
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(host)
+        address = getattr(address, "ipv4_mapped", None) or address
+        allowed = any(address in ipaddress.ip_network(network, strict=False) for network in claims.nats.src)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise AuthenticationError(f"Bad src Ip {host}: the user may come from {', '.join(claims.nats.src)}")

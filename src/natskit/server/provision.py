@@ -1,0 +1,120 @@
+"""Which accounts a server starts with, and what a new configuration changes about them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from natskit import graph
+from natskit.errors import Error, ServerError
+from natskit.server import operator_mode
+from natskit.server.accounts import Account, Accounts, Limits
+from natskit.server.configured import account_models, permissions_of
+from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
+from natskit.server.resolvers import Memory
+from natskit.server.trust import Trust
+
+if TYPE_CHECKING:
+    from natskit.server.clock import Clock
+    from natskit.server.options import Options
+
+__all__ = ["open_accounts", "reprovision"]
+
+log = logging.getLogger(__name__)
+
+SYSTEM_RETRY_S = 1.0
+
+
+async def open_accounts(options: Options, clock: Clock, version: str) -> Accounts:
+    """The accounts of a server of ``version`` that starts with ``options``.
+
+    Raises ServerError if they cannot work, with what to do about it.
+    """
+    if not options.operator_mode:
+        accounts = Accounts(clock)
+        _configure(accounts, options)
+        return accounts
+    operator_mode.check(options, version)
+    accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options))
+    accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
+    if accounts.resolver is not None:
+        await accounts.resolver.start()
+    await _open_system_account(accounts, options, clock)
+    return accounts
+
+
+def reprovision(accounts: Accounts, options: Options) -> None:
+    """Change the accounts in use to those of a new configuration (without operators).
+
+    Connections of accounts that are gone stay until they are judged again by the new configuration.
+    """
+    _configure(accounts, options)
+
+
+# ---- configured accounts -------------------------------------------------------------------------
+
+
+def _configure(accounts: Accounts, options: Options) -> None:
+    models = account_models(options)
+    wanted = {model.id for model in models}
+    for account in accounts:
+        if account.id not in wanted:
+            accounts.remove(account.id)
+    configured = {account.name: account for account in options.accounts}
+    for model in models:
+        account = accounts.put(model)
+        described = configured.get(model.id)
+        if described is not None:
+            limits = described.limits
+            account.limits = Limits(
+                max_connections=limits.max_connections,
+                max_subscriptions=limits.max_subscriptions,
+                max_payload=limits.max_payload,
+            )
+            account.default_permissions = permissions_of(described.default_permissions)
+    if not options.no_system_account:
+        name = options.system_account or SYSTEM_ACCOUNT
+        system = accounts.find(name)
+        if system is None:
+            raise ServerError(f'error resolving system account: account missing: define "{name}" in accounts')
+        accounts.designate_system(system)
+
+
+# ---- the system account of operator mode ---------------------------------------------------------
+
+
+async def _open_system_account(accounts: Accounts, options: Options, clock: Clock) -> None:
+    if options.no_system_account:
+        return
+    account_id = operator_mode.system_account_of(options)
+    if not account_id:
+        accounts.designate_system(accounts.put(graph.Account(id=SYSTEM_ACCOUNT, name=SYSTEM_ACCOUNT)))
+        return
+    try:
+        system = await accounts.get(account_id)
+    except Error as error:
+        if isinstance(accounts.resolver, Memory):
+            raise ServerError(f"error resolving system account: {error}") from None
+        log.info("Using bootstrapping system account: %s", error)
+        system = accounts.put(graph.Account(id=account_id, name=account_id))
+        _retry(accounts, system, clock)
+    accounts.designate_system(system)
+
+
+def _retry(accounts: Accounts, system: Account, clock: Clock) -> None:
+    """Ask every second for the system account, until it is there."""
+
+    def again() -> None:
+        if system.claims is None:
+            accounts.spawn(_ask(accounts, system, clock))
+
+    clock.call_at(clock.now() + SYSTEM_RETRY_S, again)
+
+
+async def _ask(accounts: Accounts, system: Account, clock: Clock) -> None:
+    try:
+        await accounts.refresh(system.id)
+    except Error:
+        _retry(accounts, system, clock)
+    else:
+        log.info("System account fetched and updated")

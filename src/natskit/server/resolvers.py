@@ -1,0 +1,204 @@
+"""Where the server finds the tokens of accounts it does not know yet: its configuration, or a web address.
+
+A resolver finds text; whether it deserves to be believed is decided elsewhere (:mod:`natskit.server.trust`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from natskit.errors import NotFound, ServerError, VerifyError
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPConnection
+    from urllib.parse import SplitResult
+
+__all__ = ["Memory", "Resolver", "Web"]
+
+FETCH_TIMEOUT_S = 1.9
+MAX_TOKEN_BYTES = 1 << 20
+MAX_REDIRECTS = 10
+
+
+class Resolver(Protocol):
+    """Finds tokens of accounts."""
+
+    async def start(self) -> None:
+        """Check that it can work at all. Raises ServerError."""
+
+    async def fetch(self, account_id: str) -> str:
+        """The token of an account. Raises NotFound if there is none, or it cannot be had in time."""
+
+    def keep(self, account_id: str, token: str) -> bool:
+        """A token that was pushed is in order: remember it, if this is the place for it. Returns whether it is.
+
+        Raises VerifyError if what is remembered is newer.
+        """
+
+
+def refuse_older(token: str, known: str) -> None:
+    """Raise VerifyError if ``token`` was issued before ``known``, another token of the same account."""
+    from natskit import jwt
+
+    issued, before = jwt.decode_unverified(token).issued_at, jwt.decode_unverified(known).issued_at
+    if issued < before:
+        raise VerifyError(f"jwt is older than the one that is known: issued at {issued}, not {before} or later")
+
+
+class Memory:
+    """Tokens of the configuration (``resolver: MEMORY``), and newer ones that were pushed since."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self._tokens = dict(tokens)
+
+    async def start(self) -> None:
+        """Nothing to check."""
+
+    async def fetch(self, account_id: str) -> str:
+        try:
+            return self._tokens[account_id]
+        except KeyError:
+            raise NotFound("account missing") from None
+
+    def keep(self, account_id: str, token: str) -> bool:
+        known = self._tokens.get(account_id)
+        if known is None:
+            return False
+        refuse_older(token, known)
+        self._tokens[account_id] = token
+        return True
+
+
+class Web:
+    """Tokens behind a base address (``resolver: URL(...)``): GET base + account key.
+
+    Source: spec/account-server.md section 7.
+    """
+
+    def __init__(self, url: str, context: ssl.SSLContext | None = None, timeout_s: float = FETCH_TIMEOUT_S) -> None:
+        self.url = url if url.endswith("/") else f"{url}/"
+        self._context = context
+        self._timeout_s = timeout_s
+
+    async def start(self) -> None:
+        """The base address must answer. Raises ServerError."""
+        try:
+            await self._get(self.url)
+        except NotFound as error:
+            raise ServerError(error.message) from None
+
+    async def fetch(self, account_id: str) -> str:
+        body = await self._get(self.url + account_id)
+        return body.decode("ascii", "replace").rstrip("\r\n")
+
+    def keep(self, account_id: str, token: str) -> bool:
+        """The web has its own copy."""
+        return False
+
+    async def _get(self, url: str) -> bytes:
+        """The body of a 200 answer. Raises NotFound with what came instead."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        asked = loop.run_in_executor(None, _get, url, self._context, self._timeout_s)
+        try:
+            async with asyncio.timeout_at(deadline + 0.1):
+                return await asked
+        except TimeoutError:
+            raise _could_not(url, f"no answer within {self._timeout_s:g}s") from None
+
+
+def _could_not(url: str, why: str) -> NotFound:
+    return NotFound(f'could not fetch <"{_shown(url)}">: {why}')
+
+
+def _shown(url: str) -> str:
+    """The address without its password."""
+    scheme, mark, rest = url.partition("://")
+    userinfo, at, host = rest.partition("@")
+    if not at or "/" in userinfo:
+        return url
+    return f"{scheme}{mark}{userinfo.partition(':')[0]}:xxxxx@{host}"
+
+
+# ---- one GET, in a thread ------------------------------------------------------------------------
+
+
+def _get(url: str, context: ssl.SSLContext | None, timeout_s: float) -> bytes:
+    """GET with a deadline for all of it; follows redirects, asks no proxy."""
+    import time
+    from http.client import HTTPException
+    from urllib.parse import urljoin
+
+    deadline = time.monotonic() + timeout_s
+    here = url
+    for _ in range(MAX_REDIRECTS):
+        try:
+            status, target, body = _ask(here, context, deadline)
+        except (OSError, HTTPException, ValueError) as error:
+            raise _could_not(url, str(error) or type(error).__name__) from None
+        if not target:
+            if not status.startswith("200 "):
+                raise _could_not(url, status)
+            return body
+        here = urljoin(here, target)
+    raise _could_not(url, f"stopped after {MAX_REDIRECTS} redirects")
+
+
+def _ask(url: str, context: ssl.SSLContext | None, deadline: float) -> tuple[str, str, bytes]:
+    """Status line, address of a redirect, and body of one answer."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    connection = _open(parts, context, _left(deadline))
+    try:
+        connection.request(
+            "GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=_headers(parts)
+        )
+        response = connection.getresponse()
+        status = f"{response.status} {response.reason}"
+        if response.status in (301, 302, 303, 307, 308):
+            return status, response.headers.get("Location", ""), b""
+        body = bytearray()
+        while chunk := response.read1(65_536):
+            body += chunk
+            if len(body) > MAX_TOKEN_BYTES:
+                raise ValueError(f"the answer has more than {MAX_TOKEN_BYTES} bytes")
+            if connection.sock is not None:
+                connection.sock.settimeout(_left(deadline))
+        return status, "", bytes(body)
+    finally:
+        connection.close()
+
+
+def _open(parts: SplitResult, context: ssl.SSLContext | None, timeout_s: float) -> HTTPConnection:
+    from http.client import HTTPConnection, HTTPSConnection
+
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f'unsupported protocol scheme "{parts.scheme}"')
+    if parts.scheme == "http":
+        return HTTPConnection(host, parts.port, timeout=timeout_s)
+    return HTTPSConnection(host, parts.port, timeout=timeout_s, context=context)
+
+
+def _headers(parts: SplitResult) -> dict[str, str]:
+    headers = {"User-Agent": "natskit", "Accept-Encoding": "identity"}
+    if parts.username is not None:
+        import base64
+        from urllib.parse import unquote
+
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return headers
+
+
+def _left(deadline: float) -> float:
+    import time
+
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    return left
