@@ -7,6 +7,8 @@ names of the format. Edit with ``msgspec.structs.replace``. ``decode`` reads a s
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from natskit.jwt.account import (
     UNLIMITED,
     Account,
@@ -38,8 +40,11 @@ from natskit.jwt.body import (
 )
 from natskit.jwt.codec import decode, decode_unverified, encode
 from natskit.jwt.generic import GenericClaims
+from natskit.jwt.issue import Issue
 from natskit.jwt.operator import Operator, OperatorClaims, new_operator
 from natskit.jwt.sharing import Export, Import, ServiceLatency
+from natskit.jwt.templates import expand_template
+from natskit.jwt.trust import activation_hash, did_sign, is_revoked, revoke, trusted_keys
 from natskit.jwt.user import User, UserClaims, new_scoped_user, new_user
 
 __all__ = [
@@ -59,6 +64,7 @@ __all__ = [
     "ExternalAuthorization",
     "GenericClaims",
     "Import",
+    "Issue",
     "JetStreamLimits",
     "MessageTrace",
     "Operator",
@@ -74,12 +80,40 @@ __all__ = [
     "UserRights",
     "UserScope",
     "WeightedMapping",
+    "activation_hash",
+    "check_scoped_user",
     "decode",
     "decode_unverified",
+    "did_sign",
     "encode",
+    "expand_template",
+    "is_revoked",
+    "issue_user",
+    "issues",
     "new_account",
     "new_activation",
     "new_operator",
     "new_scoped_user",
     "new_user",
+    "revoke",
+    "trusted_keys",
 ]
+
+if TYPE_CHECKING:
+    from natskit.jwt.issuance import issue_user
+    from natskit.jwt.validation import check_scoped_user, issues
+
+# Loaded on first use: commands that only show claims need none of it.
+_LATER = {
+    "check_scoped_user": "natskit.jwt.validation",
+    "issue_user": "natskit.jwt.issuance",
+    "issues": "natskit.jwt.validation",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,208 @@
+"""What is wrong with claims: every check of the reference library, in its order and with its words.
+
+Neither decoding nor encoding validates; tools do before they sign, servers before they trust.
+
+Source: spec/nkeys-and-jwt.md section 5.
+"""
+
+from __future__ import annotations
+
+from natskit.jwt.account import AccountClaims
+from natskit.jwt.account_validation import check_account
+from natskit.jwt.activation import ActivationClaims
+from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
+from natskit.jwt.body import Claims
+from natskit.jwt.checks import check_activation, check_permissions, quoted, split_url
+from natskit.jwt.issue import Issue, Issues
+from natskit.jwt.operator import OperatorClaims
+from natskit.jwt.user import User, UserClaims
+from natskit.nkeys import Role, is_public
+
+_SERVICE_SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def issues(claims: Claims, now: int) -> tuple[Issue, ...]:
+    """All findings about ``claims`` at ``now`` (Unix seconds)."""
+    found = Issues()
+    last = isinstance(claims, AuthorizationRequestClaims | AuthorizationResponseClaims)
+    if not last:
+        check_dates(claims, now, found)
+    if isinstance(claims, OperatorClaims):
+        _check_operator(claims, found)
+    elif isinstance(claims, AccountClaims):
+        check_account(claims, found)
+    elif isinstance(claims, UserClaims):
+        _check_user(claims, found)
+    elif isinstance(claims, ActivationClaims):
+        check_activation(claims, found)
+    elif isinstance(claims, AuthorizationRequestClaims):
+        _check_request(claims, found)
+    elif isinstance(claims, AuthorizationResponseClaims):
+        _check_response(claims, found)
+    if last:
+        check_dates(claims, now, found)
+    return tuple(found.found)
+
+
+def check_dates(claims: Claims, now: int, found: Issues) -> None:
+    """Whether the claims hold at ``now``."""
+    if 0 < claims.expires < now:
+        found.time("claim is expired", "exp")
+    if claims.not_before > now:
+        found.time("claim is not yet valid", "nbf")
+
+
+# ---- operator ------------------------------------------------------------------------------------
+
+
+def _check_operator(claims: OperatorClaims, found: Issues) -> None:
+    operator = claims.nats
+    if url := operator.account_server_url:
+        parts, fault = split_url(url)
+        if parts is None:
+            found.error(f"error parsing account server url: {fault}", "account_server_url")
+        elif not parts.scheme:
+            found.error(f"account server url {quoted(url)} requires a protocol", "account_server_url")
+    for index, service in enumerate(operator.operator_service_urls):
+        if fault := service_url_fault(service):
+            found.error(fault, f"operator_service_urls[{index}]")
+    for index, key in enumerate(operator.signing_keys):
+        if not is_public(key, Role.OPERATOR):
+            found.error(f"{key} is not an operator public key", f"signing_keys[{index}]")
+    if operator.system_account and not is_public(operator.system_account, Role.ACCOUNT):
+        found.error(f"{operator.system_account} is not an account public key", "system_account")
+    if fault := _version_fault(operator.assert_server_version):
+        found.error(f"assert server version error: {fault}", "assert_server_version")
+
+
+def service_url_fault(text: str) -> str:
+    """What is wrong with an operator service URL; empty if nothing is."""
+    if not text:
+        return ""
+    url, fault = split_url(text)
+    if url is None:
+        return f"error parsing operator service url {quoted(text)}: {fault}"
+    if url.username is not None:
+        return f"operator service url {quoted(text)} - credentials are not supported"
+    if url.path:
+        return f"operator service url {quoted(text)} - paths are not supported"
+    if url.scheme.lower() not in _SERVICE_SCHEMES:
+        return f"operator service url {quoted(text)} - protocol not supported (only 'nats', 'tls', 'ws', 'wss' only)"
+    return ""
+
+
+def _version_fault(text: str) -> str:
+    if not text:
+        return ""
+    parts = text.split(".")
+    if len(parts) != 3:
+        return "asserted server version must be of the form <major>.<minor>.<update>"
+    for part in parts:
+        if not part.lstrip("-+").isdecimal():
+            return f"asserted server version cant parse {part} to int"
+        if part.startswith("-"):
+            return f"asserted server version can'b contain negative values: {part}"
+    return ""
+
+
+# ---- user ----------------------------------------------------------------------------------------
+
+
+def _check_user(claims: UserClaims, found: Issues) -> None:
+    user = claims.nats
+    check_permissions(user, found, "")
+    _check_origin(user, found)
+    if user.issuer_account and not is_public(user.issuer_account, Role.ACCOUNT):
+        found.error("account_id is not an account public key", "issuer_account")
+
+
+def _check_origin(user: User, found: Issues) -> None:
+    for index, network in enumerate(user.src):
+        if not _is_network(network):
+            found.error(f"invalid cidr {quoted(network)} in user src limits", f"src[{index}]")
+    for index, span in enumerate(user.times):
+        for name, text in (("start", span.start), ("end", span.end)):
+            if not text:
+                found.error(
+                    f"time ranges {name} must contain {'a' if name == 'start' else 'an'} {name}", f"times[{index}]"
+                )
+            elif seconds_of_day(text) is None:
+                found.error(f"{name} in time range is invalid {quoted(text)}", f"times[{index}]")
+    if user.times_location and (fault := _zone_fault(user.times_location)):
+        found.error(f"could not parse iana time zone by name: {fault}", "times_location")
+
+
+def _is_network(text: str) -> bool:
+    import ipaddress
+
+    address, slash, bits = text.partition("/")
+    if not slash or not bits.isdecimal() or text != text.strip():
+        return False
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return address == address.strip()
+
+
+def seconds_of_day(text: str) -> float | None:
+    """``HH:MM:SS`` (one digit will do for the hour, a fraction may follow) in seconds; None if it is no time of day."""
+    parts = text.split(":")
+    if len(parts) != 3:
+        return None
+    hour, minute, (second, _, fraction) = parts[0], parts[1], parts[2].partition(".")
+    digits = (hour, minute, second, *([fraction] if "." in parts[2] else []))
+    if not all(each.isascii() and each.isdigit() for each in digits):
+        return None
+    if len(hour) > 2 or len(minute) != 2 or len(second) != 2 or int(hour) > 23 or int(minute) > 59 or int(second) > 59:
+        return None
+    return int(hour) * 3600 + int(minute) * 60 + float(f"{second}.{fraction or 0}")
+
+
+def _zone_fault(name: str) -> str:
+    import zoneinfo
+
+    if name == "Local":
+        return ""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return f"unknown time zone {name}"
+    return ""
+
+
+def check_scoped_user(claims: Claims, signing_key: str) -> None:
+    """Raise ClaimsError unless ``claims`` are a user's, signed by the scoped ``signing_key`` and without own rights."""
+    from natskit.errors import ClaimsError
+
+    if not isinstance(claims, UserClaims):
+        raise ClaimsError("not an user claim - scoped signing key requires user claim")
+    if claims.issuer != signing_key:
+        raise ClaimsError("issuer not the scoped signer")
+    if claims.nats.rights != User().rights:
+        raise ClaimsError("scoped users require no permissions or limits set")
+
+
+# ---- authorization ------------------------------------------------------------------
+
+
+def _check_request(claims: AuthorizationRequestClaims, found: Issues) -> None:
+    key = claims.nats.user_nkey
+    if not key:
+        found.error("User nkey is required", "user_nkey")
+    elif not is_public(key, Role.USER):
+        found.error(f"User nkey {quoted(key)} is not a valid user public key", "user_nkey")
+
+
+def _check_response(claims: AuthorizationResponseClaims, found: Issues) -> None:
+    response = claims.nats
+    if not is_public(claims.subject, Role.USER):
+        found.error("Subject must be a user public key", "sub")
+    if not is_public(claims.audience, Role.SERVER):
+        found.error("Audience must be a server public key", "aud")
+    if not response.error and not response.jwt:
+        found.error("Error or Jwt is required", "jwt")
+    if response.error and response.jwt:
+        found.error("Only Error or Jwt can be set", "error")
+    if response.issuer_account and not is_public(response.issuer_account, Role.ACCOUNT):
+        found.error("issuer_account is not an account public key", "issuer_account")
