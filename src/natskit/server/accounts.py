@@ -271,9 +271,8 @@ class Accounts:
         claims = self.trust.verify_account(token, account_id, self._clock.now())
         account = self._live.get(account_id)
         if account is not None and account.claims is not None and claims.issued_at < account.claims.issued_at:
-            raise VerifyError(
-                f"jwt is older than the one in use: issued at {claims.issued_at}, not {account.claims.issued_at} or later"
-            )
+            in_use = account.claims.issued_at
+            raise VerifyError(f"jwt is older than the one in use: issued at {claims.issued_at}, not {in_use} or later")
         is_new = account is None
         account = account or Account(graph.Account.from_claims(claims), self._clock)
         account.model = graph.Account.from_claims(claims)

@@ -13,7 +13,7 @@ from natskit.errors import NotFound, ServerError, VerifyError
 
 if TYPE_CHECKING:
     import ssl
-    from http.client import HTTPConnection
+    from http.client import HTTPConnection, HTTPResponse
     from urllib.parse import SplitResult
 
 __all__ = ["Memory", "Resolver", "Web"]
@@ -152,25 +152,28 @@ def _ask(url: str, context: ssl.SSLContext | None, deadline: float) -> tuple[str
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _open(parts, context, _left(deadline))
     try:
-        connection.request(
-            "GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=_headers(parts)
-        )
-        response = connection.getresponse()
-        status = f"{response.status} {response.reason}"
-        if response.status in (301, 302, 303, 307, 308):
-            return status, response.headers.get("Location", ""), b""
-        body = bytearray()
-        while chunk := response.read1(65_536):
-            body += chunk
-            if len(body) > MAX_TOKEN_BYTES:
-                raise ValueError(f"the answer has more than {MAX_TOKEN_BYTES} bytes")
-            if connection.sock is not None:
-                connection.sock.settimeout(_left(deadline))
-        return status, "", bytes(body)
+        connection.request("GET", target, headers=_headers(parts))
+        with connection.getresponse() as response:
+            status = f"{response.status} {response.reason}"
+            if response.status in (301, 302, 303, 307, 308):
+                return status, response.headers.get("Location", ""), b""
+            return status, "", _read(response, connection, deadline)
     finally:
         connection.close()
+
+
+def _read(response: HTTPResponse, connection: HTTPConnection, deadline: float) -> bytes:
+    body = bytearray()
+    while chunk := response.read1(65_536):
+        body += chunk
+        if len(body) > MAX_TOKEN_BYTES:
+            raise ValueError(f"the answer has more than {MAX_TOKEN_BYTES} bytes")
+        if connection.sock is not None:
+            connection.sock.settimeout(_left(deadline))
+    return bytes(body)
 
 
 def _open(parts: SplitResult, context: ssl.SSLContext | None, timeout_s: float) -> HTTPConnection:

@@ -42,7 +42,7 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         return f"ConnectOptions(name={self.name!r}, lang={self.lang!r}{self.credential_label()})"
 
     def merge(self, document: bytes) -> ConnectOptions:
-        """These options with what the JSON ``document`` of a CONNECT says. Keys match in any case, null changes nothing.
+        """These options with what the JSON ``document`` of CONNECT says. Keys match in any case, null changes nothing.
 
         Raises ProtocolError (nothing is told to the peer) for anything but an object with values of the right types.
         """
@@ -85,7 +85,8 @@ def _jwt_subject(token: str) -> str:
     from natskit.errors import Error
 
     try:
-        return jwt.decode_unverified(token).subject
+        subject: str = jwt.decode_unverified(token).subject
+        return subject
     except Error:
         return ""
 

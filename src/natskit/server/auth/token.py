@@ -197,7 +197,7 @@ def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
     """Raise AuthenticationError if the account has revoked the user's token."""
     if graph.is_revoked(account.model.revocations, claims.subject, claims.issued_at):
         raise AuthenticationError(
-            f"User authentication revoked: {claims.subject}, token issued at {claims.issued_at}, account {account.model}"
+            f"User authentication revoked: {claims.subject} by {account.model}, token issued at {claims.issued_at}"
         )
 
 

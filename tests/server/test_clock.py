@@ -1,0 +1,52 @@
+"""Time that can be moved forward."""
+
+from __future__ import annotations
+
+import asyncio
+
+from natskit.server.clock import Clock
+
+
+async def test_planned_calls_are_made_in_order_and_at_their_time() -> None:
+    clock = Clock()
+    start = clock.now()
+    seen: list[tuple[str, int]] = []
+
+    def note(name: str) -> None:
+        seen.append((name, round(clock.now() - start)))
+
+    clock.call_at(start + 3600, lambda: note("later"))
+    clock.call_at(start + 60, lambda: (note("first"), clock.call_at(start + 120, lambda: note("second"))))
+    clock.advance(minutes=1, seconds=-1)
+    assert seen == []
+    clock.advance(hours=1, days=1)
+    assert seen == [("first", 60), ("second", 120), ("later", 3600)]
+    assert round(clock.now() - start) == 60 - 1 + 3600 + 86400
+    clock.close()
+
+
+async def test_call_happens_by_itself_in_real_time() -> None:
+    clock = Clock()
+    done = asyncio.Event()
+    clock.call_at(clock.now() + 0.02, done.set)
+    await asyncio.wait_for(done.wait(), 5)
+    clock.close()
+
+
+async def test_cancelled_call_is_not_made() -> None:
+    clock = Clock()
+    seen: list[int] = []
+    clock.call_at(clock.now() + 5, lambda: seen.append(1)).cancel()
+    clock.call_at(clock.now() + 5, lambda: seen.append(2))
+    clock.advance(10)
+    assert seen == [2]
+    clock.close()
+
+
+async def test_call_of_the_past_is_made_soon_but_not_at_once() -> None:
+    clock = Clock()
+    done = asyncio.Event()
+    clock.call_at(0, done.set)
+    assert not done.is_set()
+    await asyncio.wait_for(done.wait(), 5)
+    clock.close()
