@@ -32,7 +32,7 @@ def decorate(token: str, kind: str) -> str:
 
 
 def decorate_seed(seed: str) -> str:
-    """The warning and the seed between its markers. Raises InvalidToken unless it is a user's, account's, operator's."""
+    """The warning and the seed between its markers. Raises InvalidToken for other roles."""
     role = _SEED_ROLES.get(seed[:2])
     if role is None:
         raise InvalidToken("seed is not an operator, account or user seed")
@@ -75,7 +75,7 @@ def parse_jwt(text: str) -> str:
 
 
 def parse_seed(text: str) -> str:
-    """The seed of a creds or key file, of any role it may hold. Raises InvalidToken; the message never shows the text."""
+    """The seed of a creds or key file. Raises InvalidToken; the message never shows the text."""
     blocks = _blocks(text)
     if len(blocks) > 1:
         seed = blocks[1]

@@ -1,7 +1,8 @@
 """Templates of scoped signing keys, filled in for one user when it connects.
 
 ``{{name()}}``, ``{{subject()}}``, ``{{account-name()}}``, ``{{account-subject()}}``, ``{{tag(k)}}`` and
-``{{account-tag(k)}}`` stand in the subjects of a template. Several tags of a name give one subject for each combination.
+``{{account-tag(k)}}`` stand in the subjects of a template. Several tags of a name give one subject for
+each combination.
 
 Source: spec/nkeys-and-jwt.md section 8.
 """
@@ -22,9 +23,9 @@ MAX_SUBJECTS = 4096
 
 
 def expand_template(scope: UserScope, user: UserClaims, account: AccountClaims) -> ScopeTemplate:
-    """The rights that ``scope`` gives ``user``. Raises ClaimsError if a deny rule cannot be filled in: the user is refused.
+    """The rights that ``scope`` gives ``user``. Raises ClaimsError if a deny rule cannot be filled in.
 
-    An allow rule that cannot be filled in is dropped; if none is left, everything is denied.
+    The user is refused then. An allow rule that cannot be filled in is dropped; if none is left, everything is denied.
     """
     values, template = _Values(user, account), scope.template
     return replace(template, pub=_expand(template.pub, values), sub=_expand(template.sub, values))
