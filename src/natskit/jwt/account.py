@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from natskit.jwt.body import Body, Claims, Permissions, ScopeTemplate
+from natskit.jwt.body import Body, Claims, Int64, Permissions, ScopeTemplate
 from natskit.jwt.sharing import Export, Import
 
 USER_SCOPE = "user_scope"
@@ -15,13 +15,13 @@ USER_SCOPE = "user_scope"
 class JetStreamLimits(Body, frozen=True):
     """Limits of one JetStream tier: bytes and counts. Storage 0 is disabled, a negative limit is none."""
 
-    mem_storage: int = 0
-    disk_storage: int = 0
-    streams: int = 0
-    consumer: int = 0
-    max_ack_pending: int = 0
-    mem_max_stream_bytes: int = 0
-    disk_max_stream_bytes: int = 0
+    mem_storage: Int64 = 0
+    disk_storage: Int64 = 0
+    streams: Int64 = 0
+    consumer: Int64 = 0
+    max_ack_pending: Int64 = 0
+    mem_max_stream_bytes: Int64 = 0
+    disk_max_stream_bytes: Int64 = 0
     max_bytes_required: bool = False
 
     @property
@@ -33,22 +33,22 @@ class JetStreamLimits(Body, frozen=True):
 class AccountLimits(Body, frozen=True):
     """Limits that the operator sets: -1 is unlimited, 0 (left out when written) none."""
 
-    subs: int = 0
-    data: int = 0
-    payload: int = 0
-    imports: int = 0
-    exports: int = 0
+    subs: Int64 = 0
+    data: Int64 = 0
+    payload: Int64 = 0
+    imports: Int64 = 0
+    exports: Int64 = 0
     wildcards: bool = False
     disallow_bearer: bool = False
-    conn: int = 0
-    leaf: int = 0
-    mem_storage: int = 0
-    disk_storage: int = 0
-    streams: int = 0
-    consumer: int = 0
-    max_ack_pending: int = 0
-    mem_max_stream_bytes: int = 0
-    disk_max_stream_bytes: int = 0
+    conn: Int64 = 0
+    leaf: Int64 = 0
+    mem_storage: Int64 = 0
+    disk_storage: Int64 = 0
+    streams: Int64 = 0
+    consumer: Int64 = 0
+    max_ack_pending: Int64 = 0
+    mem_max_stream_bytes: Int64 = 0
+    disk_max_stream_bytes: Int64 = 0
     max_bytes_required: bool = False
     tiered_limits: dict[str, JetStreamLimits] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class WeightedMapping(Body, frozen=True):
     """One destination of a subject mapping; ``weight`` in percent, 0 stands for 100."""
 
     subject: str = field(default_factory=str)
-    weight: int = 0
+    weight: Int64 = 0
     cluster: str = ""
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class MessageTrace(Body, frozen=True):
     """Where trace events go, and how many (percent; 0 stands for 100)."""
 
     dest: str = ""
-    sampling: int = 0
+    sampling: Int64 = 0
 
 
 class UserScope(Body, frozen=True):
@@ -109,7 +109,7 @@ class Account(Body, frozen=True):
     exports: tuple[Export, ...] = ()
     limits: AccountLimits = field(default_factory=AccountLimits)
     signing_keys: tuple[str | UserScope, ...] = ()
-    revocations: dict[str, int] = field(default_factory=dict)
+    revocations: dict[str, Int64] = field(default_factory=dict)
     default_permissions: Permissions = field(default_factory=Permissions)
     mappings: dict[str, tuple[WeightedMapping, ...] | None] = field(default_factory=dict)
     authorization: ExternalAuthorization = field(default_factory=ExternalAuthorization)
@@ -119,7 +119,7 @@ class Account(Body, frozen=True):
     info_url: str = ""
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
     @property
     def signing_key_names(self) -> tuple[str, ...]:

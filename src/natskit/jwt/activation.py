@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from natskit.jwt.body import Body, Claims
+from natskit.jwt.body import Body, Claims, Int64
 from natskit.jwt.sharing import check_sharing_type
 
 
@@ -18,7 +18,7 @@ class Activation(Body, frozen=True):
     issuer_account: str = ""
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
     def __post_init__(self) -> None:
         check_sharing_type(self.kind, "import")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from natskit.jwt.body import Body, Claims
+from natskit.jwt.body import Body, Claims, Int64
 
 
 class ServerID(Body, frozen=True):
@@ -25,7 +25,7 @@ class ClientInformation(Body, frozen=True):
     """The client that wants to connect."""
 
     host: str = ""
-    id: int = 0
+    id: Int64 = 0
     user: str = ""
     name: str = ""
     tags: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class ConnectOptions(Body, frozen=True):
     name: str = ""
     lang: str = ""
     version: str = ""
-    protocol: int = field(default_factory=int)
+    protocol: Int64 = field(default_factory=int)
 
 
 class ClientTLS(Body, frozen=True):
@@ -72,7 +72,7 @@ class AuthorizationRequest(Body, frozen=True):
     request_nonce: str = ""
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
 
 class AuthorizationRequestClaims(Claims, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ class AuthorizationResponse(Body, frozen=True):
     issuer_account: str = ""
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
 
 class AuthorizationResponseClaims(Claims, frozen=True, kw_only=True):

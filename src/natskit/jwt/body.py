@@ -7,9 +7,12 @@ members that are written even when empty.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+
+Int64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""Numbers as the reference library holds them; larger ones in a token are refused."""
 
 
 class Body(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -29,8 +32,8 @@ class Permission(Body, frozen=True):
 class ResponsePermission(Struct, frozen=True, kw_only=True):
     """Leave to answer requests: ``max`` messages (negative: any number), within ``ttl`` nanoseconds."""
 
-    max: int = 0
-    ttl: int = 0
+    max: Int64 = 0
+    ttl: Int64 = 0
 
 
 class Permissions(Body, frozen=True):
@@ -67,9 +70,9 @@ class Access(Permissions, frozen=True):
 class UserRights(Access, frozen=True):
     """Permissions and limits of a user. Limits are -1 for unlimited; absent ones are 0: none."""
 
-    subs: int = 0
-    data: int = 0
-    payload: int = 0
+    subs: Int64 = 0
+    data: Int64 = 0
+    payload: Int64 = 0
     bearer_token: bool = False
     proxy_required: bool = False
     allowed_connection_types: tuple[str, ...] = ()
@@ -82,9 +85,9 @@ def _unlimited() -> int:
 class ScopeTemplate(Access, frozen=True):
     """What a scoped signing key gives its users. Unlike a user's, absent limits read as -1: unlimited."""
 
-    subs: int = field(default_factory=_unlimited)
-    data: int = field(default_factory=_unlimited)
-    payload: int = field(default_factory=_unlimited)
+    subs: Int64 = field(default_factory=_unlimited)
+    data: Int64 = field(default_factory=_unlimited)
+    payload: Int64 = field(default_factory=_unlimited)
     bearer_token: bool = False
     proxy_required: bool = False
     allowed_connection_types: tuple[str, ...] = ()
@@ -96,12 +99,12 @@ class Claims(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: ClassVar[str] = ""
 
     audience: str = field(default="", name="aud")
-    expires: int = field(default=0, name="exp")
+    expires: Int64 = field(default=0, name="exp")
     id: str = field(default="", name="jti")
-    issued_at: int = field(default=0, name="iat")
+    issued_at: Int64 = field(default=0, name="iat")
     issuer: str = field(default="", name="iss")
     name: str = ""
-    not_before: int = field(default=0, name="nbf")
+    not_before: Int64 = field(default=0, name="nbf")
     subject: str = field(default="", name="sub")
 
     @property

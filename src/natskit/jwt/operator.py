@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from natskit.jwt.body import Body, Claims
+from natskit.jwt.body import Body, Claims, Int64
 
 
 class Operator(Body, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Operator(Body, frozen=True, kw_only=True):
     strict_signing_key_usage: bool = False
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
 
 class OperatorClaims(Claims, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from natskit.jwt.body import Body
+from natskit.jwt.body import Body, Int64
 
 STREAM, SERVICE = "stream", "service"
 
@@ -15,7 +15,7 @@ _HEADERS = "headers"
 class ServiceLatency(Body, frozen=True):
     """Latency tracking of a service: ``sampling`` 1 to 100 percent, or ``headers``; ``results`` is a subject."""
 
-    sampling: int | str = field(default_factory=lambda: _HEADERS)
+    sampling: Int64 | str = field(default_factory=lambda: _HEADERS)
     results: str = field(default_factory=str)
 
     def __post_init__(self) -> None:
@@ -32,11 +32,11 @@ class Export(Body, frozen=True):
     subject: str = ""
     type: str = ""
     token_req: bool = False
-    revocations: dict[str, int] = field(default_factory=dict)
+    revocations: dict[str, Int64] = field(default_factory=dict)
     response_type: str = ""
-    response_threshold: int = 0
+    response_threshold: Int64 = 0
     service_latency: ServiceLatency | None = None
-    account_token_position: int = 0
+    account_token_position: Int64 = 0
     advertise: bool = False
     allow_trace: bool = False
     description: str = ""

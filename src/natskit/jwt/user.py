@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from natskit.jwt.body import Claims, UserRights
+from natskit.jwt.body import Claims, Int64, UserRights
 
 
 class User(UserRights, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class User(UserRights, frozen=True, kw_only=True):
     issuer_account: str = ""
     tags: tuple[str, ...] = ()
     type: str = ""
-    version: int = 0
+    version: Int64 = 0
 
     @property
     def rights(self) -> UserRights:

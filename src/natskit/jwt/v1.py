@@ -16,7 +16,7 @@ from msgspec import field
 from natskit.errors import ClaimsError
 from natskit.jwt.account import Account, AccountClaims, AccountLimits
 from natskit.jwt.activation import Activation, ActivationClaims
-from natskit.jwt.body import Body, Claims, Permission, ResponsePermission, TimeRange
+from natskit.jwt.body import Body, Claims, Int64, Permission, ResponsePermission, TimeRange
 from natskit.jwt.operator import Operator, OperatorClaims
 from natskit.jwt.sharing import Export, Import, ServiceLatency, check_sharing_type
 from natskit.jwt.user import User, UserClaims
@@ -58,20 +58,20 @@ class OldOperatorClaims(OldClaims, frozen=True, kw_only=True):
 class OldLimits(Body, frozen=True):
     """Account limits; absent ones are 0: none."""
 
-    subs: int = 0
-    conn: int = 0
-    leaf: int = 0
-    imports: int = 0
-    exports: int = 0
-    data: int = 0
-    payload: int = 0
+    subs: Int64 = 0
+    conn: Int64 = 0
+    leaf: Int64 = 0
+    imports: Int64 = 0
+    exports: Int64 = 0
+    data: Int64 = 0
+    payload: Int64 = 0
     wildcards: bool = False
 
 
 class OldLatency(Body, frozen=True):
     """Latency tracking; an absent sampling is by headers."""
 
-    sampling: int = 0
+    sampling: Int64 = 0
     results: str = ""
 
 
@@ -82,10 +82,10 @@ class OldExport(Body, frozen=True):
     subject: str = ""
     type: str = ""
     token_req: bool = False
-    revocations: dict[str, int] = field(default_factory=dict)
+    revocations: dict[str, Int64] = field(default_factory=dict)
     response_type: str = ""
     service_latency: OldLatency | None = None
-    account_token_position: int = 0
+    account_token_position: Int64 = 0
 
     def __post_init__(self) -> None:
         check_sharing_type(self.type, "export")
@@ -113,7 +113,7 @@ class OldAccount(Body, frozen=True):
     identity: tuple[Identity, ...] = ()
     limits: OldLimits = field(default_factory=OldLimits)
     signing_keys: tuple[str, ...] = ()
-    revocations: dict[str, int] = field(default_factory=dict)
+    revocations: dict[str, Int64] = field(default_factory=dict)
 
 
 class OldAccountClaims(OldClaims, frozen=True, kw_only=True):
@@ -129,8 +129,8 @@ class OldUser(Body, frozen=True):
     pub: Permission = field(default_factory=Permission)
     sub: Permission = field(default_factory=Permission)
     resp: ResponsePermission | None = None
-    max: int = 0
-    payload: int = 0
+    max: Int64 = 0
+    payload: Int64 = 0
     src: str | tuple[str, ...] = ""
     times: tuple[TimeRange, ...] = ()
     bearer_token: bool = False
@@ -149,8 +149,8 @@ class OldActivation(Body, frozen=True):
 
     subject: str = ""
     type: str = ""
-    max: int = 0
-    payload: int = 0
+    max: Int64 = 0
+    payload: Int64 = 0
     src: str | tuple[str, ...] = ""
     times: tuple[TimeRange, ...] = ()
 
