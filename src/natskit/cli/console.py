@@ -1,0 +1,98 @@
+"""Where output goes: results to stdout, notices to stderr, colour to terminals only; errors as one line or as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from natskit.errors import Error, UsageError
+
+from .tables import printable
+
+__all__ = ["FAILED", "INTERRUPTED", "NO_READER", "Console", "format_json", "guard"]
+
+FAILED, INTERRUPTED, NO_READER = 1, 130, 141
+
+
+class Console:
+    """The two streams of one run. With ``json``, what is meant for people stays off stdout."""
+
+    def __init__(self, *, json: bool = False) -> None:
+        self.json = json
+
+    def write(self, text: str) -> None:
+        """Write a line of results (or several) to stdout."""
+        _write(sys.stdout, text)
+
+    def document(self, value: object) -> None:
+        """Write a JSON document to stdout."""
+        _write(sys.stdout, format_json(value))
+
+    def notice(self, text: str) -> None:
+        """Write a line for people to stderr."""
+        _write(sys.stderr, text)
+
+    def fail(self, error: Error) -> None:
+        """Tell an error: ``Error: ...`` and its hint below, or one JSON object."""
+        if self.json:
+            hint = {"hint": error.hint} if error.hint else {}
+            _write(sys.stderr, format_json({"error": str(error), **hint}))
+            return
+        text = "\n".join(printable(line) for line in str(error).splitlines())
+        _write(sys.stderr, f"{paint('Error:', '31', sys.stderr)} {text}")
+        if error.hint:
+            _write(sys.stderr, error.hint)
+
+    def has_colour(self) -> bool:
+        """Whether stdout shows colours."""
+        return _has_colour(sys.stdout)
+
+
+def paint(text: str, code: str, stream: TextIO) -> str:
+    """``text`` in the colour ``code`` (an SGR parameter) if the stream shows colours."""
+    return f"\x1b[{code}m{text}\x1b[0m" if _has_colour(stream) else text
+
+
+def _has_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(f"{text}\n")
+    except UnicodeEncodeError:  # a terminal or pipe of a small character set
+        encoding = stream.encoding or "ascii"
+        stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+
+
+def format_json(value: object) -> str:
+    """``value`` as JSON, indented by two; structs become objects."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def guard(console: Console, action: Callable[[], int | None], fatal: Mapping[type[Error], int] | None = None) -> int:
+    """Run ``action`` and return the exit status: its own, or that of what it raised, which is told in one line.
+
+    ``fatal`` gives other statuses than 1 to kinds of errors. Only defects of natskit itself leave a traceback.
+    """
+    try:
+        status = action() or 0
+        sys.stdout.flush()
+    except Error as error:
+        console.fail(error)
+        return next((code for kind, code in (fatal or {}).items() if isinstance(error, kind)), FAILED)
+    except BrokenPipeError:
+        # Point stdout nowhere, so that the interpreter's last flush does not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        console.fail(UsageError(f"{where}{error.strerror or error}"))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status

@@ -1,0 +1,202 @@
+"""One run of a command: its workspace, what it reports, what it prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from natskit.cli.command import Flag, Parsed, switch, text
+from natskit.cli.console import FAILED, Console, format_json
+from natskit.cli.report import Report
+from natskit.cli.tables import Table
+
+if TYPE_CHECKING:
+    from natskit.store import Committed, Workspace
+
+__all__ = ["GLOBAL_FLAGS", "Run"]
+
+GLOBAL_FLAGS = (
+    text("config-dir", summary="folder of nsc.json", metavar="DIR"),
+    text("data-dir", summary="folder of the operators' stores", metavar="DIR"),
+    text("keystore-dir", summary="folder of keys and creds", metavar="DIR"),
+    text("all-dirs", "H", "all three of them", metavar="DIR"),
+    text("operator", summary="operator to work on, default $NSC_OPERATOR or the current one", metavar="NAME"),
+    text("account", "a", "account to work on, default $NSC_ACCOUNT or the current one", metavar="NAME"),
+    text("private-key", "K", "key to sign with: role of a scoped key, public key, seed or key file", metavar="KEY"),
+    switch("interactive", "i", "ask for what is missing"),
+    switch("json", "J", "print one JSON document"),
+    switch("short-ids", summary="show the first 12 characters of keys"),
+    switch("long-ids", "W", "show whole keys, also where a name is known"),
+    switch("help", "h", "show help"),
+)
+
+
+class Run:
+    """What a command works with. Everything it prints goes through here, so that ``--json`` is one document.
+
+    ``workspace`` is open; ``values`` are those of the global flags, ``given`` the names of all flags that were given.
+    """
+
+    def __init__(self, workspace: Workspace, console: Console, values: Mapping[str, Any], given: set[str]) -> None:
+        self.workspace = workspace
+        self.console = console
+        self.values = values
+        self.given = given
+        self.report = Report()
+        self._facts: dict[str, Any] = {}
+        self._results: list[str] = []
+        self._written: list[str] = []
+        self._removed: list[str] = []
+        self._answered = False
+
+    # ---- what was asked for
+
+    @property
+    def json(self) -> bool:
+        """Whether one JSON document is wanted."""
+        return self.console.json
+
+    @property
+    def interactive(self) -> bool:
+        """Whether to ask questions."""
+        return bool(self.values["interactive"])
+
+    @property
+    def private_key(self) -> str:
+        """The value of ``-K``: how the user named the signing key."""
+        return str(self.values["private_key"])
+
+    @property
+    def is_2019(self) -> bool:
+        """Whether this is the nsc of April 2019."""
+        return self.workspace.profile.value == "2019"
+
+    def moment(self, name: str, value: str) -> int | None:
+        """Unix seconds of flag ``name`` (start, expiry), 0 for none; None if it was not given. Raises UsageError."""
+        from natskit.cli.flags import parse_moment
+
+        return parse_moment(value, self.workspace.now(), name) if name in self.given else None
+
+    # ---- showing
+
+    def key(self, public: str) -> str:
+        """A public key as it is shown: whole unless ``--short-ids``; in 2019 short unless ``--long-ids``."""
+        short = self.values["short_ids"] or (self.is_2019 and not self.values["long_ids"])
+        return public[:12] if short else public
+
+    def path(self, path: str) -> str:
+        """A path as it is shown: with the home folder as ``~``."""
+        return self.workspace.directories.shorten(path)
+
+    def success(self, text: str) -> Report:
+        """Report what the command was called for."""
+        return self.report.success(text)
+
+    def note(self, text: str) -> Report:
+        """Report something done or found on the way."""
+        return self.report.note(text)
+
+    def warn(self, text: str) -> Report:
+        """Report what needs attention."""
+        return self.report.warn(text)
+
+    def fail(self, text: str) -> Report:
+        """Report a part that failed; the exit status is 1 then."""
+        return self.report.fail(text)
+
+    def fact(self, **facts: Any) -> None:
+        """Add members to the JSON document: entities with their keys, what was set, counts ..."""
+        self._facts |= facts
+
+    def files(self, committed: Committed) -> Committed:
+        """Add the files that were written and removed to the JSON document."""
+        self._written += committed.written
+        self._removed += committed.removed
+        return committed
+
+    def wrote(self, path: str) -> None:
+        """Add one more written file to the JSON document."""
+        self._written.append(path)
+
+    def result(self, text: str, **facts: Any) -> None:
+        """Print ``text`` as the result (stdout; the report goes to stderr); ``facts`` stand for it in JSON."""
+        self._results.append(text)
+        self._facts |= facts
+
+    def table(self, *tables: Table, **facts: Any) -> None:
+        """Print tables as the result, with an empty line between; ``facts`` stand for them in JSON."""
+        colour = self.console.has_colour()
+        self.result("\n\n".join(table.render(colour=colour) for table in tables), **facts)
+
+    def document(self, value: Any) -> None:
+        """Print ``value`` as JSON now, as the only document of this run."""
+        self.answer(format_json(value))
+
+    def answer(self, text: str) -> None:
+        """Print ``text`` now; with ``--json`` it is the document."""
+        self.console.write(text)
+        self._answered = True
+
+    # ---- the end
+
+    def finish(self) -> int:
+        """Print everything; return the exit status."""
+        if not self.json:
+            self._print_lines()
+        elif not self._answered:
+            self.console.document(self._document())
+        return FAILED if self.report.failed else 0
+
+    def abandon(self) -> None:
+        """Print what was reported before an error."""
+        for _, line in self.report.lines() if not self.json else ():
+            self.console.notice(line)
+
+    def _print_lines(self) -> None:
+        for text_ in self._results:
+            self.console.write(text_)
+        aside = bool(self._results) or self._answered
+        for kind, line in self.report.lines():
+            problem = kind in ("warning", "error")
+            (self.console.notice if aside or problem else self.console.write)(line)
+        summary = self.report.summary() if self.report.failed else ""
+        if summary:
+            self.console.notice(f"Error: {summary}")
+
+    def _document(self) -> dict[str, Any]:
+        document: dict[str, Any] = dict(self._facts)
+        if self.report.children:
+            document["report"] = self.report.documents()
+        if self._written:
+            document["written"] = self._written
+        if self._removed:
+            document["removed"] = self._removed
+        return document
+
+
+def merged(flags: Sequence[Flag]) -> list[Flag]:
+    """A command's flags and the global ones that it has no own version of."""
+    names = {flag.name for flag in flags}
+    letters = {flag.letter for flag in flags}
+    return [*flags, *(_without_letter(each, letters) for each in GLOBAL_FLAGS if each.name not in names)]
+
+
+def _without_letter(flag: Flag, taken: set[str]) -> Flag:
+    if not flag.letter or flag.letter not in taken:
+        return flag
+    return Flag(flag.name, "", flag.summary, read=flag.read, default=flag.default, bare=flag.bare, metavar=flag.metavar)
+
+
+def start(parsed: Parsed, own: Sequence[Flag], console: Console) -> Run:
+    """Open the workspace that the global flags name. Raises StoreError, NotFound, UsageError."""
+    from natskit.store import Flags, Workspace
+
+    taken = {flag.name for flag in own}
+    values = {flag.key: flag.default if flag.name in taken else parsed.values[flag.key] for flag in GLOBAL_FLAGS}
+    names = ("config_dir", "data_dir", "keystore_dir", "all_dirs", "operator", "account")
+    workspace = Workspace.open(os.environ, Flags(**{name: values[name] for name in names}))
+    run = Run(workspace, console, values, parsed.given)
+    for warning in parsed.warnings:
+        run.warn(warning)
+    return run

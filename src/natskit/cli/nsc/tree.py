@@ -1,0 +1,81 @@
+"""The command tree as data: every command by its words, and where it is. Importing it imports no command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from natskit.cli.command import Command
+
+__all__ = ["GROUPS", "LEAVES", "Leaf", "canonical", "children", "leaf_of", "names_in"]
+
+
+class Leaf:
+    """A command: ``module:name`` in this package, a line for the list of commands, other names for its last word."""
+
+    __slots__ = ("aliases", "hidden", "summary", "target")
+
+    def __init__(self, target: str, summary: str, *aliases: str, hidden: bool = False) -> None:
+        self.target = target
+        self.summary = summary
+        self.aliases = aliases
+        self.hidden = hidden
+
+    def load(self) -> Command:
+        """Import the command."""
+        module, name = self.target.split(":")
+        loaded: Command = getattr(import_module(f"{__package__}.{module}"), name)
+        return loaded
+
+
+GROUPS: dict[str, str] = {
+    "": "Manage the operators, accounts and users of a NATS security setup",
+    "list": "List operators, accounts, users, exports and imports",
+}
+"""Every group by its words, with a line about it. A group without commands does not exist."""
+
+GROUP_ALIASES = {"create": "add"}
+
+LEAVES: dict[str, Leaf] = {
+    "list accounts": Leaf("listing:list_accounts", "List the accounts of an operator", "account"),
+    "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
+    "list users": Leaf("listing:list_users", "List the users of an account", "user"),
+}
+"""Every command by its words, in the order in which help lists them."""
+
+
+def canonical(word: str) -> str:
+    """The spelling of a command word here: dashes for underscores."""
+    return word.replace("_", "-")
+
+
+def children(group: str) -> list[str]:
+    """The next words below ``group``, in order, without hidden ones."""
+    prefix = f"{group} " if group else ""
+    words = {path[len(prefix) :].split(" ")[0] for path, leaf in LEAVES.items() if path.startswith(prefix)}
+    return sorted(word for word in words if not _hidden(f"{prefix}{word}"))
+
+
+def _hidden(path: str) -> bool:
+    if path in LEAVES:
+        return LEAVES[path].hidden
+    return all(leaf.hidden for name, leaf in LEAVES.items() if name.startswith(f"{path} "))
+
+
+def names_in(group: str) -> dict[str, str]:
+    """Every word that may follow ``group`` (aliases too), with the path it leads to."""
+    prefix = f"{group} " if group else ""
+    found: dict[str, str] = {} if group else {alias: name for alias, name in GROUP_ALIASES.items() if name in GROUPS}
+    for path, leaf in LEAVES.items():
+        if path.startswith(prefix):
+            word, more, _ = path[len(prefix) :].partition(" ")
+            found[word] = f"{prefix}{word}"
+            if not more:
+                found |= dict.fromkeys(leaf.aliases, path)
+    return found
+
+
+def leaf_of(path: str) -> Leaf | None:
+    """The command at ``path``, None if that is a group."""
+    return LEAVES.get(path)
