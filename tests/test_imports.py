@@ -1,0 +1,65 @@
+"""Imports point down: the layers of the package, lowest first, and no room imports one above or beside it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "natskit"
+
+LAYERS = [
+    {"errors"},
+    {"subjects", "nkeys", "config"},
+    {"jwt"},
+    {"graph"},
+    {"store", "wire"},
+    {"server", "account_server", "client"},
+    {"testing"},
+    {"cli"},
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+FILES = sorted(path for suffix in ("*.py", "*.pyi") for path in SOURCE.rglob(suffix))
+
+
+def room_of(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: import by full name"
+            module = node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names] if module == "natskit" else [module]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "natskit" and len(parts) > 1 and parts[1] != "__version__":
+                yield node.lineno, parts[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_down(path):
+    room = room_of(path)
+    if room == "__init__":
+        assert not list(imported_rooms(path)), "the package itself imports nothing"
+        return
+    for line, other in imported_rooms(path):
+        assert other == room or LEVEL[other] < LEVEL[room], f"{path}:{line}: {room} must not import {other}"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py[xd]")), ids=lambda path: path.name)
+def test_the_core_imports_nothing_of_ours_but_its_siblings(path):
+    if path.suffix == ".pyi":
+        return
+    for line in path.read_text().splitlines():
+        if "import" in line and "natskit" in line:
+            assert "natskit.wire._core" in line, f"{path}: {line}"
+
+
+def test_every_room_has_its_layer():
+    rooms = {room_of(path) for path in FILES} - {"__init__", "py"}
+    assert rooms <= set(LEVEL), f"name the layer of {rooms - set(LEVEL)}"
