@@ -25,13 +25,20 @@ def room_of(path):
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def absolute(path, node):
+    """The full name of the module that a ``from`` names."""
+    if not node.level:
+        return node.module or ""
+    package = ("natskit", *path.relative_to(SOURCE).parts[: -node.level])
+    return ".".join([*package, node.module] if node.module else package)
+
+
 def imported_rooms(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}:{node.lineno}: import by full name"
-            module = node.module or ""
+            module = absolute(path, node)
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "natskit" else [module]
         else:
             continue
