@@ -17,10 +17,14 @@ FAILED, INTERRUPTED, NO_READER = 1, 130, 141
 
 
 class Console:
-    """The two streams of one run. With ``json``, what is meant for people stays off stdout."""
+    """The two streams of one run. With ``json``, what is meant for people stays off stdout.
 
-    def __init__(self, *, json: bool = False) -> None:
+    ``lead`` opens the line of an error.
+    """
+
+    def __init__(self, *, json: bool = False, lead: str = "Error:") -> None:
         self.json = json
+        self.lead = lead
 
     def write(self, text: str) -> None:
         """Write a line of results (or several) to stdout."""
@@ -35,13 +39,13 @@ class Console:
         _write(sys.stderr, text)
 
     def fail(self, error: Error) -> None:
-        """Tell an error: ``Error: ...`` and its hint below, or one JSON object."""
+        """Tell an error: lead, message, the hint below; or one JSON object."""
         if self.json:
             hint = {"hint": error.hint} if error.hint else {}
             _write(sys.stderr, format_json({"error": str(error), **hint}))
             return
         text = "\n".join(printable(line) for line in str(error).splitlines())
-        _write(sys.stderr, f"{paint('Error:', '31', sys.stderr)} {text}")
+        _write(sys.stderr, f"{paint(self.lead, '31', sys.stderr)} {text}")
         if error.hint:
             _write(sys.stderr, error.hint)
 

@@ -21,7 +21,6 @@ Ctrl-C, 141 when the reader of stdout has gone.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -29,8 +28,9 @@ from typing import Any, NoReturn
 import click
 
 from natskit import __version__, errors
+from natskit.cli.console import Console, guard
 
-FAILED, MISUSED, INTERRUPTED, NO_READER = 1, 2, 130, 141
+MISUSED = 2
 
 Example = tuple[str, str]
 
@@ -67,38 +67,20 @@ class Program(click.Command):
 
     def execute(self, argv: Sequence[str]) -> int:
         """Run with these arguments and return the exit status. A failure is told on stderr, never raised."""
+        console = Console(json=self._speaks_json(argv), lead=f"{self.name}:")
+        return guard(console, lambda: self._invoke(argv), fatal={errors.UsageError: MISUSED})
+
+    def _invoke(self, argv: Sequence[str]) -> int:
         try:
             with self.make_context(self.name, list(argv)) as ctx:
                 status = self.invoke(ctx)
-            sys.stdout.flush()
         except click.exceptions.Exit as leave:
             return leave.exit_code
         except click.UsageError as error:
-            text = f"{error.format_message()} See '{self.name} --help'."
-            return self._fail(text, None, argv, MISUSED)
-        except errors.Error as error:
-            status = MISUSED if isinstance(error, errors.UsageError) else FAILED
-            return self._fail(str(error), error.hint, argv, status)
-        except BrokenPipeError:
-            _drop_stdout()
-            return NO_READER
-        except OSError as error:
-            return self._fail(_system_text(error), None, argv, FAILED)
-        except (KeyboardInterrupt, click.Abort):
-            return INTERRUPTED
+            raise errors.UsageError(f"{error.format_message()} See '{self.name} --help'.") from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
         return status if isinstance(status, int) else 0
-
-    def _fail(self, text: str, hint: str | None, argv: Sequence[str], status: int) -> int:
-        if self._speaks_json(argv):
-            import json
-
-            document = {"error": text, **({"hint": hint} if hint else {})}
-            print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
-        else:
-            print(f"{self.name}: {text}", file=sys.stderr)
-            if hint:
-                print(hint, file=sys.stderr)
-        return status
 
     def _speaks_json(self, argv: Sequence[str]) -> bool:
         known = any("--json" in parameter.opts for parameter in self.params)
@@ -180,13 +162,3 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
     if wanted and not ctx.resilient_parsing:
         print(f"{ctx.command.name} (natskit) {__version__}")
         ctx.exit()
-
-
-def _system_text(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
-
-
-def _drop_stdout() -> None:
-    """Point stdout nowhere, so that the interpreter's last flush does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
