@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natskit import subjects
+from natskit.errors import InvalidSubject
 from natskit.graph import EVERYTHING, Permissions, Responses
 
 SCENARIO_4 = Permissions.compile(
@@ -137,3 +138,14 @@ def test_literal_subjects_follow_the_lists_exactly(allow: list[str], deny: list[
     permissions = Permissions.compile(allow, deny, allow, deny)
     assert permissions.may_publish(literal).allowed is wanted
     assert permissions.may_subscribe(literal).allowed is wanted
+
+
+@pytest.mark.parametrize("entry", ["", "a..b", "a b c", "a  b", " a", "a\tb", ">.a"])
+def test_entry_that_is_no_subject_is_refused(entry: str) -> None:
+    with pytest.raises(InvalidSubject):
+        Permissions.compile(sub_deny=[entry])
+
+
+def test_publish_entry_with_a_queue_is_refused() -> None:
+    with pytest.raises(InvalidSubject):
+        Permissions.compile(pub_deny=["a q"])

@@ -14,7 +14,7 @@ B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
 
 from __future__ import annotations
 
-from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, is_revoked
+from natskit.graph.account import SERVICE, STREAM, Account, Export, Import
 from natskit.graph.graph import Change, Decision, Delivery, Graph, Refusal
 from natskit.graph.link import Link, RefusedImport
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
@@ -39,5 +39,4 @@ __all__ = [
     "Responses",
     "Rule",
     "Verdict",
-    "is_revoked",
 ]

@@ -15,14 +15,11 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from natskit import jwt
 
-__all__ = ["SERVICE", "STREAM", "Account", "Export", "Import", "Kind", "is_revoked"]
+__all__ = ["SERVICE", "STREAM", "Account", "Export", "Import", "Kind"]
 
 Kind = Literal["stream", "service"]
 STREAM: Kind = "stream"
 SERVICE: Kind = "service"
-
-EVERYONE = "*"
-"""The key of a revocation that concerns everybody."""
 
 
 class Export(Struct, frozen=True, kw_only=True):
@@ -151,12 +148,3 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.id}/{self.name}" if self.name and self.name != self.id else self.id
-
-
-def is_revoked(revocations: Mapping[str, int], subject: str, issued_at: int) -> bool:
-    """Whether a token issued to ``subject`` at ``issued_at`` is void; the very second of the entry counts.
-
-    Source: spec/nkeys-and-jwt.md sections 6.2 and 7.
-    """
-    entries = (revocations[key] for key in (subject, EVERYONE) if key in revocations)
-    return any(until >= issued_at for until in entries)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from natskit import subjects
+from natskit import jwt, subjects
 from natskit.errors import Error
-from natskit.graph.account import Account, Export, Import, is_revoked
+from natskit.graph.account import Account, Export, Import
 from natskit.graph.reason import Reason, Rule
-
-if TYPE_CHECKING:
-    from natskit.jwt import ActivationClaims
 
 __all__ = ["judge_activation"]
 
@@ -47,7 +43,7 @@ def judge_activation(wanted: Import, importer: Account, exporter: Account, expor
 
 
 def _faults(
-    claims: ActivationClaims, wanted: Import, importer: Account, exporter: Account, export: Export, now: float
+    claims: jwt.ActivationClaims, wanted: Import, importer: Account, exporter: Account, export: Export, now: float
 ) -> Iterator[tuple[Rule, str, int | None]]:
     """What is wrong with a token that its issuer did sign, in the order of the checks."""
     body, owner = claims.nats, claims.nats.issuer_account or claims.issuer
@@ -71,18 +67,16 @@ def _faults(
     if claims.expires and now >= claims.expires:
         yield Rule.ACTIVATION_EXPIRED, f"the activation expired at {claims.expires}", None
     # (7) the exporter has not taken it back
-    if is_revoked(export.revocations, importer.id, claims.issued_at):
+    if jwt.is_revoked(export.revocations, importer.id, claims.issued_at):
         yield Rule.ACTIVATION_REVOKED, f"the activation of {claims.issued_at} was revoked by {exporter}", None
 
 
 @lru_cache(maxsize=4096)
-def _decode(token: str) -> ActivationClaims | str:
+def _decode(token: str) -> jwt.ActivationClaims | str:
     """The claims of an activation that its issuer signed, or what is wrong with it.
 
     Kept, since an account is judged again whenever one of its neighbours changes.
     """
-    from natskit import jwt
-
     try:
         return jwt.decode(token, jwt.ActivationClaims)
     except Error as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from natskit import subjects
+from natskit.errors import InvalidSubject
 
 if TYPE_CHECKING:
     from natskit import jwt
@@ -49,14 +50,18 @@ class _Entries:
 
     __slots__ = ("literals", "patterns", "queued")
 
-    def __init__(self, entries: Iterable[str]) -> None:
+    def __init__(self, entries: Iterable[str], *, with_queues: bool) -> None:
         self.literals: set[str] = set()
         self.patterns: list[str] = []
         self.queued: list[tuple[str, str]] = []
         for entry in entries:
-            subject, *queue = entry.split()
-            if queue:
-                self.queued.append((subject, queue[0]))
+            subject, blank, queue = entry.partition(" ")
+            subjects.validate(subject)
+            if blank:
+                if not with_queues:
+                    raise InvalidSubject(f'permission "{entry}" must not name a queue', subject=entry)
+                subjects.validate(queue)
+                self.queued.append((subject, queue))
             elif subjects.has_wildcard(subject):
                 self.patterns.append(subject)
             else:
@@ -123,10 +128,10 @@ class Permissions:
         self.subscribe_allow = subscribe_allow
         self.subscribe_deny = subscribe_deny
         self.responses = responses
-        self._publish_allow = _Entries(publish_allow)
-        self._publish_deny = _Entries(publish_deny)
-        self._subscribe_allow = _Entries(subscribe_allow)
-        self._subscribe_deny = _Entries(subscribe_deny)
+        self._publish_allow = _Entries(publish_allow, with_queues=False)
+        self._publish_deny = _Entries(publish_deny, with_queues=False)
+        self._subscribe_allow = _Entries(subscribe_allow, with_queues=True)
+        self._subscribe_deny = _Entries(subscribe_deny, with_queues=True)
 
     @classmethod
     def compile(
@@ -137,11 +142,14 @@ class Permissions:
         sub_deny: Iterable[str] = (),
         responses: Responses | None = None,
     ) -> Permissions:
-        """From four lists of valid entries. With ``responses`` an empty ``pub_allow`` allows nothing else."""
+        """Permissions by four lists. With ``responses`` an empty ``pub_allow`` allows nothing else.
+
+        Raises InvalidSubject if an entry is no subject, or one with a queue where there can be none.
+        """
         return cls(tuple(pub_allow), tuple(pub_deny), tuple(sub_allow), tuple(sub_deny), responses)
 
     @classmethod
-    def from_claims(cls, claims: jwt.Permissions | jwt.UserRights) -> Permissions:
+    def from_claims(cls, claims: jwt.Permissions) -> Permissions:
         """The permissions in the claims of a user, a scope, or the defaults of an account."""
         responses = claims.resp
         return cls.compile(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from natskit import jwt
 from natskit.errors import VerifyError
+from natskit.jwt.validation import issues
 
 if TYPE_CHECKING:
     from natskit.server.options import Options
@@ -31,12 +32,10 @@ class Trust:
         """The trusted keys of the configuration: those of its operators, or plain ``trusted_keys``."""
         keys, strict = set(options.trusted_keys), set[str]()
         for operator in options.operators:
-            body = operator.claims.nats
-            keys.update(body.signing_keys)
-            if body.strict_signing_key_usage:
-                strict.update(body.signing_keys)
-            else:
-                keys.add(operator.claims.subject)
+            trusted = jwt.trusted_keys(operator.claims)
+            keys.update(trusted)
+            if operator.claims.nats.strict_signing_key_usage:
+                strict.update(trusted)
         return cls(keys, strict)
 
     def verify_account(self, token: str | bytes, account_id: str, now: float) -> jwt.AccountClaims:
@@ -54,7 +53,7 @@ class Trust:
         if claims.issuer not in self.keys:
             raise VerifyError(f"account validation failed: {account_id} is signed by {claims.issuer}, no trusted key")
         # (4) nothing in it forbids its use, now
-        found = [issue.text for issue in jwt.issues(claims, int(now)) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(now)) if issue.severity != "warning"]
         if found:
             raise VerifyError(f"account validation failed: {account_id}: {'; '.join(found[:8])}")
         return claims

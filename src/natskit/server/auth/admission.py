@@ -9,7 +9,7 @@ from msgspec import Struct
 from natskit.graph import Permissions
 
 if TYPE_CHECKING:
-    from natskit.jwt import UserClaims
+    from natskit.jwt import ScopeTemplate, UserClaims, UserRights
     from natskit.server.accounts import Account
 
 __all__ = ["Admission", "tighter"]
@@ -19,8 +19,8 @@ class Admission(Struct, frozen=True, kw_only=True):
     """The account that a client lives in, what it may do there, and for how long.
 
     ``user`` is what it is called in logs and events; ``max_subscriptions`` and ``max_payload`` (bytes) are the tighter
-    of its own and its account's limits, -1: none. ``expires_at`` is in Unix seconds. ``claims`` and ``issuer_key`` are
-    there for users that came with a token, ``name_tag`` and ``tags`` may be.
+    of its own and its account's limits, -1: none. ``expires_at`` is in Unix seconds. ``claims``, ``rights`` (its own,
+    or of the scoped key that signed it) and ``issuer_key`` are there for users that came with a token.
     """
 
     account: Account
@@ -30,6 +30,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     max_payload: int = -1
     expires_at: float | None = None
     claims: UserClaims | None = None
+    rights: UserRights | ScopeTemplate | None = None
     issuer_key: str = ""
     name_tag: str = ""
     tags: tuple[str, ...] = ()

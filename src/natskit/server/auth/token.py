@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from natskit import graph, jwt
-from natskit.errors import AuthenticationError, Error
+from natskit.errors import AuthenticationError, Error, InvalidSubject
+from natskit.jwt.validation import check_scoped_user, issues
 from natskit.server.accounts import ACCOUNT_EXPIRED, EXPIRED, Account, Accounts, Member
 from natskit.server.auth.admission import Admission, tighter
 from natskit.server.auth.connect import ConnectOptions, Peer
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from natskit.server.options import Options
 
 __all__ = ["TokenUsers"]
+
+Rights = jwt.UserRights | jwt.ScopeTemplate
+"""What a user may do: its own, or the filled-in template of the scoped key that signed it."""
 
 log = logging.getLogger(__name__)
 
@@ -46,26 +50,26 @@ class TokenUsers:
         claims = self._user_claims(connect.jwt)
         # (2) nothing in it forbids its use, now
         now = self._clock.now()
-        found = [issue.text for issue in jwt.issues(claims, int(now)) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(now)) if issue.severity != "warning"]
         if found:
             raise AuthenticationError(f"User JWT no longer valid: {'; '.join(found[:8])} ({_dates(claims)})")
         # (3) (4) (5) an account that is in use here, signed by a trusted key
         account = await self._account_of(claims)
         # (6) to (9) what the account says about the user
-        admission = judge_user(claims, account, strict=self._is_strict(account))
+        admission, rights = judge_user(claims, account, strict=self._is_strict(account))
         if lapse := account.model.lapse(self._clock.now()):
             raise AuthenticationError(f"Account JWT has expired: {lapse}")
-        judge_bearer(claims, account)
+        judge_bearer(rights, account)
         # (10) the right kind of connection
-        _judge_connection_type(claims, peer)
+        _judge_connection_type(rights, peer)
         # (11) the user has the seed of its key
-        if not claims.nats.bearer_token:
+        if not rights.bearer_token:
             verify_nonce(claims.subject, peer.nonce, connect.sig)
         # (12) the account has not taken it back
         judge_revocation(claims, account)
         # (13) (14) the right place and time
-        _judge_address(claims, peer.host)
-        return replace(admission, expires_at=self._deadline(claims, now))
+        _judge_address(rights, peer.host)
+        return replace(admission, expires_at=self._deadline(claims, rights, now))
 
     def review(self, member: Member, admission: Admission) -> Admission | None:
         """Judge a connected user by its account's new claims: what it has from now on, or None if it was closed."""
@@ -82,18 +86,18 @@ class TokenUsers:
             member.close("Credentials Revoked", "User Authentication Revoked")
             return None
         try:
-            fresh = judge_user(claims, account, strict=self._is_strict(account))
+            fresh, rights = judge_user(claims, account, strict=self._is_strict(account))
         except AuthenticationError as error:
             log.info("%s is closed: %s", member, error)
             member.close(error.reason)
             return None
         try:
-            judge_bearer(claims, account)
+            judge_bearer(rights, account)
         except AuthenticationError as error:
             log.info("%s is closed: %s", member, error)
             member.close(error.reason, error.reply)
             return None
-        if fresh.claims != claims:
+        if rights != admission.rights:
             log.info("%s is closed: the scope of its signing key changed", member)
             member.close("Authentication Failure")
             return None
@@ -123,11 +127,11 @@ class TokenUsers:
             return bool(self._accounts.trust.strict)
         return account.claims.issuer in self._accounts.trust.strict
 
-    def _deadline(self, claims: jwt.UserClaims, now: float) -> float | None:
+    def _deadline(self, claims: jwt.UserClaims, rights: Rights, now: float) -> float | None:
         """When the user has to leave: the end of its token or of the time of day at which it may be here."""
         ends = [float(claims.expires)] if claims.expires else []
-        if claims.nats.times:
-            end = window_end(claims.nats.times, claims.nats.times_location, now)
+        if rights.times:
+            end = window_end(rights.times, rights.times_location, now)
             if end is None:
                 raise AuthenticationError("Outside connect times")
             ends.append(end)
@@ -147,55 +151,63 @@ def _dates(claims: jwt.UserClaims) -> str:
 # ---- what the account says -----------------------------------------------------------------------
 
 
-def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> Admission:
+def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> tuple[Admission, Rights]:
     """What ``account`` gives a user whose token is in order, by what both claim. Raises AuthenticationError.
 
     ``strict``: the account's identity key may not sign users.
     """
-    scope = _scope_of(claims, account, strict)
-    granted = claims
-    if scope is not None:
-        try:
-            granted = jwt.expand_template(scope, claims, account.claims)
-        except Error as error:
-            raise AuthenticationError(f"User JWT is not valid: {error}") from None
-    body = granted.nats
-    permissions = graph.Permissions.from_claims(body)
-    return Admission(
+    rights = _rights_of(claims, account, strict)
+    try:
+        permissions = graph.Permissions.from_claims(rights)
+    except InvalidSubject as error:
+        raise AuthenticationError(f"User JWT generated invalid permissions: {error}") from None
+    admission = Admission(
         account=account,
         permissions=account.default_permissions if permissions == graph.EVERYTHING else permissions,
         user=claims.subject,
-        max_subscriptions=tighter(body.subs, account.limits.max_subscriptions),
-        max_payload=tighter(body.payload, account.limits.max_payload),
-        claims=granted,
+        max_subscriptions=tighter(rights.subs, account.limits.max_subscriptions),
+        max_payload=tighter(rights.payload, account.limits.max_payload),
+        claims=claims,
+        rights=rights,
         issuer_key=claims.issuer,
         name_tag=claims.name,
-        tags=body.tags,
+        tags=claims.nats.tags,
     )
+    return admission, rights
 
 
-def _scope_of(claims: jwt.UserClaims, account: Account, strict: bool) -> jwt.UserScope | None:
-    """The scope of the key that signed the user, if it has one. Raises AuthenticationError if it may sign no user."""
+def _rights_of(claims: jwt.UserClaims, account: Account, strict: bool) -> Rights:
+    """The user's own rights, or those that a scoped signing key gives to all whom it signs.
+
+    Raises AuthenticationError if the key may not sign the user.
+    """
     if claims.issuer == account.id:
         if strict:
             raise AuthenticationError(
                 f"User JWT issuer is not known: the operator asks for signing keys, {account.id} is the account's own"
             )
-        return None
+        return claims.nats
     if account.claims is None or not account.claims.nats.has_signing_key(claims.issuer):
         raise AuthenticationError(f"User JWT issuer is not known: {claims.issuer} is no key of account {account.model}")
-    return account.claims.nats.scope_of(claims.issuer)
+    scope = account.claims.nats.scope_of(claims.issuer)
+    if scope is None:
+        return claims.nats
+    try:
+        check_scoped_user(claims, scope.key)
+        return jwt.expand_template(scope, claims, account.claims)
+    except Error as error:
+        raise AuthenticationError(f"User JWT is not valid: {error}") from None
 
 
-def judge_bearer(claims: jwt.UserClaims, account: Account) -> None:
+def judge_bearer(rights: Rights, account: Account) -> None:
     """Raise AuthenticationError if the user wants in without a signature and the account allows none of those."""
-    if claims.nats.bearer_token and account.claims is not None and account.claims.nats.limits.disallow_bearer:
+    if rights.bearer_token and account.claims is not None and account.claims.nats.limits.disallow_bearer:
         raise AuthenticationError(f"Account does not allow bearer tokens: {account.model}")
 
 
 def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
     """Raise AuthenticationError if the account has revoked the user's token."""
-    if graph.is_revoked(account.model.revocations, claims.subject, claims.issued_at):
+    if jwt.is_revoked(account.model.revocations, claims.subject, claims.issued_at):
         raise AuthenticationError(
             f"User authentication revoked: {claims.subject} by {account.model}, token issued at {claims.issued_at}"
         )
@@ -204,8 +216,8 @@ def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
 # ---- what the user's token says about the connection ---------------------------------------------
 
 
-def _judge_connection_type(claims: jwt.UserClaims, peer: Peer) -> None:
-    listed = claims.nats.allowed_connection_types
+def _judge_connection_type(rights: Rights, peer: Peer) -> None:
+    listed = rights.allowed_connection_types
     if not listed:
         return
     known = {name.upper() for name in listed} & CONNECTION_TYPES
@@ -216,16 +228,16 @@ def _judge_connection_type(claims: jwt.UserClaims, peer: Peer) -> None:
         raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {', '.join(known)}")
 
 
-def _judge_address(claims: jwt.UserClaims, host: str) -> None:
-    if not claims.nats.src:
+def _judge_address(rights: Rights, host: str) -> None:
+    if not rights.src:
         return
     import ipaddress
 
     try:
         address = ipaddress.ip_address(host)
         address = getattr(address, "ipv4_mapped", None) or address
-        allowed = any(address in ipaddress.ip_network(network, strict=False) for network in claims.nats.src)
+        allowed = any(address in ipaddress.ip_network(network, strict=False) for network in rights.src)
     except ValueError:
         allowed = False
     if not allowed:
-        raise AuthenticationError(f"Bad src Ip {host}: the user may come from {', '.join(claims.nats.src)}")
+        raise AuthenticationError(f"Bad src Ip {host}: the user may come from {', '.join(rights.src)}")

@@ -49,8 +49,8 @@ def _time(text: str) -> datetime.time:
 
 
 def _zone(location: str) -> datetime.tzinfo | None:
-    """The zone called ``location``; None, the server's own, for an empty name."""
-    if not location:
+    """The zone called ``location``; None, the server's own, for an empty name or ``Local``."""
+    if location in ("", "Local"):
         return None
     import zoneinfo
 
