@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from natskit import jwt
 from natskit.errors import Error
 
 if TYPE_CHECKING:
@@ -116,8 +117,10 @@ class ClaimsUpdates:
             if not payload:
                 self._answer(reply, "error", account_id or "n/a", 500, "jwt update error - request body is empty")
                 return
+            token = payload.decode("ascii", "replace").strip()
             try:
-                account_id, message = self._update(account_id, payload)
+                account_id = account_id or jwt.decode(token, jwt.AccountClaims).subject
+                message = self._accounts.update(account_id, token)
             except Error as error:
                 account_id = account_id or "n/a"
                 log.warning("update of account %s is refused: %s", account_id, error)
@@ -126,13 +129,6 @@ class ClaimsUpdates:
                 self._answer(reply, "data", account_id, 200, message)
 
         return on_update
-
-    def _update(self, account_id: str, payload: bytes) -> tuple[str, str]:
-        from natskit import jwt
-
-        token = payload.decode("ascii", "replace").strip()
-        account_id = account_id or jwt.decode(token, jwt.AccountClaims).subject
-        return account_id, self._accounts.update(account_id, token)
 
     def _answer(self, reply: str, kind: str, account_id: str, code: int, text: str) -> None:
         if reply:
