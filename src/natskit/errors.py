@@ -18,7 +18,8 @@
     ├── DeniedError            policy says no; carries the reason
     │   └── AuthenticationError
     ├── ProtocolError          a peer broke the NATS protocol; carries the text it is told
-    └── ServerError            a server cannot start or go on (address in use, no resolver ...)
+    ├── ServerError            a server cannot start or go on (address in use, no resolver ...)
+    └── Unreachable            a server that does not answer, or a connection that broke
 
 Messages name what happened, with which value, and what to do. They never hold a seed, a password or a token.
 """
@@ -144,3 +145,7 @@ class ProtocolError(Error):
 
 class ServerError(Error):
     """A server cannot start or go on."""
+
+
+class Unreachable(Error):
+    """A server that does not answer, or a connection that broke."""
