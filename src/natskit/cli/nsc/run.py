@@ -115,9 +115,20 @@ class Run:
         self._removed += committed.removed
         return committed
 
-    def wrote(self, path: str) -> None:
-        """Add one more written file to the JSON document."""
-        self._written.append(path)
+    def full_path(self, path: str) -> str:
+        """The absolute path of a file that the user named: ``~`` is the home folder."""
+        from natskit.store.files import absolute
+
+        return absolute(path, self.workspace.directories.home, self.workspace.cwd)
+
+    def write_file(self, path: str, text: str, *, mode: int = 0o600, overwrite: bool = True) -> str:
+        """Write a file that the user named; return its absolute path. Raises StoreError, AlreadyExists."""
+        from natskit.store.output import write_output
+
+        full = self.full_path(path)
+        write_output(full, text.encode(), mode, overwrite=overwrite)
+        self._written.append(full)
+        return full
 
     def result(self, text: str, **facts: Any) -> None:
         """Print ``text`` as the result (stdout; the report goes to stderr); ``facts`` stand for it in JSON."""

@@ -31,6 +31,7 @@ class Leaf:
 
 GROUPS: dict[str, str] = {
     "": "Manage the operators, accounts and users of a NATS security setup",
+    "describe": "Describe operators, accounts, users, exports, imports and tokens",
     "list": "List operators, accounts, users, exports and imports",
 }
 """Every group by its words, with a line about it. A group without commands does not exist."""
@@ -38,6 +39,10 @@ GROUPS: dict[str, str] = {
 GROUP_ALIASES = {"create": "add"}
 
 LEAVES: dict[str, Leaf] = {
+    "describe account": Leaf("describe.account:describe_account", "Show an account"),
+    "describe jwt": Leaf("describe.token:describe_jwt", "Show a token in a file or at a URL"),
+    "describe operator": Leaf("describe.operator:describe_operator", "Show an operator"),
+    "describe user": Leaf("describe.user:describe_user", "Show a user"),
     "list accounts": Leaf("listing:list_accounts", "List the accounts of an operator", "account"),
     "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),

@@ -1,0 +1,83 @@
+"""``nsc describe user``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from natskit.cli.command import command, text
+from natskit.cli.tables import Table
+from natskit.errors import NotFound, UsageError
+from natskit.nkeys import Role, is_public
+
+from .output import FORM, OUTPUT_FILE, show
+from .rows import add_access, add_connection_types, add_head, add_permissions, yes
+from .scope import scope_table
+
+if TYPE_CHECKING:
+    from natskit.jwt import UserClaims, UserScope
+    from natskit.store import OperatorStore
+
+    from ..run import Run
+
+__all__ = ["describe_user", "user_tables"]
+
+
+@command(
+    text("name", "n", "name or public key of the user, default the only one", metavar="NAME", completes="user"),
+    *FORM,
+    OUTPUT_FILE,
+    arguments=("[name]",),
+    examples=[
+        ("nsc describe user U", "user U of the current account as a table"),
+        ("nsc describe user -a A -n U --json", "user U of account A as JSON"),
+    ],
+)
+def describe_user(run: Run, *, name: str, raw: bool, field: str, output_file: str) -> None:
+    """Show what a user's token says: permissions, limits, and those of its scoped signing key."""
+    account = run.workspace.account_name()
+    store = run.workspace.operator()
+    user = _find(store, account, name)
+    claims = store.user(account, user)
+    show(
+        run,
+        store.user_token(account, user),
+        "user",
+        lambda: user_tables(run, claims, store.account(account).nats.scope_of(claims.issuer)),
+        raw=raw,
+        field=field,
+        output_file=output_file,
+    )
+
+
+def _find(store: OperatorStore, account: str, name: str) -> str:
+    if not name:
+        users = store.users(account)
+        if len(users) != 1:
+            raise UsageError("user is required", hint=f"nsc list users --account {account}")
+        return users[0]
+    if store.has_user(account, name) or not is_public(name, Role.USER):
+        return name
+    found = store.find_user(account, name)
+    if found is None:
+        raise NotFound(f"no user found with public key {name}", hint=f"nsc list users --account {account}")
+    return found
+
+
+def user_tables(run: Run, claims: UserClaims, scope: UserScope | None) -> list[Table]:
+    """The table of a user, and that of the scoped key that signed it."""
+    if run.is_2019:
+        from .page2019 import user_table
+
+        return [user_table(run, claims)]
+    user = claims.nats
+    table = Table("User")
+    add_head(table, run, claims)
+    if user.rights == type(user.rights)():
+        table.row("Issuer Scoped", "Yes")
+    else:
+        table.row("Bearer Token", yes(user.bearer_token))
+        add_permissions(table, user.permissions)
+        table.separator()
+        add_access(table, user)
+        add_connection_types(table, user)
+    return [table, *([scope_table(run, scope)] if scope else [])]

@@ -1,0 +1,63 @@
+"""Tokens from where people keep them: a file, a URL, or typed as they are."""
+
+from __future__ import annotations
+
+from natskit.errors import InvalidToken, NotFound, StoreError
+
+from .files import read_text
+
+__all__ = ["fetch", "is_url", "load_token"]
+
+_TIMEOUT_S = 5
+_LARGEST = 1 << 20
+
+
+def is_url(text: str) -> bool:
+    """Whether ``text`` is an http or https URL."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def load_token(source: str, path: str) -> str:
+    """The bare token that ``source`` gives: a URL, the file ``path`` (``source`` made absolute), or a token itself.
+
+    Files and answers may be decorated. Raises NotFound, StoreError, InvalidToken; the message shows no token.
+    """
+    from natskit.jwt.files import parse_jwt
+
+    if is_url(source):
+        return parse_jwt(fetch(source)).strip()
+    if _is_token(source):
+        return source.strip()
+    text = read_text(path)
+    if text is None:
+        raise NotFound(f"error loading `{path}`: stat {path}: no such file or directory")
+    return parse_jwt(text).strip()
+
+
+def _is_token(text: str) -> bool:
+    # Every header begins with a JSON object: base64 of '{"'.
+    return text.lstrip().startswith("eyJ") and text.count(".") == 2 and "/" not in text
+
+
+def fetch(url: str) -> str:
+    """The text that ``url`` answers with, at most 1 MiB within 5 seconds. Raises StoreError."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    request = Request(url, headers={"User-Agent": "natskit", "Accept": "application/jwt, text/plain"})  # noqa: S310
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - is_url allows http and https only
+            if response.status != 200:
+                raise StoreError(f'error reading response from "{url}": {response.status}')
+            data = response.read(_LARGEST + 1)
+    except HTTPError as error:
+        raise StoreError(f'error reading response from "{url}": {error.code} {error.reason}') from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise StoreError(f'error loading "{url}": {getattr(error, "reason", None) or error}') from None
+    if len(data) > _LARGEST:
+        raise InvalidToken(f'error reading response from "{url}": more than {_LARGEST} bytes is no token')
+    try:
+        return str(data.decode())
+    except UnicodeDecodeError:
+        raise InvalidToken(f'error reading response from "{url}": it is not text') from None
