@@ -12,8 +12,8 @@ LAYERS = [
     {"subjects", "nkeys", "config"},
     {"jwt"},
     {"graph"},
-    {"store", "wire"},
-    {"server", "account_server", "client"},
+    {"store", "wire", "client"},
+    {"server", "account_server"},
     {"testing"},
     {"cli"},
 ]

@@ -1,0 +1,335 @@
+"""One connection to a NATS server, over nats-py, with failures as ``natskit.errors``.
+
+The library tells of failures in callbacks, in lower case and at its own time. Here a refusal is raised by the call that
+waits for the server's word (``confirm``, ``subscribe``), a connection that is over by whoever waits on ``closed``, and
+everything else is one line for ``notice``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from nats import errors as nats_errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from natskit import subjects
+from natskit.client.login import Login
+from natskit.errors import AuthenticationError, DeniedError, Error, InvalidSubject, Unreachable, UsageError
+
+__all__ = ["Connection", "Message", "connect", "shown"]
+
+_log = logging.getLogger("natskit.client")
+
+# What nats-py raises while it connects, besides what it forgets to catch in a peer's INFO line.
+_FAILURES = (OSError, nats_errors.Error, ValueError, LookupError, TypeError, AttributeError, AssertionError)
+
+
+class Message(NamedTuple):
+    """A message as it arrived."""
+
+    subject: str
+    payload: bytes
+    reply: str
+    headers: Mapping[str, str] | None
+
+
+class _GaveUp(Exception):
+    """Leaves nats-py's endless loop of first attempts; never leaves this module."""
+
+
+async def connect(
+    servers: str | Sequence[str] = "nats://localhost:4222",
+    login: Login | None = None,
+    *,
+    name: str = "natskit",
+    timeout_s: float = 2.0,
+    reconnect_wait_s: float = 2.0,
+    max_reconnects: int = -1,
+    notice: Callable[[str], None] = _log.warning,
+) -> Connection:
+    """Connect to the first of ``servers`` (URLs, or one string with commas) that accepts the login.
+
+    Each is tried once, for ``timeout_s``. Afterwards a lost connection is made again, ``max_reconnects`` times a server
+    (-1: for ever). Raises Unreachable, AuthenticationError; and what is wrong with the login's files.
+    """
+    connection = Connection(notice)
+    urls = servers.split(",") if isinstance(servers, str) else list(servers)
+    await connection._open(
+        [url.strip() for url in urls],
+        login or Login(),
+        name=name,
+        connect_timeout=timeout_s,
+        reconnect_time_wait=reconnect_wait_s,
+        max_reconnect_attempts=max_reconnects,
+        allow_reconnect=max_reconnects != 0,
+    )
+    return connection
+
+
+def shown(url: str) -> str:
+    """A server URL without user and password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the URL given"
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class Connection:
+    """A live connection; made by `connect`, left by ``close`` or as an async context manager."""
+
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed.add_done_callback(asyncio.Future.exception)  # whoever does not wait for it does not want to know
+        self._client = Client()
+        self._notice = notice
+        self._refusals: list[str] = []
+        self._unconfirmed: dict[str, str] = {}  # lower case, as the library spells it -> the subject
+        self._first_tries = 0
+        self._failure: BaseException | None = None
+        self._told = ""
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """The server connected to, without user and password."""
+        url = self._client.connected_url
+        return shown(url.geturl()) if url else ""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server can be spoken to now."""
+        return bool(self._client.is_connected)
+
+    # ---- opening and closing
+
+    async def _open(self, servers: list[str], login: Login, **options: Any) -> None:
+        # The library takes a public nkey only together with a seed and its own signer.
+        self._client._public_nkey = login.public_nkey()
+        self._first_tries = len(servers)
+        try:
+            await self._client.connect(
+                servers=servers,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+                closed_cb=self._on_closed,
+                **login.options(),
+                **options,
+            )
+        except (_GaveUp, *_FAILURES) as error:
+            failure = self._failure or error
+            await self._abandon()
+            raise _connect_error(failure, servers, options["connect_timeout"]) from None
+        except BaseException:
+            await self._abandon()
+            raise
+        self._first_tries = 0
+
+    async def _abandon(self) -> None:
+        self._closing = True
+        await self._client.close()
+
+    async def close(self) -> None:
+        """Send what is pending and close. Does nothing the second time."""
+        self._closing = True
+        await self._client.close()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # ---- messages
+
+    async def publish(
+        self, subject: str, payload: bytes = b"", *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Hand a message to the connection; `confirm` says whether the server took it.
+
+        Raises InvalidSubject, UsageError (too large, bad header), Unreachable.
+        """
+        _check_literal(subject)
+        if reply:
+            _check_literal(reply)
+        self._unconfirmed[subject.lower()] = subject
+        try:
+            await self._client.publish(subject, payload, reply, dict(headers) if headers else None)
+        except nats_errors.MaxPayloadError:
+            limit = self._client.max_payload
+            raise UsageError(f"the message has {len(payload)} bytes, the server takes {limit} at most") from None
+        except nats_errors.BadHeaderError as error:
+            raise UsageError(f"{error.key!r} cannot be the name of a header") from None
+        except nats_errors.Error as error:
+            raise self._lost(error) from None
+
+    async def subscribe(
+        self, subject: str, on_message: Callable[[Message], None], *, queue: str = "", limit: int = 0
+    ) -> Subscription:
+        """Call ``on_message`` for each message, up to ``limit`` (0: no limit). Returns once the server has agreed.
+
+        What ``on_message`` raises ends the connection and is raised by ``closed``.
+        Raises InvalidSubject, DeniedError, Unreachable.
+        """
+        subjects.validate(subject)
+        if queue:
+            subjects.validate(queue)
+        self._unconfirmed[subject.lower()] = subject
+
+        async def deliver(message: Msg) -> None:
+            try:
+                on_message(Message(message.subject, message.data, message.reply, message.headers))
+            except Exception as error:  # noqa: BLE001 - handed on: the library would swallow it
+                self._end(error)
+
+        try:
+            subscription = await self._client.subscribe(subject, queue=queue, cb=deliver)
+            if limit:
+                await subscription.unsubscribe(limit)
+        except nats_errors.Error as error:
+            raise self._lost(error) from None
+        await self.confirm()
+        return subscription
+
+    async def request(
+        self, subject: str, payload: bytes, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0
+    ) -> Message:
+        """Publish and wait for one answer. Raises Unreachable if none comes, DeniedError, InvalidSubject."""
+        _check_literal(subject)
+        try:
+            answer = await self._client.request(subject, payload, timeout_s, headers=dict(headers) if headers else None)
+        except nats_errors.NoRespondersError:
+            raise Unreachable(f'nobody answers requests on "{subject}"') from None
+        except TimeoutError:
+            await self.confirm()
+            raise Unreachable(f'no answer on "{subject}" within {timeout_s:g} s') from None
+        except nats_errors.Error as error:
+            raise self._lost(error) from None
+        return Message(answer.subject, answer.data, answer.reply, answer.headers)
+
+    async def confirm(self, timeout_s: int = 10) -> None:
+        """Wait until the server has handled all that was sent. Raises DeniedError for what it refused, Unreachable."""
+        flush = asyncio.ensure_future(self._client.flush(timeout_s))
+        try:
+            await asyncio.wait({flush, self.closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not flush.done():
+                raise self._lost(None)
+            flush.result()
+        except nats_errors.Error as error:
+            raise self._lost(error) from None
+        finally:
+            flush.cancel()
+        refusals, self._refusals = self._refusals, []
+        self._unconfirmed.clear()
+        if refusals:
+            raise DeniedError("; ".join(dict.fromkeys(refusals)))
+
+    def _lost(self, error: BaseException | None) -> Error:
+        if self.closed.done() and not self.closed.cancelled():
+            known = self.closed.exception()
+            if isinstance(known, Error):
+                return known
+        if isinstance(error, TimeoutError):
+            return Unreachable(f"{self.url or 'the server'} does not answer")
+        return Unreachable(f"the connection is lost: {_text(error or self._client.last_error)}")
+
+    # ---- what the library reports
+
+    async def _on_error(self, error: BaseException) -> None:
+        if self._first_tries:
+            # An answer tells more than silence does: keep it as the reason.
+            if self._failure is None or isinstance(error, nats_errors.Error):
+                self._failure = error
+            self._first_tries -= 1
+            if not self._first_tries:
+                self._first_tries = 1
+                raise _GaveUp
+            return
+        text = _text(error)
+        if "permissions violation" in text and self._unconfirmed:
+            self._refusals.append(self._refusal(text))
+        elif text != self._told:  # once a second while the server is away
+            self._told = text
+            self._notice(text)
+
+    def _refusal(self, text: str) -> str:
+        """The server's word with the subject as we spelled it."""
+        before, quote, rest = text.partition('"')
+        subject, closing, after = rest.partition('"')
+        subject = self._unconfirmed.get(subject, subject)
+        return f"{before.replace('permissions violation', 'Permissions Violation')}{quote}{subject}{closing}{after}"
+
+    async def _on_disconnected(self) -> None:
+        if not (self._closing or self._first_tries or self._client.is_closed):
+            self._told = ""
+            self._notice("the connection is lost, trying to make it again")
+
+    async def _on_reconnected(self) -> None:
+        self._told = ""
+        self._notice(f"connected again to {self.url}")
+
+    async def _on_closed(self) -> None:
+        if not (self._closing or self._first_tries):
+            self._end(_closed_error(self._client.last_error))
+
+    def _end(self, error: Exception) -> None:
+        if not self.closed.done():
+            self.closed.set_exception(error)
+
+
+def _check_literal(subject: str) -> None:
+    subjects.validate(subject)
+    if subjects.has_wildcard(subject):
+        raise InvalidSubject(
+            f'"{subject}" has wildcards: a message goes to one subject', subject=subject, hint="wildcards subscribe"
+        )
+
+
+# ---- failures in words ---------------------------------------------------------------------------
+
+
+def _connect_error(failure: BaseException, servers: list[str], timeout_s: float) -> Error:
+    where = ", ".join(shown(server) for server in servers)
+    text = _text(failure)
+    if isinstance(failure, nats_errors.Error) and "url" in text:
+        return UsageError(f"{where} is not a NATS server: {text}", hint="a server is given as nats://host:4222")
+    if "uthoriz" in text or "uthentic" in text:
+        return AuthenticationError(f"{where} refused the login: {text}")
+    if isinstance(failure, TimeoutError):
+        text = f"no answer within {timeout_s:g} s"
+    return Unreachable(f"no connection to {where}: {text}")
+
+
+def _closed_error(failure: BaseException | None) -> Error:
+    text = _text(failure)
+    if "uthoriz" in text or "uthentic" in text:
+        return AuthenticationError(f"the server closed the connection: {text}")
+    return Unreachable(f"the server closed the connection: {text}" if failure else "the connection is closed")
+
+
+def _text(error: BaseException | None) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, socket.gaierror):
+        return error.strerror or "unknown host"
+    if isinstance(error, nats_errors.Error):
+        return str(error).removeprefix("nats: ").strip("'")
+    if isinstance(error, OSError):
+        refused = error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error)
+        return "connection refused" if refused else error.strerror or str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__ if error else "no reason given"

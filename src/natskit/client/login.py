@@ -1,0 +1,125 @@
+"""Who a client is: creds, nkey, user and password or token; and whom it trusts in TLS."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from natskit.errors import Error, InvalidToken, KeyUseError, UsageError
+from natskit.jwt.files import Creds, parse_creds, parse_seed
+from natskit.nkeys import KeyPair, Role
+
+__all__ = ["Login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to log in; at most one of ``creds``, ``nkey``, ``user`` and ``token``.
+
+    ``creds`` is the path of a creds file, which is read again at every reconnect, or `Creds`; ``nkey`` the path of a
+    seed file. ``tls_ca`` is a file of trusted certificates in place of the system's; ``tls_cert`` and ``tls_key`` are
+    the client's own.
+    """
+
+    creds: str | Creds | None = None
+    nkey: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+    def __post_init__(self) -> None:
+        names = {"creds": self.creds, "nkey": self.nkey, "user": self.user, "token": self.token}
+        given = [name for name, value in names.items() if value]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} are different ways to log in: give one")
+        if self.password and not self.user:
+            raise UsageError("a password needs a user")
+        if self.user and self.password is None:
+            raise UsageError(f'no password for user "{self.user}"')
+        if self.tls_key and not self.tls_cert:
+            raise UsageError("a TLS key needs a TLS certificate")
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of ``nats.connect``. Raises InvalidToken, InvalidKey, OSError for unusable files."""
+        options: dict[str, Any] = {}
+        if self.creds:
+            options |= _creds_callbacks(self.creds)
+        if self.nkey:
+            options["signature_cb"] = _signer(_seed(self.nkey))
+        if self.user:
+            options |= {"user": self.user, "password": self.password}
+        if self.token:
+            options["token"] = self.token
+        if self.tls_ca or self.tls_cert:
+            options["tls"] = self._tls_context()
+        return options
+
+    def public_nkey(self) -> str | None:
+        """The public key of an nkey login, None for the others."""
+        return KeyPair.from_seed(_seed(self.nkey)).public if self.nkey else None
+
+    def _tls_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca)
+            if self.tls_cert:
+                context.load_cert_chain(self.tls_cert, self.tls_key)
+        except ssl.SSLError as error:
+            files = ", ".join(each for each in (self.tls_ca, self.tls_cert, self.tls_key) if each)
+            raise KeyUseError(f"the TLS files cannot be used ({files}): {error.reason or error}") from None
+        return context
+
+
+def _creds_callbacks(source: str | Creds) -> dict[str, Callable[..., bytes]]:
+    """Callbacks for token and signature. A file that became unreadable is replaced by what it held before."""
+    latest = source if isinstance(source, Creds) else _read_creds(source)
+
+    def token() -> bytes:
+        return latest.token.encode()
+
+    def sign(nonce: str) -> bytes:
+        # The library asks for the signature first, so this is where the file is read again.
+        nonlocal latest
+        if isinstance(source, str):
+            with contextlib.suppress(Error, OSError):  # being rewritten: the creds we have are worth a try
+                latest = _read_creds(source)
+        return _signer(latest.seed)(nonce)
+
+    return {"user_jwt_cb": token, "signature_cb": sign}
+
+
+def _read_creds(path: str) -> Creds:
+    try:
+        return parse_creds(_read(path))
+    except InvalidToken as error:
+        raise InvalidToken(f"{path} is not a creds file: {error.message}", hint=error.hint) from None
+
+
+def _seed(path: str) -> str:
+    seed = parse_seed(_read(path))
+    if KeyPair.from_seed(seed).role is not Role.USER:
+        raise KeyUseError(f"{path} does not hold the seed of a user (SU...)")
+    return seed
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(1 << 20)
+    except ValueError:  # a NUL in the name
+        raise UsageError(f"{path!r} is not a file name") from None
+
+
+def _signer(seed: str) -> Callable[[str], bytes]:
+    """A callback that signs the server's nonce: base64url without padding."""
+
+    def sign(nonce: str) -> bytes:
+        return base64.urlsafe_b64encode(KeyPair.from_seed(seed).sign(nonce.encode())).rstrip(b"=")
+
+    return sign
