@@ -37,6 +37,12 @@ class Realm:
         }
         return Options(**defaults | more)
 
+    def config(self, *more: str) -> str:
+        """The configuration text of a server of this operator, all its accounts preloaded."""
+        lines = [f'operator: "{self.token}"', "resolver: MEMORY", "resolver_preload {"]
+        lines += [f'  {account}: "{token}"' for account, token in self.preload.items()]
+        return "\n".join([*lines, "}", *more])
+
     def account(self, name: str = "A", **body: Any) -> AccountOwner:
         """A new account, known to the resolver."""
         owner = AccountOwner(self, name)
@@ -96,7 +102,11 @@ class User:
         self.key = key
         self.token = token
 
+    def credentials(self, nonce: str) -> dict[str, object]:
+        """Its token, and its signature of ``nonce``."""
+        sig = base64.urlsafe_b64encode(self.key.sign(nonce.encode())).rstrip(b"=").decode()
+        return {"jwt": self.token, "sig": sig}
+
     def connect(self, nonce: str, **more: Any) -> ConnectOptions:
         """What the user says in CONNECT."""
-        sig = base64.urlsafe_b64encode(self.key.sign(nonce.encode())).rstrip(b"=").decode()
-        return ConnectOptions(**{"jwt": self.token, "sig": sig, "verbose": False} | more)
+        return ConnectOptions(**self.credentials(nonce) | {"verbose": False} | more)

@@ -196,11 +196,11 @@ class Accounts:
         self._follow(self.graph.put(model))
         return account
 
-    def remove(self, account_id: str) -> None:
-        """Use an account no longer; its connections are closed as if it had expired."""
+    def remove(self, account_id: str, reason: str = EXPIRED, error: str = ACCOUNT_EXPIRED) -> None:
+        """Use an account no longer; its connections are closed, as if it had expired if nothing else is said."""
         account = self._live.pop(account_id, None)
         if account is not None:
-            account.close_members(EXPIRED, ACCOUNT_EXPIRED)
+            account.close_members(reason, error)
             self._follow(self.graph.remove(account_id), gone=account)
 
     # accounts with tokens

@@ -44,11 +44,31 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
 
 
 def reprovision(accounts: Accounts, options: Options) -> None:
-    """Change the accounts in use to those of a new configuration (without operators).
+    """Change the accounts in use to those of a new configuration.
 
-    Connections of accounts that are gone stay until they are judged again by the new configuration.
+    Connections of accounts that are gone are closed; the others are still to be judged again
+    (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion.
     """
-    _configure(accounts, options)
+    if options.operator_mode:
+        _reload_preload(accounts, options)
+    else:
+        _configure(accounts, options)
+
+
+def _reload_preload(accounts: Accounts, options: Options) -> None:
+    if not isinstance(accounts.resolver, Memory):
+        return
+    for account_id in accounts.resolver.replace_all(options.resolver_preload):
+        if accounts.find(account_id) is None:
+            continue
+        token = options.resolver_preload.get(account_id)
+        if token is None:
+            accounts.remove(account_id, "Authentication Failure", "Authorization Violation")
+            continue
+        try:
+            accounts.install(account_id, token)
+        except Error as error:
+            log.error("preload of account %s is not used: %s", account_id, error)
 
 
 # ---- configured accounts -------------------------------------------------------------------------
@@ -59,7 +79,7 @@ def _configure(accounts: Accounts, options: Options) -> None:
     wanted = {model.id for model in models}
     for account in accounts:
         if account.id not in wanted:
-            accounts.remove(account.id)
+            accounts.remove(account.id, "Client Closed", "")
     configured = {account.name: account for account in options.accounts}
     for model in models:
         account = accounts.put(model)
@@ -72,6 +92,7 @@ def _configure(accounts: Accounts, options: Options) -> None:
                 max_payload=limits.max_payload,
             )
             account.default_permissions = permissions_of(described.default_permissions)
+            account.close_surplus()
     if not options.no_system_account:
         name = options.system_account or SYSTEM_ACCOUNT
         system = accounts.find(name)

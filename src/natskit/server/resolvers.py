@@ -71,6 +71,11 @@ class Memory:
         self._tokens[account_id] = token
         return True
 
+    def replace_all(self, tokens: Mapping[str, str]) -> tuple[str, ...]:
+        """Have these tokens from now on; returns the accounts for which that is a change."""
+        before, self._tokens = self._tokens, dict(tokens)
+        return tuple(key for key in before.keys() | tokens.keys() if before.get(key) != tokens.get(key))
+
 
 class Web:
     """Tokens behind a base address (``resolver: URL(...)``): GET base + account key.

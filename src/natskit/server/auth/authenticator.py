@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from natskit.errors import AuthenticationError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from natskit.server.options import Options
 
 __all__ = ["Authenticator", "Guest"]
+
+log = logging.getLogger(__name__)
 
 
 TOO_MANY = "maximum subscriptions exceeded"
@@ -93,6 +96,28 @@ class Authenticator:
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
 
+    async def judge_again(self, guest: Guest, connect: ConnectOptions, peer: Peer) -> None:
+        """The configuration changed since ``guest`` was let in: does what it said then still let it in?
+
+        It goes on with what it has now, or is closed: in silence if its user is gone or belongs to another account,
+        else with the text of a failed login. Source: spec/server-config.md section 5.
+        """
+        before = guest.admission
+        if isinstance(self._users, NamedUsers) and self._users.has_moved(connect, before.account):
+            guest.close("Client Closed")
+            return
+        try:
+            fresh = await self.authenticate(connect, peer)
+        except AuthenticationError as error:
+            log.info("%s is closed: %s", guest, error)
+            guest.close(error.reason, error.reply)
+            return
+        if fresh.account is not before.account:
+            guest.close("Client Closed")
+        elif guest in before.account.members:
+            before.account.set_deadline(guest, fresh.expires_at)
+            _replace(guest, fresh)
+
     def review(self, account: Account) -> None:
         """The claims of ``account`` changed: judge its connections again."""
         for guest in tuple(account.members):
@@ -102,12 +127,16 @@ class Authenticator:
         if not isinstance(self._users, TokenUsers):
             return
         admission = self._users.review(guest, guest.admission)
-        if admission is None:
-            return
-        if 0 <= admission.max_subscriptions <= guest.subscription_count:
-            guest.close(TOO_MANY_REASON, TOO_MANY)
-        elif admission != guest.admission:
-            guest.readmit(admission)
+        if admission is not None:
+            _replace(guest, admission)
+
+
+def _replace(guest: Guest, admission: Admission) -> None:
+    """Let a connection go on with other permissions and limits, unless it has more than they allow."""
+    if 0 <= admission.max_subscriptions <= guest.subscription_count:
+        guest.close(TOO_MANY_REASON, TOO_MANY)
+    elif admission != guest.admission:
+        guest.readmit(admission)
 
 
 def _labelled(error: AuthenticationError, connect: ConnectOptions) -> AuthenticationError:

@@ -74,6 +74,14 @@ class NamedUsers:
         _judge_connection_type(user, peer)
         return self._admission(account, user)
 
+    def has_moved(self, connect: ConnectOptions, account: Account) -> bool:
+        """Whether the user that a client named is gone, or is one of another account than ``account``."""
+        name = connect.nkey or connect.user
+        if not name or not self._users:
+            return False
+        found = self._users.get(name)
+        return found is None or found[0] != account.id
+
     def _nobody(self) -> Admission:
         from natskit.graph import EVERYTHING
 

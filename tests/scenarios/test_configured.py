@@ -1,0 +1,42 @@
+"""Scenarios of users and accounts in a configuration file, each on both servers.
+
+A file has scenarios ``== title``, made of sections ``--- config`` (the first starts the server, further ones reload
+it), ``--- play`` (see `support.scenario`), ``--- raw`` and ``--- users`` (clients that send CONNECT themselves, and
+those that log in under another name). Source: spec/server-accounts.md section 10 and the text before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.engines import ENGINES, Engine
+from support.scenario import Player
+
+FOLDER = Path(__file__).parent
+
+
+def scenarios() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for file in sorted(FOLDER.glob("*.txt")):
+        for block in file.read_text().split("\n== ")[0:]:
+            title, _, rest = block.removeprefix("== ").partition("\n")
+            sections = [part.partition("\n") for part in rest.removeprefix("--- ").split("\n--- ")]
+            yield f"{file.stem}: {title}", [(name.strip(), body) for name, _, body in sections]
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+@pytest.mark.parametrize("sections", [pytest.param(body, id=title) for title, body in scenarios()])
+async def test_scenario(engine: Engine, sections: list[tuple[str, str]]) -> None:
+    raw = " ".join(body for name, body in sections if name == "raw").split()
+    users = " ".join(body for name, body in sections if name == "users").split()
+    steps = [(name, body) for name, body in sections if name in ("config", "play")]
+    await engine.start(steps[0][1])
+    named = dict(pair.split("=") for pair in users)
+    player = Player(engine.host, engine.port, engine.name, raw=raw, users=named)
+    try:
+        for name, body in steps[1:]:
+            await (engine.reload(body) if name == "config" else player.play(body))
+    finally:
+        await player.close()

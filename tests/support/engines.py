@@ -1,0 +1,89 @@
+"""The two servers that scenarios run on: ours, in this process, and the real nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Protocol
+
+ENGINES = ("natskit", "nats-server")
+DEADLINE_S = 10.0
+
+
+class Engine(Protocol):
+    """A running server."""
+
+    name: str
+    host: str
+    port: int
+
+    async def start(self, config: str) -> None: ...
+    async def reload(self, config: str) -> None: ...
+    async def pass_time(self, seconds: float) -> None: ...
+    async def stop(self) -> None: ...
+    def log(self) -> str: ...
+
+
+def real_server() -> str | None:
+    """The program of the real server, if there is one here."""
+    named = os.environ.get("NATSKIT_NATS_SERVER")
+    return named or shutil.which("nats-server", path=os.environ.get("NATSKIT_ORACLE", "/work/oracle/venv/bin"))
+
+
+class RealServer:
+    """nats-server in a process of its own, with a configuration file in ``folder``."""
+
+    name = "nats-server"
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.program = program
+        self.host = "127.0.0.1"
+        self.port = 0
+        self._config = folder / "server.conf"
+        self._log = folder / "server.log"
+        self._ports = folder / "ports"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, config: str) -> None:
+        self._ports.mkdir()
+        self._write(config, "-1")
+        self._process = await asyncio.create_subprocess_exec(
+            self.program, "-c", str(self._config), "-l", str(self._log), "-D", "--ports_file_dir", str(self._ports)
+        )
+        await self._until(lambda: "Server is ready" in self.log(), "the server is ready")
+        await self._until(lambda: any(self._ports.iterdir()), "the ports file is there")
+        import json
+
+        urls = json.loads(next(self._ports.iterdir()).read_text())["nats"]
+        self.port = int(urls[0].rpartition(":")[2])
+
+    def _write(self, config: str, port: str) -> None:
+        self._config.write_text(f"listen: 127.0.0.1:{port}\n{config}\n")
+
+    async def reload(self, config: str) -> None:
+        before = self.log().count("Reloaded server configuration")
+        self._write(config, "-1")
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+        await self._until(lambda: self.log().count("Reloaded server configuration") > before, "the reload is done")
+
+    async def pass_time(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def stop(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    async def _until(self, condition: Any, what: str) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                if self._process is not None and self._process.returncode is not None:
+                    raise AssertionError(f"the server ended before {what}:\n{self.log()}")
+                await asyncio.sleep(0.01)
