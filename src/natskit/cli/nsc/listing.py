@@ -10,11 +10,12 @@ from natskit.cli.tables import Table
 from natskit.errors import Error, UsageError
 
 if TYPE_CHECKING:
+    from natskit.jwt import Account
     from natskit.store import OperatorStore
 
     from .run import Run
 
-__all__ = ["list_accounts", "list_operators", "list_users"]
+__all__ = ["list_accounts", "list_exports", "list_imports", "list_operators", "list_users"]
 
 Entry = tuple[str, str, str]  # name of the file, name in the claims, public key; an error stands for the key
 
@@ -69,6 +70,35 @@ def list_users(run: Run, *, operator: str, account: str) -> None:
     _show(run, "Users", _entries(store.users(of), claims), "")
 
 
+@command(examples=[("nsc list exports -a A", "what account A exports")])
+def list_exports(run: Run) -> None:
+    """List what an account exports."""
+    from .describe.sharing import export_tables
+
+    exports = _account(run).exports
+    run.table(*(export_tables(exports) if exports else [_empty("Exports")]), exports=exports)
+
+
+@command(examples=[("nsc list imports -a A", "what account A imports")])
+def list_imports(run: Run) -> None:
+    """List what an account imports."""
+    from .describe.sharing import import_table
+
+    imports = _account(run).imports
+    run.table(import_table(run, imports) if imports else _empty("Imports"), imports=imports)
+
+
+def _account(run: Run) -> Account:
+    name = run.workspace.account_name()
+    return run.workspace.operator().account(name).nats
+
+
+def _empty(title: str) -> Table:
+    table = Table(title)
+    table.row("No entries defined")
+    return table
+
+
 def _change_context(run: Run, operator: str, account: str) -> None:
     workspace = run.workspace
     if operator:
@@ -98,12 +128,12 @@ def _show(run: Run, title: str, entries: Sequence[Entry], current: str) -> None:
     if run.json:
         return run.answer(_listing([{"name": claimed, "public_key": key} for _, claimed, key in entries]))
     heading = "Public Key (-W for long)" if run.is_2019 and not run.values["long_ids"] else "Public Key"
-    table = Table(title, ("Name", heading) if entries else ())
+    if not entries:
+        return run.table(_empty(title))
+    table = Table(title, ("Name", heading))
     for name, claimed, key in entries:
         shown = name if name == claimed else f"{name} ({claimed})"
         table.row(shown, run.key(key), bold=name == current)
-    if not entries:
-        table.row("No entries defined")
     return run.table(table)
 
 

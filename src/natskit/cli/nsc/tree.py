@@ -32,6 +32,7 @@ class Leaf:
 GROUPS: dict[str, str] = {
     "": "Manage the operators, accounts and users of a NATS security setup",
     "describe": "Describe operators, accounts, users, exports, imports and tokens",
+    "generate": "Generate activation tokens, creds and server configurations",
     "list": "List operators, accounts, users, exports and imports",
 }
 """Every group by its words, with a line about it. A group without commands does not exist."""
@@ -40,10 +41,16 @@ GROUP_ALIASES = {"create": "add"}
 
 LEAVES: dict[str, Leaf] = {
     "describe account": Leaf("describe.account:describe_account", "Show an account"),
+    "describe export": Leaf("describe.export:describe_export", "Show an export of an account"),
+    "describe import": Leaf("describe.export:describe_import", "Show an import of an account"),
     "describe jwt": Leaf("describe.token:describe_jwt", "Show a token in a file or at a URL"),
     "describe operator": Leaf("describe.operator:describe_operator", "Show an operator"),
     "describe user": Leaf("describe.user:describe_user", "Show a user"),
+    "generate config": Leaf("generate:generate_config", "Make the configuration of a server that trusts the operator"),
+    "generate creds": Leaf("generate:generate_creds", "Make a creds file for a user"),
     "list accounts": Leaf("listing:list_accounts", "List the accounts of an operator", "account"),
+    "list exports": Leaf("listing:list_exports", "List what an account exports", "export"),
+    "list imports": Leaf("listing:list_imports", "List what an account imports", "import"),
     "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),
 }

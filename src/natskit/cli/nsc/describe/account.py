@@ -8,7 +8,7 @@ from natskit.cli.command import command, text
 from natskit.cli.flags import format_bytes
 from natskit.cli.tables import Table
 
-from .output import FORM, OUTPUT_FILE, show
+from .output import FORM, OUTPUT_FILE, Subject, show
 from .rows import add_head, add_permissions, limit, sized_limit
 from .scope import scope_table
 from .sharing import export_tables, import_table
@@ -37,15 +37,8 @@ def describe_account(run: Run, *, name: str, raw: bool, field: str, output_file:
     found = run.workspace.account_name(name)
     store = run.workspace.operator()
     claims = store.account(found)
-    show(
-        run,
-        store.account_token(found),
-        "account",
-        lambda: account_tables(run, claims),
-        raw=raw,
-        field=field,
-        output_file=output_file,
-    )
+    subject = Subject("account", lambda: account_tables(run, claims), token=store.account_token(found))
+    show(run, subject, raw=raw, field=field, output_file=output_file)
 
 
 def account_tables(run: Run, claims: AccountClaims) -> list[Table]:

@@ -9,7 +9,7 @@ from natskit.cli.tables import Table
 from natskit.errors import Error, NotFound, UsageError
 from natskit.nkeys import Role, is_public
 
-from .output import FORM, OUTPUT_FILE, show
+from .output import FORM, OUTPUT_FILE, Subject, show
 from .rows import add_head
 
 if TYPE_CHECKING:
@@ -36,15 +36,8 @@ def describe_operator(run: Run, *, name: str, raw: bool, field: str, output_file
     """Show what an operator's token says."""
     store = _find(run, name)
     claims = store.operator()
-    show(
-        run,
-        store.operator_token(),
-        "operator",
-        lambda: operator_tables(run, claims),
-        raw=raw,
-        field=field,
-        output_file=output_file,
-    )
+    subject = Subject("operator", lambda: operator_tables(run, claims), token=store.operator_token())
+    show(run, subject, raw=raw, field=field, output_file=output_file)
 
 
 def _find(run: Run, name: str) -> OperatorStore:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import switch, text
+from natskit.errors import UsageError
 
 if TYPE_CHECKING:
     from natskit.cli.tables import Table
 
     from ..run import Run
 
-__all__ = ["FORM", "OUTPUT_FILE", "body", "show"]
+__all__ = ["FORM", "OUTPUT_FILE", "Subject", "body", "show"]
 
 FORM = (
     switch("raw", "R", "the token itself; in a file, between its markers"),
@@ -21,36 +22,48 @@ FORM = (
 OUTPUT_FILE = text("output-file", "o", 'write to this file instead of stdout ("--")', default="--", metavar="FILE")
 
 
-def show(
-    run: Run, token: str, kind: str, tables: Callable[[], Sequence[Table]], *, raw: bool, field: str, output_file: str
-) -> None:
-    """Show ``token``, of a claim of ``kind``, in the form asked for: raw before field and JSON before tables."""
+class Subject:
+    """What is shown: ``value`` as JSON has it, ``token`` if it stands in one (of a claim of ``kind``), its tables."""
+
+    __slots__ = ("kind", "tables", "token", "value")
+
+    def __init__(self, kind: str, tables: Callable[[], Sequence[Table]], *, token: str = "", value: Any = None) -> None:
+        self.kind = kind
+        self.tables = tables
+        self.token = token
+        self.value = body(token) if value is None else value
+
+
+def show(run: Run, subject: Subject, *, raw: bool, field: str, output_file: str) -> None:
+    """Show ``subject`` in the form asked for: the token before a field and JSON before tables. Raises UsageError."""
+    if raw and not subject.token:
+        raise UsageError(f"this {subject.kind} has no token of its own", hint="try it with --json")
     if output_file != "--":
-        return _write(run, _as_file(run, token, kind, tables, raw=raw, field=field), kind, raw=raw, path=output_file)
+        return _write(run, subject, raw=raw, field=field, path=output_file)
     if raw:
-        return run.result(token, jwt=token)
+        return run.result(subject.token, jwt=subject.token)
     if field:
-        return run.answer(_field_text(token, field))
+        return run.answer(_field_text(subject.value, field))
     if run.json:
-        return run.answer(f"{_body_text(token)}\n")
-    return run.table(*tables())
+        return run.answer(f"{_json_text(subject.value)}\n")
+    return run.table(*subject.tables())
 
 
-def _as_file(run: Run, token: str, kind: str, tables: Callable[[], Sequence[Table]], *, raw: bool, field: str) -> str:
+def _write(run: Run, subject: Subject, *, raw: bool, field: str, path: str) -> None:
+    full = run.write_file(path, _as_file(run, subject, raw=raw, field=field))
+    run.success(f"wrote {subject.kind} {'jwt' if raw else 'description'} to `{run.path(full)}`")
+
+
+def _as_file(run: Run, subject: Subject, *, raw: bool, field: str) -> str:
     if raw:
         from natskit.jwt.files import decorate
 
-        return decorate(token, kind)
+        return decorate(subject.token, "activation" if subject.kind == "import" else subject.kind)
     if field:
-        return _field_text(token, field)
+        return _field_text(subject.value, field)
     if run.json:
-        return f"{_body_text(token)}\n"
-    return "\n\n".join(table.render() for table in tables()) + "\n"
-
-
-def _write(run: Run, content: str, kind: str, *, raw: bool, path: str) -> None:
-    full = run.write_file(path, content)
-    run.success(f"wrote {kind} {'jwt' if raw else 'description'} to `{run.path(full)}`")
+        return f"{_json_text(subject.value)}\n"
+    return "\n\n".join(table.render() for table in subject.tables()) + "\n"
 
 
 def body(token: str) -> dict[str, Any]:
@@ -60,15 +73,15 @@ def body(token: str) -> dict[str, Any]:
     return read_json(Chunks(token).payload)
 
 
-def _body_text(token: str) -> str:
+def _json_text(value: Any) -> str:
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(body(token), order="sorted"), indent=1).decode()
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode()
 
 
-def _field_text(token: str, path: str) -> str:
+def _field_text(value: Any, path: str) -> str:
     from natskit.jwt.chunks import write_json
 
     from .paths import pick
 
-    return write_json(pick(body(token), path)).decode()
+    return write_json(pick(value, path)).decode()

@@ -32,12 +32,12 @@ def export_tables(exports: Sequence[Export]) -> Iterator[Table]:
     for each in exports:
         table.row(
             each.name,
-            _export_type(each),
+            export_type(each),
             each.subject,
             each.account_token_position or "-",
             yes(not each.token_req),
             len(each.revocations),
-            _tracking(each),
+            tracking(each),
             "N/A" if each.is_stream else yes(each.allow_trace),
         )
     yield table
@@ -54,12 +54,14 @@ def sharing_type(each: Export | Import) -> str:
     return "Stream" if each.is_stream else "Service" if each.is_service else "Unknown"
 
 
-def _export_type(export: Export) -> str:
+def export_type(export: Export) -> str:
+    """The type, and how a service answers if not with one message."""
     kind = export.response_type if export.is_service and export.response_type not in ("", "Singleton") else ""
     return f"{sharing_type(export)} [{kind}]" if kind else sharing_type(export)
 
 
-def _tracking(export: Export) -> str:
+def tracking(export: Export) -> str:
+    """Where a service's latency is reported, and how often."""
     if export.is_stream:
         return "N/A"
     latency = export.service_latency
@@ -72,14 +74,11 @@ def import_table(run: Run, imports: Sequence[Import]) -> Table:
     """All imports. Exporters are shown by name where the stores know one, unless ``--long-ids``."""
     table = Table("Imports", _IMPORT_HEADERS)
     for each in imports:
-        remote, local = each.subject, each.local_subject
-        if each.is_service and each.to:
-            remote, local = each.to, each.subject
         table.row(
             each.name,
             sharing_type(each),
-            remote,
-            local or _prefixed(each),
+            remote_subject(each),
+            local_subject(each),
             expires(each),
             _exporter(run, each.account),
             yes(not each.token),
@@ -88,8 +87,16 @@ def import_table(run: Run, imports: Sequence[Import]) -> Table:
     return table
 
 
-def _prefixed(each: Import) -> str:
-    return f"{each.to}.{each.subject}" if each.is_stream and each.to else ""
+def remote_subject(each: Import) -> str:
+    """The subject that the exporter knows. Old service imports have it in ``to``."""
+    return each.to if each.is_service and each.to else each.subject
+
+
+def local_subject(each: Import) -> str:
+    """The subject that the importer uses, empty if it is the exporter's. An old stream's ``to`` is a prefix."""
+    if each.to and not each.local_subject:
+        return each.subject if each.is_service else f"{each.to}.{each.subject}"
+    return each.local_subject
 
 
 def _exporter(run: Run, key: str) -> str:

@@ -9,7 +9,7 @@ from natskit.cli.command import command, text
 from natskit.cli.tables import Table
 from natskit.errors import InvalidToken, UsageError
 
-from .output import FORM, OUTPUT_FILE, show
+from .output import FORM, OUTPUT_FILE, Subject, show
 
 if TYPE_CHECKING:
     from natskit.jwt import Claims
@@ -39,7 +39,8 @@ def describe_jwt(run: Run, *, file: str, raw: bool, field: str, output_file: str
         raise UsageError("file is required", hint="nsc describe jwt --file FILE")
     token = load_token(file, run.full_path(file))
     claims: Claims = decode(token)
-    show(run, token, claims.kind, lambda: _tables(run, claims), raw=raw, field=field, output_file=output_file)
+    subject = Subject(claims.kind, lambda: _tables(run, claims), token=token)
+    show(run, subject, raw=raw, field=field, output_file=output_file)
 
 
 def _tables(run: Run, claims: Claims) -> Sequence[Table]:

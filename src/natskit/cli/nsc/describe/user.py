@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, text
 from natskit.cli.tables import Table
-from natskit.errors import NotFound, UsageError
-from natskit.nkeys import Role, is_public
+from natskit.store.credentials import find_user
 
-from .output import FORM, OUTPUT_FILE, show
+from .output import FORM, OUTPUT_FILE, Subject, show
 from .rows import add_access, add_connection_types, add_head, add_permissions, yes
 from .scope import scope_table
 
 if TYPE_CHECKING:
     from natskit.jwt import UserClaims, UserScope
-    from natskit.store import OperatorStore
 
     from ..run import Run
 
@@ -36,31 +34,14 @@ def describe_user(run: Run, *, name: str, raw: bool, field: str, output_file: st
     """Show what a user's token says: permissions, limits, and those of its scoped signing key."""
     account = run.workspace.account_name()
     store = run.workspace.operator()
-    user = _find(store, account, name)
+    user = find_user(run.workspace, account, name)
     claims = store.user(account, user)
-    show(
-        run,
-        store.user_token(account, user),
+    subject = Subject(
         "user",
         lambda: user_tables(run, claims, store.account(account).nats.scope_of(claims.issuer)),
-        raw=raw,
-        field=field,
-        output_file=output_file,
+        token=store.user_token(account, user),
     )
-
-
-def _find(store: OperatorStore, account: str, name: str) -> str:
-    if not name:
-        users = store.users(account)
-        if len(users) != 1:
-            raise UsageError("user is required", hint=f"nsc list users --account {account}")
-        return users[0]
-    if store.has_user(account, name) or not is_public(name, Role.USER):
-        return name
-    found = store.find_user(account, name)
-    if found is None:
-        raise NotFound(f"no user found with public key {name}", hint=f"nsc list users --account {account}")
-    return found
+    show(run, subject, raw=raw, field=field, output_file=output_file)
 
 
 def user_tables(run: Run, claims: UserClaims, scope: UserScope | None) -> list[Table]:
