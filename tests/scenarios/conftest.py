@@ -5,17 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from support.engines import Engine, RealServer, real_server
+from support.engines import Engine, RealServer
 
 
 @pytest.fixture
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     """A server that is not started yet, ours or the real one."""
     if request.param == "nats-server":
-        program = real_server()
-        if program is None:
-            pytest.skip("no nats-server program here")
-        engine: Engine = RealServer(program, tmp_path)
+        engine: Engine = RealServer(request.getfixturevalue("real_server"), tmp_path)
     else:
         from support.engines import OurServer
 

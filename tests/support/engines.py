@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import signal
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,12 +23,6 @@ class Engine(Protocol):
     async def pass_time(self, seconds: float) -> None: ...
     async def stop(self) -> None: ...
     def log(self) -> str: ...
-
-
-def real_server() -> str | None:
-    """The program of the real server, if there is one here."""
-    named = os.environ.get("NATSKIT_NATS_SERVER")
-    return named or shutil.which("nats-server", path=os.environ.get("NATSKIT_ORACLE", "/work/oracle/venv/bin"))
 
 
 class RealServer:
