@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 from natskit.wire._core.index import Subscription
 from natskit.wire._core.output import Outbox, Output
 from natskit.wire._core.space import Space
@@ -68,6 +66,8 @@ class Connection(Output):
     def subscriptions(self) -> list[Subscription]: ...
     def unsubscribe(self, sid: bytes) -> bool:
         """Remove a subscription (permissions shrank); False if there is none."""
+    def revoke(self, sid: bytes) -> bool:
+        """As :meth:`unsubscribe`, telling the peer and the log that it is a permissions violation now."""
     @property
     def subscription_count(self) -> int: ...
     @property

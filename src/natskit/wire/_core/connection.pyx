@@ -455,6 +455,19 @@ cdef class Connection(Peer):
             self.home.add(subscription)
         return self.ok()
 
+    def revoke(self, bytes sid not None):
+        cdef Subscription subscription = self.subs.get(sid)
+        if subscription is None:
+            return False
+        self.remove(subscription)
+        self.refuse(
+            b"Permissions Violation for Subscription to " + quoted(subscription.subject)
+            + (b"" if subscription.queue is None else b" using queue " + quoted(subscription.queue))
+            + b" (sid " + quoted(sid) + b")",
+            "subscribe", subscription.subject, subscription.queue,
+        )
+        return True
+
     cdef int on_unsub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
         cdef int count = split(line.args, line.args_size, words)

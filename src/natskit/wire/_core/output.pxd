@@ -40,6 +40,7 @@ cdef struct Sink:
     size_t max_pending
     uint64_t messages       # delivered
     uint64_t bytes
+    uint64_t sent           # bytes that the descriptor took
     size_t borrowed_bytes
     Borrowed *borrowed
     int borrowed_count

@@ -27,4 +27,7 @@ class Output:
     @property
     def out_bytes(self) -> int: ...
     @property
+    def sent_bytes(self) -> int:
+        """All that the descriptor took."""
+    @property
     def fd(self) -> int: ...

@@ -141,6 +141,10 @@ cdef class Output:
         return self.sink.bytes
 
     @property
+    def sent_bytes(self):
+        return self.sink.sent
+
+    @property
     def fd(self):
         return self.sink.fd
 
@@ -363,6 +367,7 @@ cdef void send_now(Sink *sink) noexcept:
             die(sink, BROKEN)
             return
         sent = 0
+    sink.sent += sent
     if <size_t>sent == total:
         discard(sink)
         return

@@ -27,9 +27,7 @@ class Space:
         """Call ``callback(subject, reply, headers, payload, publisher)`` for every message; ``publisher`` is a
         Connection, or None for the server itself. Returning False means: not accepted (no responder)."""
     def unsubscribe_internal(self, handle: Internal) -> None: ...
-    def publish_internal(
-        self, subject: bytes, reply: bytes = b"", headers: bytes = b"", payload: bytes = b""
-    ) -> int:
+    def publish_internal(self, subject: bytes, reply: bytes = b"", headers: bytes = b"", payload: bytes = b"") -> int:
         """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty."""
     def map_subjects(self, mapper: Callable[[bytes], Sequence[tuple[int, bytes]] | None] | None) -> None:
         """Set the mapping of published subjects: ``mapper(subject)`` returns None (as it is), or choices

@@ -1,0 +1,348 @@
+"""One client: what surrounds its engine (:mod:`natskit.wire`): login, permissions, timers, log lines.
+
+The engine asks and tells (`natskit.wire.session.Session`); nothing here looks at messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+from natskit.errors import AuthenticationError, Error, ProtocolError
+from natskit.server.auth import Admission, ConnectOptions, Peer
+from natskit.server.replies import ExpectedReplies
+from natskit.wire import Connection, Verdicts
+
+if TYPE_CHECKING:
+    from natskit.graph import Permissions
+    from natskit.server.server import Server
+
+__all__ = ["Client"]
+
+log = logging.getLogger(__name__)
+
+FIRST_PING_S = 2.0
+"""The first PING comes this soon after CONNECT, up to a fifth later."""
+
+RTT_VALID_S = 3600.0
+
+
+class Client:
+    """A connected client. ``engine`` moves its bytes; ``admission`` is None until it has logged in."""
+
+    __slots__ = (
+        "_auth_timer",
+        "_goal",
+        "_login",
+        "_ping_sent_at",
+        "_ping_timer",
+        "_replies",
+        "_seen",
+        "_server",
+        "_write_timer",
+        "admission",
+        "connect",
+        "connected_at",
+        "engine",
+        "peer",
+        "rtt_at",
+        "rtt_s",
+        "started_at",
+    )
+
+    def __init__(self, server: Server, peer: Peer) -> None:
+        limits = server.options.limits
+        self._server = server
+        self.peer = peer
+        self.connect = ConnectOptions()
+        self.admission: Admission | None = None
+        self.engine = Connection(
+            server.hub,
+            self,
+            max_control_line=limits.max_control_line,
+            max_payload=limits.max_payload,
+            max_pending=limits.max_pending,
+            max_subscriptions=limits.max_subscriptions,
+            max_subscription_tokens=limits.max_subscription_tokens,
+            stalls=not server.options.no_fast_producer_stall,
+        )
+        self.started_at = server.loop.time()
+        self.connected_at = 0.0
+        self.rtt_s = self.rtt_at = 0.0
+        self._auth_timer: asyncio.TimerHandle | None = None
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._login: asyncio.Task[None] | None = None
+        self._replies: ExpectedReplies | None = None
+        self._seen = 0
+        self._goal = 0
+        self._ping_sent_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"<client {self.peer}>"
+
+    # life
+
+    def begin(self, *, greet_only: bool = False) -> None:
+        """Greet the client and, unless it is to be turned away, start its timers."""
+        server = self._server
+        self.engine.write(server.info_for(self).line())
+        if greet_only:
+            return
+        if not server.authenticator.required:
+            admission = server.open_admission()
+            self.admission = admission
+            admission.account.join(self)
+            self.engine.welcome(admission.account.space)
+        else:
+            self._auth_timer = server.loop.call_later(server.options.auth_timeout_s, self._on_auth_timeout)
+            self.engine.welcome(anonymous=server.authenticator.may_skip_connect)
+        self._arm_ping(server.options.ping_interval_s)
+
+    def close(self, reason: str, error: str = "") -> None:
+        """Tell the client ``-ERR 'error'`` (nothing if empty) and close, after what is queued has been written."""
+        self.engine.close(reason, error)
+
+    @property
+    def subscription_count(self) -> int:
+        return self.engine.subscription_count
+
+    def on_close(self, reason: str, cause: str) -> None:
+        for timer in (self._auth_timer, self._ping_timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._login is not None:
+            self._login.cancel()
+        if self.admission is not None:
+            self.admission.account.leave(self)
+        if reason.startswith("Slow Consumer"):
+            self._server.slow_consumers += 1
+            log.info("%s - Slow Consumer Detected: %s", self.peer, cause)
+        log.debug("%s - Client connection closed: %s%s", self.peer, reason, f" ({cause})" if cause else "")
+        self._server.forget(self, reason)
+
+    # login
+
+    def on_connect(self, document: bytes | None) -> None:
+        """CONNECT came, or (None) an anonymous client began to speak."""
+        try:
+            if document is not None:
+                self.connect = self.connect.merge(document)
+        except ProtocolError as error:
+            self.engine.close("Protocol Violation", "", error.message)
+            return
+        self._apply_modes()
+        if self._server.authenticator.required:
+            self._login = self._server.loop.create_task(self._log_in())
+        elif self.connect.account or self.connect.new_account:
+            self._refuse(AuthenticationError("account and new_account of CONNECT are not supported"))
+        else:
+            self._let_in(self._server.open_admission(), document is not None)
+
+    async def _log_in(self) -> None:
+        try:
+            admission = await self._server.authenticator.authenticate(self.connect, self.peer)
+            self._leave()
+            self.admission = admission
+            try:
+                self._server.authenticator.join(self, self.connect)
+            except AuthenticationError:
+                self.admission = None
+                raise
+        except AuthenticationError as error:
+            self._refuse(error)
+        except Error as error:
+            self._refuse(AuthenticationError(f"authentication error: {error}"))
+        else:
+            self._let_in(admission, True)
+        finally:
+            self._login = None
+
+    def _leave(self) -> None:
+        """A second CONNECT: the client is in its account no longer."""
+        if self.admission is not None:
+            self.admission.account.leave(self)
+            self.admission = None
+
+    def _refuse(self, error: AuthenticationError) -> None:
+        log.error("%s - %s", self.peer, error)
+        self._server.last_auth_error = error
+        self.engine.close(error.reason, error.reply, error.message)
+
+    def _let_in(self, admission: Admission, connected: bool) -> None:
+        if self._auth_timer is not None:
+            self._auth_timer.cancel()
+            self._auth_timer = None
+        if self.connect.protocol not in (0, 1):
+            self.engine.close("Bad Client Protocol Version", "invalid client protocol")
+            return
+        if self.connect.no_responders and not self.engine.headers:
+            self.engine.close("No Responders Requires Headers", "no responders requires headers support")
+            return
+        if connected and not self.connected_at:
+            self.connected_at = self._server.loop.time()
+            self.rtt_s, self.rtt_at = self.connected_at - self.started_at, self.connected_at
+            first = min(FIRST_PING_S, self._server.options.ping_interval_s)
+            self._seen = self.engine.last_activity
+            self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
+        self._grant(admission)
+
+    def _grant(self, admission: Admission) -> None:
+        """Let the engine live by an admission."""
+        self.admission = admission
+        permissions = admission.permissions
+        limits = self._server.options.limits
+        self.engine.max_payload = _tighter(limits.max_payload, admission.max_payload)
+        self.engine.max_subscriptions = _tighter(limits.max_subscriptions, admission.max_subscriptions)
+        self._replies = ExpectedReplies(permissions.responses) if permissions.responses else None
+        self.engine.admit(
+            admission.account.space,
+            publish=Verdicts(self.may_publish) if permissions.restricts_publish else None,
+            checks_subscribe=permissions.restricts_subscribe,
+            checks_deliver=permissions.filters_delivery,
+            tracks_replies=permissions.responses is not None,
+        )
+
+    def readmit(self, admission: Admission) -> None:
+        """Go on with other permissions and limits. Subscriptions that are not allowed any more are removed."""
+        self._grant(admission)
+        for subscription in self.engine.subscriptions():
+            if not self.may_subscribe(subscription.subject, subscription.queue):
+                self.engine.revoke(subscription.sid)
+
+    def _apply_modes(self) -> None:
+        connect, engine = self.connect, self.engine
+        engine.verbose = connect.verbose
+        engine.pedantic = connect.pedantic
+        engine.echo = connect.echo
+        engine.headers = connect.headers and not self._server.options.no_header_support
+        engine.no_responders = connect.no_responders
+
+    def _on_auth_timeout(self) -> None:
+        self.close("Authentication Timeout", "Authentication Timeout")
+
+    # permissions
+
+    def may_publish(self, subject: bytes) -> bool:
+        return self._permissions.may_publish(_text(subject)).allowed
+
+    def may_respond(self, subject: bytes) -> bool:
+        return self._replies is not None and self._replies.take(subject, self._server.clock.now())
+
+    def may_subscribe(self, subject: bytes, queue: bytes | None) -> bool:
+        return self._permissions.may_subscribe(_text(subject), None if queue is None else _text(queue)).allowed
+
+    def may_deliver(self, subject: bytes, queue: bytes | None) -> bool:
+        return self._permissions.may_deliver(_text(subject), None if queue is None else _text(queue))
+
+    def on_request(self, reply: bytes) -> None:
+        if self._replies is not None:
+            self._replies.expect(reply, self._server.clock.now())
+
+    @property
+    def _permissions(self) -> Permissions:
+        assert self.admission is not None
+        return self.admission.permissions
+
+    def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
+        log.error("%s - %s", self.peer, _VIOLATIONS[kind](_text(subject), _text(detail or b"")))
+
+    # what the client says about itself
+
+    def on_info(self, document: bytes) -> bool:
+        import msgspec
+
+        try:
+            return isinstance(msgspec.json.decode(document), dict | None)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+
+    def on_peer_error(self, text: bytes) -> None:
+        log.error("%s - Client Error %s", self.peer, _text(text))
+
+    def on_first_pong(self) -> None:
+        if self.connect.protocol >= 1:
+            self.engine.write(self._server.connect_info_for(self).line())
+
+    # keep-alive
+
+    def _arm_ping(self, delay: float) -> None:
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        self._ping_timer = self._server.loop.call_later(delay, self._on_ping_timer)
+
+    def _on_ping_timer(self) -> None:
+        """PING a client that was silent, or whose round trip time is unknown; give up on one that does not answer."""
+        server = self._server
+        now = server.loop.time()
+        active = self.engine.last_activity != self._seen
+        self._seen = self.engine.last_activity
+        if not (active and self.rtt_at and now - self.rtt_at < RTT_VALID_S):
+            if self.engine.pings_outstanding + 1 > server.options.ping_max:
+                self.close("Stale Connection", "Stale Connection")
+                return
+            self.engine.ping()
+            self._ping_sent_at = now
+        self._arm_ping(server.options.ping_interval_s)
+
+    def on_pong(self) -> None:
+        if self._ping_sent_at:
+            self.rtt_at = self._server.loop.time()
+            self.rtt_s = self.rtt_at - self._ping_sent_at
+            self._ping_sent_at = 0.0
+
+    # back-pressure
+
+    def on_blocked(self, pending: int) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        if pending:
+            self._goal = self.engine.sent_bytes + pending
+            self._write_timer = self._server.loop.call_later(
+                self._server.options.write_deadline_s, self._on_write_deadline
+            )
+
+    def _on_write_deadline(self) -> None:
+        """What waited when writing began to block must be gone by now."""
+        self._write_timer = None
+        pending = self.engine.pending
+        if self.engine.sent_bytes >= self._goal:
+            self.on_blocked(pending)
+            return
+        deadline = self._server.options.write_deadline_s
+        self.engine.cut(
+            "Slow Consumer (Write Deadline)", f"WriteDeadline of {deadline:g}s exceeded with {pending} bytes pending"
+        )
+
+    def on_stall(self, seconds: float) -> None:
+        self._server.stalled_clients += 1
+        self._server.loop.call_later(seconds, self.engine.resume)
+
+    def on_output(self) -> None:
+        """Only for connections that are not served by a descriptor."""
+
+
+def _tighter(one: int, other: int) -> int:
+    """The smaller of two limits, where 0 and less is none."""
+    if one <= 0 or other <= 0:
+        return max(one, other, 0)
+    return min(one, other)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+_VIOLATIONS = {
+    "publish": lambda subject, detail: f'Publish Violation - Subject "{subject}"',
+    "reply": lambda subject, detail: f'Publish Violation - Reply "{subject}"',
+    "subscribe": lambda subject, detail: (
+        f'Subscription Violation - Subject "{subject}"' + (f', Queue: "{detail}"' if detail else "")
+    ),
+    "tokens": lambda subject, detail: f'Subscription Violation - Subject "{subject}" has too many tokens',
+    "subscriptions": lambda subject, detail: "Maximum Subscriptions Exceeded",
+    "subject": lambda subject, detail: f'Subscription Violation - Subject "{subject}" is not valid',
+}

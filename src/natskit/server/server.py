@@ -1,0 +1,274 @@
+"""The server: listens, greets clients, owns what they share.
+
+::
+
+    async with Server("accounts { ... }") as server:
+        nc = await nats.connect(server.client_url)
+
+Several servers may run in one process, each on the event loop that started it. Signals are left to the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from natskit.errors import AuthenticationError, ServerError
+from natskit.graph import EVERYTHING
+from natskit.nkeys import KeyPair, Role
+from natskit.server.accounts import Accounts
+from natskit.server.auth import Admission, Authenticator, Peer
+from natskit.server.clock import Clock
+from natskit.server.connection import Client
+from natskit.server.info import COMPATIBLE, Info
+from natskit.server.listener import Listener
+from natskit.server.options import GLOBAL_ACCOUNT, Options
+from natskit.server.provision import open_accounts
+from natskit.server.system import ClaimsUpdates, Identity, System
+from natskit.wire import Connection, Hub
+
+__all__ = ["Server"]
+
+log = logging.getLogger(__name__)
+
+FIRST_CLIENT_ID = 5
+"""Server-wide connection ids start here: the first ones are the server's own."""
+
+NONCE_BYTES = 11
+STOP_S = 2.0
+"""How long stopping waits for clients to take what is queued for them."""
+
+TOO_MANY_CONNECTIONS = "maximum connections exceeded"
+
+
+class Server:
+    """An embedded NATS server, one process on one machine.
+
+    ``config``: Options; a Path of a configuration file; a str, the text of one; a dict with the keys of one; None: an
+    open server on a free port of 127.0.0.1. Raises ConfigError if it cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.options = options_of(config)
+        self.clock = clock or Clock()
+        self.id = KeyPair.create(Role.SERVER).public
+        self.name = self.options.server_name or self.id
+        self.slow_consumers = 0
+        self.stalled_clients = 0
+        self.total_connections = 0
+        self.last_auth_error: AuthenticationError | None = None
+        self.clients: dict[int, Client] = {}
+        self.loop: asyncio.AbstractEventLoop
+        self.hub: Hub
+        self.accounts: Accounts
+        self.authenticator: Authenticator
+        self.system: System | None = None
+        self._listener: Listener | None = None
+        self._next_id = FIRST_CLIENT_ID
+        self._info: Info
+        self._empty: asyncio.Event
+        self._running = False
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # what is asked about it
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    @property
+    def host(self) -> str:
+        return self.options.host
+
+    @property
+    def port(self) -> int:
+        """The port that clients connect to; the real one once the server runs."""
+        return self._listener.port if self._listener is not None else self.options.port
+
+    @property
+    def client_url(self) -> str:
+        """``nats://host:port``, with an address that can be connected to from here."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        return f"nats://{host}:{self.port}"
+
+    # start and stop
+
+    async def start(self) -> None:
+        """Listen. Idempotent. Raises: ServerError if the address is taken or the accounts cannot be had."""
+        if self._running:
+            return
+        _refuse_unsupported(self.options)
+        self.loop = asyncio.get_running_loop()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
+        self.authenticator = Authenticator(self.options, self.accounts, self.clock)
+        listener = Listener(self.options.host, self.options.port, self._on_accept)
+        self.hub = Hub(self._wake, self._on_crash)
+        self._listener = listener
+        try:
+            listener.start(self.loop)
+        except ServerError:
+            await self._close_rooms()
+            raise
+        self.loop.add_reader(self.hub.fileno(), self.hub.run)
+        self._info = self._describe()
+        self._open_system()
+        self._running = True
+        log.info("Listening for client connections on %s:%d", self.host, self.port)
+
+    async def stop(self) -> None:
+        """Close everything, queued output first. Idempotent."""
+        if not self._running:
+            return
+        self._running = False
+        assert self._listener is not None
+        self._listener.stop()
+        for client in tuple(self.clients.values()):
+            client.close("Server Shutdown")
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._empty.wait()
+        except TimeoutError:
+            log.debug("%d clients did not take what was queued for them", len(self.clients))
+        await self._close_rooms()
+
+    async def _close_rooms(self) -> None:
+        self.loop.remove_reader(self.hub.fileno())
+        self.hub.close()
+        if self.system is not None:
+            self.system.close()
+            self.system = None
+        await self.accounts.close()
+        self.clock.close()
+
+    def _open_system(self) -> None:
+        account = self.accounts.system
+        if account is not None:
+            identity = Identity(
+                name=self.name, host=self.host, id=self.id, version=self._info.version, tags=self.options.tags
+            )
+            self.system = System(account, identity, self.clock)
+            if self.options.operator_mode:
+                ClaimsUpdates(self.system, self.accounts)
+
+    # clients
+
+    def _wake(self) -> None:
+        self.loop.call_soon(self.hub.flush)
+
+    def _on_crash(self, connection: Connection, error: BaseException) -> None:
+        log.error("%r - internal error, the connection is closed", connection.session, exc_info=error)
+
+    def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        nonce = secrets.token_urlsafe(NONCE_BYTES) if self.authenticator.needs_nonce else ""
+        peer = Peer(host=address[0], port=address[1], nonce=nonce, cid=self._next_id)
+        self._next_id += 1
+        self.total_connections += 1
+        full = not 0 <= len(self.clients) < self.options.limits.max_connections
+        client = Client(self, peer)
+        self.clients[peer.cid] = client
+        self._empty.clear()
+        self.hub.attach(client.engine, accepted.detach())
+        log.debug("%s - Client connection created", peer)
+        client.begin(greet_only=full)
+        if full:
+            log.error("%s - maximum connections exceeded: %d", peer, self.options.limits.max_connections)
+            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+
+    def forget(self, client: Client, reason: str) -> None:
+        """A connection is closed."""
+        self.clients.pop(client.peer.cid, None)
+        if not self.clients:
+            self._empty.set()
+
+    def open_admission(self) -> Admission:
+        """What everybody gets where nobody has to log in."""
+        account = self.accounts.find(GLOBAL_ACCOUNT)
+        assert account is not None
+        return Admission(account=account, permissions=EVERYTHING)
+
+    # INFO
+
+    def _describe(self) -> Info:
+        host, port = self.host, self.port
+        if self.options.client_advertise:
+            host, _, advertised = self.options.client_advertise.rpartition(":")
+            port = int(advertised)
+        return Info(
+            server_id=self.id,
+            server_name=self.name,
+            proto=1,
+            host=host,
+            port=port,
+            headers=not self.options.no_header_support,
+            auth_required=self.authenticator.announced,
+            max_payload=self.options.limits.max_payload,
+        )
+
+    def info_for(self, client: Client) -> Info:
+        """The INFO that greets a client."""
+        peer = client.peer
+        return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
+
+    def connect_info_for(self, client: Client) -> Info:
+        """The INFO that follows the first PONG: what the client is to the server now."""
+        account = client.admission.account if client.admission is not None else None
+        return msgspec.structs.replace(
+            self._info,
+            max_payload=client.engine.max_payload or -1,
+            client_id=client.peer.cid,
+            client_ip=client.peer.host,
+            connect_info=True,
+            remote_account=account.id if account is not None else "",
+            acc_is_sys=account is not None and account.is_system,
+        )
+
+
+def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | None) -> Options:
+    """The options that a configuration in any of its forms describes. Raises ConfigError."""
+    if config is None:
+        return Options(host="127.0.0.1", port=-1)
+    if isinstance(config, Options):
+        return config
+    if isinstance(config, str):
+        return Options.load(text=config)
+    if isinstance(config, Mapping):
+        return Options.load(values=config)
+    return Options.load(Path(config))
+
+
+def _refuse_unsupported(options: Options) -> None:
+    """Rather refuse than run without what was asked for."""
+    for given, name in (
+        (options.tls, "tls"),
+        (options.websocket, "websocket"),
+        (options.proxy_protocol, "proxy_protocol"),
+        (options.monitoring.http_port is not None or options.monitoring.https_port is not None, "http monitoring"),
+        (options.authorization is not None and options.authorization.callout, "auth_callout"),
+    ):
+        if given:
+            raise ServerError(f"{name} is not supported yet", hint="remove it from the configuration")
