@@ -52,6 +52,7 @@ LEAVES: dict[str, Leaf] = {
     "list exports": Leaf("listing:list_exports", "List what an account exports", "export"),
     "list imports": Leaf("listing:list_imports", "List what an account imports", "import"),
     "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
+    "validate": Leaf("validate:validate", "Check the tokens of the store, or of a file"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),
 }
 """Every command by its words, in the order in which help lists them."""
