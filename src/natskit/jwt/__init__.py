@@ -38,6 +38,7 @@ from natskit.jwt.body import (
     TimeRange,
     UserRights,
 )
+from natskit.jwt.chunks import MAX_TOKEN_BYTES
 from natskit.jwt.codec import decode, decode_unverified, encode
 from natskit.jwt.generic import GenericClaims
 from natskit.jwt.issue import Issue
@@ -48,6 +49,7 @@ from natskit.jwt.trust import activation_hash, did_sign, is_revoked, revoke, tru
 from natskit.jwt.user import User, UserClaims, new_scoped_user, new_user
 
 __all__ = [
+    "MAX_TOKEN_BYTES",
     "UNLIMITED",
     "Access",
     "Account",
