@@ -8,13 +8,14 @@ everything else is one line for ``notice``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from nats import errors as nats_errors
 from nats.aio.client import Client
@@ -42,8 +43,14 @@ class Message(NamedTuple):
     headers: Mapping[str, str] | None
 
 
+_ABANDON_S = 0.25
+
+
 class _GaveUp(Exception):
-    """Leaves nats-py's endless loop of first attempts; never leaves this module."""
+    """Leaves the library's endless loop of first attempts; never leaves this module."""
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
 
 
 async def connect(
@@ -61,27 +68,47 @@ async def connect(
     Each is tried once, for ``timeout_s``. Afterwards a lost connection is made again, ``max_reconnects`` times a server
     (-1: for ever). Raises Unreachable, AuthenticationError; and what is wrong with the login's files.
     """
-    connection = Connection(notice)
     urls = servers.split(",") if isinstance(servers, str) else list(servers)
-    await connection._open(
-        [url.strip() for url in urls],
-        login or Login(),
-        name=name,
-        connect_timeout=timeout_s,
-        reconnect_time_wait=reconnect_wait_s,
-        max_reconnect_attempts=max_reconnects,
-        allow_reconnect=max_reconnects != 0,
-    )
-    return connection
+    urls = [_checked(url.strip()) for url in urls]
+    failures: list[Error] = []
+    for position in range(len(urls)):
+        connection = Connection(notice)
+        try:
+            await connection._open(
+                urls[position:] + urls[:position],
+                login or Login(),
+                name=name,
+                connect_timeout=timeout_s,
+                reconnect_time_wait=reconnect_wait_s,
+                max_reconnect_attempts=max_reconnects,
+                allow_reconnect=max_reconnects != 0,
+            )
+        except (Unreachable, AuthenticationError) as error:
+            failures.append(error)
+        else:
+            return connection
+    # A server that answered tells more than those that did not.
+    refused = [error for error in failures if isinstance(error, AuthenticationError)]
+    raise refused[0] if refused else Unreachable("; ".join(map(str, failures)) or "no server given")
+
+
+def _checked(url: str) -> str:
+    """The URL if it names a server. Raises UsageError."""
+    try:
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        usable = parts.scheme in ("nats", "tls", "ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f'"{shown(url)}" is not a NATS server', hint="a server is given as nats://host:4222")
+    return url
 
 
 def shown(url: str) -> str:
     """A server URL without user and password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the URL given"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    before, at, place = url.rpartition("@")
+    scheme, slashes, _ = before.partition("://")
+    return (scheme + slashes if slashes else "") + place if at else url
 
 
 class Connection:
@@ -94,8 +121,7 @@ class Connection:
         self._notice = notice
         self._refusals: list[str] = []
         self._unconfirmed: dict[str, str] = {}  # lower case, as the library spells it -> the subject
-        self._first_tries = 0
-        self._failure: BaseException | None = None
+        self._opened = False
         self._told = ""
         self._closing = False
 
@@ -119,9 +145,10 @@ class Connection:
     # ---- opening and closing
 
     async def _open(self, servers: list[str], login: Login, **options: Any) -> None:
+        """Try the first of ``servers``; the others are for later."""
         # The library takes a public nkey only together with a seed and its own signer.
         self._client._public_nkey = login.public_nkey()
-        self._first_tries = len(servers)
+        options |= login.options()
         try:
             await self._client.connect(
                 servers=servers,
@@ -129,21 +156,26 @@ class Connection:
                 disconnected_cb=self._on_disconnected,
                 reconnected_cb=self._on_reconnected,
                 closed_cb=self._on_closed,
-                **login.options(),
+                dont_randomize=True,
                 **options,
             )
-        except (_GaveUp, *_FAILURES) as error:
-            failure = self._failure or error
+        except _GaveUp as end:
             await self._abandon()
-            raise _connect_error(failure, servers, options["connect_timeout"]) from None
+            raise _connect_error(end.reason, servers[0], options["connect_timeout"]) from None
+        except _FAILURES as error:
+            await self._abandon()
+            raise _connect_error(error, servers[0], options["connect_timeout"]) from None
         except BaseException:
             await self._abandon()
             raise
-        self._first_tries = 0
+        self._opened = True
 
     async def _abandon(self) -> None:
         self._closing = True
-        await self._client.close()
+        # After a failed TLS handshake the library waits for a stream that nobody closes.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ABANDON_S):
+                await self._client.close()
 
     async def close(self) -> None:
         """Send what is pending and close. Does nothing the second time."""
@@ -248,15 +280,8 @@ class Connection:
     # ---- what the library reports
 
     async def _on_error(self, error: BaseException) -> None:
-        if self._first_tries:
-            # An answer tells more than silence does: keep it as the reason.
-            if self._failure is None or isinstance(error, nats_errors.Error):
-                self._failure = error
-            self._first_tries -= 1
-            if not self._first_tries:
-                self._first_tries = 1
-                raise _GaveUp
-            return
+        if not self._opened:
+            raise _GaveUp(error)
         text = _text(error)
         if "permissions violation" in text and self._unconfirmed:
             self._refusals.append(self._refusal(text))
@@ -272,7 +297,7 @@ class Connection:
         return f"{before.replace('permissions violation', 'Permissions Violation')}{quote}{subject}{closing}{after}"
 
     async def _on_disconnected(self) -> None:
-        if not (self._closing or self._first_tries or self._client.is_closed):
+        if self._opened and not (self._closing or self._client.is_closed):
             self._told = ""
             self._notice("the connection is lost, trying to make it again")
 
@@ -281,7 +306,7 @@ class Connection:
         self._notice(f"connected again to {self.url}")
 
     async def _on_closed(self) -> None:
-        if not (self._closing or self._first_tries):
+        if self._opened and not self._closing:
             self._end(_closed_error(self._client.last_error))
 
     def _end(self, error: Exception) -> None:
@@ -300,11 +325,9 @@ def _check_literal(subject: str) -> None:
 # ---- failures in words ---------------------------------------------------------------------------
 
 
-def _connect_error(failure: BaseException, servers: list[str], timeout_s: float) -> Error:
-    where = ", ".join(shown(server) for server in servers)
+def _connect_error(failure: BaseException, server: str, timeout_s: float) -> Error:
+    where = shown(server)
     text = _text(failure)
-    if isinstance(failure, nats_errors.Error) and "url" in text:
-        return UsageError(f"{where} is not a NATS server: {text}", hint="a server is given as nats://host:4222")
     if "uthoriz" in text or "uthentic" in text:
         return AuthenticationError(f"{where} refused the login: {text}")
     if isinstance(failure, TimeoutError):

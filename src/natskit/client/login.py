@@ -70,9 +70,10 @@ class Login:
             context = ssl.create_default_context(cafile=self.tls_ca)
             if self.tls_cert:
                 context.load_cert_chain(self.tls_cert, self.tls_key)
-        except ssl.SSLError as error:
+        except OSError as error:
             files = ", ".join(each for each in (self.tls_ca, self.tls_cert, self.tls_key) if each)
-            raise KeyUseError(f"the TLS files cannot be used ({files}): {error.reason or error}") from None
+            reason = getattr(error, "reason", None) or error.strerror or error
+            raise KeyUseError(f"the TLS files cannot be used ({files}): {reason}") from None
         return context
 
 
