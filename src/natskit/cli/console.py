@@ -34,6 +34,16 @@ class Console:
         """Write a JSON document to stdout."""
         _write(sys.stdout, format_json(value))
 
+    def line(self, value: object) -> None:
+        """Write JSON on one line to stdout: one of many documents."""
+        import msgspec
+
+        _write(sys.stdout, msgspec.json.encode(value).decode())
+
+    def flush(self) -> None:
+        """Let the reader of stdout see now what was written."""
+        sys.stdout.flush()
+
     def notice(self, text: str) -> None:
         """Write a line for people to stderr."""
         _write(sys.stderr, text)

@@ -22,7 +22,7 @@ class Login:
 
     ``creds`` is the path of a creds file, which is read again at every reconnect, or `Creds`; ``nkey`` the path of a
     seed file. ``tls_ca`` is a file of trusted certificates in place of the system's; ``tls_cert`` and ``tls_key`` are
-    the client's own.
+    the client's own. With ``tls_first`` the handshake comes before the server's INFO line.
     """
 
     creds: str | Creds | None = None
@@ -33,6 +33,7 @@ class Login:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    tls_first: bool = False
 
     def __post_init__(self) -> None:
         names = {"creds": self.creds, "nkey": self.nkey, "user": self.user, "token": self.token}
@@ -59,6 +60,8 @@ class Login:
             options["token"] = self.token
         if self.tls_ca or self.tls_cert:
             options["tls"] = self._tls_context()
+        if self.tls_first:
+            options["tls_handshake_first"] = True
         return options
 
     def public_nkey(self) -> str | None:

@@ -147,6 +147,10 @@ class Run:
     def answer(self, text: str) -> None:
         """Print ``text`` now; with ``--json`` it is the document."""
         self.console.write(text)
+        self.answered()
+
+    def answered(self) -> None:
+        """Say that the command has printed its documents itself."""
         self._answered = True
 
     # ---- the end

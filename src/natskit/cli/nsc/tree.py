@@ -33,6 +33,7 @@ GROUPS: dict[str, str] = {
     "": "Manage the operators, accounts and users of a NATS security setup",
     "describe": "Describe operators, accounts, users, exports, imports and tokens",
     "generate": "Generate activation tokens, creds and server configurations",
+    "tool": "Try out what users of the store may do",
     "list": "List operators, accounts, users, exports and imports",
 }
 """Every group by its words, with a line about it. A group without commands does not exist."""
@@ -52,6 +53,11 @@ LEAVES: dict[str, Leaf] = {
     "list exports": Leaf("listing:list_exports", "List what an account exports", "export"),
     "list imports": Leaf("listing:list_imports", "List what an account imports", "import"),
     "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
+    "tool pub": Leaf("tool:pub", "Publish a message as a user of the store"),
+    "tool reply": Leaf("tool:reply", "Answer requests as a user of the store"),
+    "tool req": Leaf("tool:req", "Send a request as a user of the store"),
+    "tool rtt": Leaf("tool:rtt", "Measure the round trip time to the server"),
+    "tool sub": Leaf("tool:sub", "Print the messages that a user of the store receives"),
     "validate": Leaf("validate:validate", "Check the tokens of the store, or of a file"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),
 }
