@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.engines import Engine, RealServer
+from support.engines import Engine, OurServer, RealServer
 
 
 @pytest.fixture
@@ -14,8 +14,6 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "nats-server":
         engine: Engine = RealServer(request.getfixturevalue("real_server"), tmp_path)
     else:
-        from support.engines import OurServer
-
         engine = OurServer()
     yield engine
     await engine.stop()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import signal
 from pathlib import Path
 from typing import Any, Protocol
+
+from natskit.server import Options, Server
 
 ENGINES = ("natskit", "nats-server")
 DEADLINE_S = 10.0
@@ -79,3 +83,43 @@ class RealServer:
                 if self._process is not None and self._process.returncode is not None:
                     raise AssertionError(f"the server ended before {what}:\n{self.log()}")
                 await asyncio.sleep(0.01)
+
+
+class OurServer:
+    """Our server, in this process, with a clock that can be moved."""
+
+    name = "natskit"
+
+    def __init__(self) -> None:
+        self.host = "127.0.0.1"
+        self.server: Server | None = None
+        self._log = io.StringIO()
+        self._handler = logging.StreamHandler(self._log)
+
+    @property
+    def port(self) -> int:
+        assert self.server is not None
+        return self.server.port
+
+    async def start(self, config: str) -> None:
+        logger = logging.getLogger("natskit")
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.DEBUG)
+        self.server = Server(f"listen: 127.0.0.1:-1\n{config}\n")
+        await self.server.start()
+
+    async def reload(self, config: str) -> None:
+        assert self.server is not None
+        await self.server.reload(Options.load(text=f"listen: 127.0.0.1:-1\n{config}\n"))
+
+    async def pass_time(self, seconds: float) -> None:
+        assert self.server is not None
+        self.server.clock.advance(seconds)
+
+    async def stop(self) -> None:
+        logging.getLogger("natskit").removeHandler(self._handler)
+        if self.server is not None:
+            await self.server.stop()
+
+    def log(self) -> str:
+        return self._log.getvalue()

@@ -11,7 +11,7 @@ import random
 from typing import TYPE_CHECKING
 
 from natskit.errors import AuthenticationError, Error, ProtocolError
-from natskit.server.auth import Admission, ConnectOptions, Peer
+from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
 from natskit.wire import Connection, Verdicts
 
@@ -194,8 +194,8 @@ class Client:
         self.admission = admission
         permissions = admission.permissions
         limits = self._server.options.limits
-        self.engine.max_payload = _tighter(limits.max_payload, admission.max_payload)
-        self.engine.max_subscriptions = _tighter(limits.max_subscriptions, admission.max_subscriptions)
+        self.engine.max_payload = tighter(limits.max_payload, admission.max_payload)
+        self.engine.max_subscriptions = tighter(limits.max_subscriptions or -1, admission.max_subscriptions)
         self._replies = ExpectedReplies(permissions.responses) if permissions.responses else None
         self.engine.admit(
             admission.account.space,
@@ -211,6 +211,11 @@ class Client:
         for subscription in self.engine.subscriptions():
             if not self.may_subscribe(subscription.subject, subscription.queue):
                 self.engine.revoke(subscription.sid)
+
+    async def judge_again(self) -> None:
+        """The server's configuration changed."""
+        if self.admission is not None:
+            await self._server.authenticator.judge_again(self, self.connect, self.peer)
 
     def _apply_modes(self) -> None:
         connect, engine = self.connect, self.engine
@@ -323,13 +328,6 @@ class Client:
 
     def on_output(self) -> None:
         """Only for connections that are not served by a descriptor."""
-
-
-def _tighter(one: int, other: int) -> int:
-    """The smaller of two limits, where 0 and less is none."""
-    if one <= 0 or other <= 0:
-        return max(one, other, 0)
-    return min(one, other)
 
 
 def _text(raw: bytes) -> str:

@@ -77,6 +77,9 @@ def _reload_preload(accounts: Accounts, options: Options) -> None:
 def _configure(accounts: Accounts, options: Options) -> None:
     models = account_models(options)
     wanted = {model.id for model in models}
+    system = options.system_account or SYSTEM_ACCOUNT
+    if not options.no_system_account and system not in wanted:
+        raise ServerError(f'error resolving system account: account missing: define "{system}" in accounts')
     for account in accounts:
         if account.id not in wanted:
             accounts.remove(account.id, "Client Closed", "")
@@ -93,12 +96,8 @@ def _configure(accounts: Accounts, options: Options) -> None:
             )
             account.default_permissions = permissions_of(described.default_permissions)
             account.close_surplus()
-    if not options.no_system_account:
-        name = options.system_account or SYSTEM_ACCOUNT
-        system = accounts.find(name)
-        if system is None:
-            raise ServerError(f'error resolving system account: account missing: define "{name}" in accounts')
-        accounts.designate_system(system)
+        if model.id == system and not options.no_system_account:
+            accounts.designate_system(account)
 
 
 # ---- the system account of operator mode ---------------------------------------------------------

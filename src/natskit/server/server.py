@@ -32,7 +32,7 @@ from natskit.server.connection import Client
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
 from natskit.server.options import GLOBAL_ACCOUNT, Options
-from natskit.server.provision import open_accounts
+from natskit.server.provision import open_accounts, reprovision
 from natskit.server.system import ClaimsUpdates, Identity, System
 from natskit.wire import Connection, Hub
 
@@ -155,6 +155,20 @@ class Server:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
         await self._close_rooms()
 
+    async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any]) -> None:
+        """Go on with other users, accounts and limits; connected clients are judged by them anew.
+
+        Raises ConfigError or ServerError if ``config`` cannot be used; nothing has changed then.
+        """
+        options = options_of(config)
+        reprovision(self.accounts, options)
+        self.options = options
+        self.authenticator = Authenticator(options, self.accounts, self.clock)
+        self._info = self._describe()
+        for client in tuple(self.clients.values()):
+            await client.judge_again()
+        log.info("Reloaded server configuration")
+
     async def _close_rooms(self) -> None:
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
@@ -239,7 +253,7 @@ class Server:
         account = client.admission.account if client.admission is not None else None
         return msgspec.structs.replace(
             self._info,
-            max_payload=client.engine.max_payload or -1,
+            max_payload=client.engine.max_payload,
             client_id=client.peer.cid,
             client_ip=client.peer.host,
             connect_info=True,

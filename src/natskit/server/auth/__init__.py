@@ -6,8 +6,8 @@ check failed, for the log; the peer is told its ``reply`` only.
 
 from __future__ import annotations
 
-from natskit.server.auth.admission import Admission
+from natskit.server.auth.admission import Admission, tighter
 from natskit.server.auth.authenticator import Authenticator
 from natskit.server.auth.connect import ConnectOptions, Peer
 
-__all__ = ["Admission", "Authenticator", "ConnectOptions", "Peer"]
+__all__ = ["Admission", "Authenticator", "ConnectOptions", "Peer", "tighter"]

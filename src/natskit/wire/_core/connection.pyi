@@ -7,7 +7,7 @@ class Connection(Output):
     """One peer: parses what it sends, routes it, and queues what it is to receive. Opens no socket.
 
     ``session`` is a :class:`natskit.wire.session.Session`. A new connection is AWAITING: only CONNECT is
-    understood. Limits of 0 or less mean unlimited.
+    understood. A negative ``max_payload`` means unlimited, as does 0 or less for the other limits.
     """
 
     session: object

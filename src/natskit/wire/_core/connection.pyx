@@ -231,7 +231,7 @@ cdef class Connection(Peer):
         payload = p + 2
         if <size_t>(end - payload) < size + 2 or payload[size] != b'\r' or payload[size + 1] != b'\n':
             return 0
-        if (self.max_payload > 0 and size > <size_t>self.max_payload) or (
+        if (self.max_payload >= 0 and size > <size_t>self.max_payload) or (
             <size_t>(p - at) - 4 > self.max_control_line or not holds(route, clock()[0])
         ):
             self.memo_size = 0
@@ -327,7 +327,7 @@ cdef class Connection(Peer):
         if total < 0 or headers < 0 or headers > total:
             self.fail("Protocol Violation", "", "bad size of PUB or HPUB")
             return size
-        if 0 < self.max_payload < total:
+        if 0 <= self.max_payload < total:
             self.fail("Maximum Message Payload Exceeded", "Maximum Payload Violation",
                       f"maximum payload exceeded: {total} vs {self.max_payload}")
             return size
