@@ -26,9 +26,9 @@ TOO_MANY_REASON = "Maximum Subscriptions Exceeded"
 
 
 class Guest(Member, Protocol):
-    """A connection that was let in."""
+    """A connection that was let in, or is about to be: then its ``admission`` is None."""
 
-    admission: Admission
+    admission: Admission | None
 
     @property
     def subscription_count(self) -> int: ...
@@ -89,6 +89,8 @@ class Authenticator:
         Raises AuthenticationError if the account has no room for it, or it may not subscribe to anything.
         """
         admission = guest.admission
+        if admission is None:
+            return
         try:
             if admission.max_subscriptions == 0:
                 raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
@@ -103,6 +105,8 @@ class Authenticator:
         else with the text of a failed login. Source: spec/server-config.md section 5.
         """
         before = guest.admission
+        if before is None:
+            return
         if isinstance(self._users, NamedUsers) and self._users.has_moved(connect, before.account):
             guest.close("Client Closed")
             return
@@ -124,7 +128,7 @@ class Authenticator:
             self._review_guest(guest)  # type: ignore[arg-type]
 
     def _review_guest(self, guest: Guest) -> None:
-        if not isinstance(self._users, TokenUsers):
+        if guest.admission is None or not isinstance(self._users, TokenUsers):
             return
         admission = self._users.review(guest, guest.admission)
         if admission is not None:
