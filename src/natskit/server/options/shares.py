@@ -10,10 +10,12 @@ from typing import Literal
 from natskit import nkeys, subjects
 from natskit.config import Node
 from natskit.errors import InvalidSubject
+from natskit.graph import SERVICE, Graph, RefusedImport, Rule
 from natskit.server.options.people import read_permissions, read_users
 from natskit.server.options.reading import Block, Reading
 from natskit.server.options.shapes import (
     GLOBAL_ACCOUNT,
+    SYSTEM_ACCOUNT,
     Account,
     AccountLimits,
     Destination,
@@ -198,28 +200,33 @@ def _check_import(reading: Reading, node: Node, wanted: Import) -> None:
 
 
 def check_authorised(reading: Reading, accounts: tuple[Account, ...], node: Node | None) -> None:
-    """Every import names an account that exports its subject to it."""
+    """The account graph grants every import."""
+    from natskit.server.configured import account_model
+
     known = {account.name: account for account in accounts}
-    for importer in accounts:
-        for wanted in importer.imports:
-            exporter = known.get(wanted.account)
-            if exporter is None and wanted.account not in (GLOBAL_ACCOUNT, "$SYS"):
-                fault = f'"{wanted.account}" account not defined for {wanted.kind} import'
-            elif exporter is not None and not any(_offers(each, wanted, importer.name) for each in exporter.exports):
-                fault = f'Error adding {wanted.kind} import "{wanted.subject}": {wanted.kind} import not authorized'
-            else:
-                continue
-            if node is not None:
-                reading.fault(node, fault)
+    for name in (GLOBAL_ACCOUNT, SYSTEM_ACCOUNT):
+        known.setdefault(name, Account(name=name))
+    for refused in Graph(map(account_model, known.values())).refused:
+        if node is not None and refused.exporter and refused.because.rule is not Rule.LOCAL_SUBJECT:
+            reading.fault(node, _refusal(refused))
 
 
-def _offers(export: Export, wanted: Import, importer: str) -> bool:
-    if export.kind != wanted.kind or not subjects.covers(export.subject, wanted.subject):
-        return False
-    if export.account_token_position:
-        tokens = wanted.subject.split(".")
-        return len(tokens) >= export.account_token_position and tokens[export.account_token_position - 1] == importer
-    return export.accounts is None or importer in export.accounts
+def _refusal(refused: RefusedImport) -> str:
+    """The server's text for an import that the graph refuses. Source: server-accounts.md section 2.2."""
+    rule, kind = refused.because.rule, refused.kind
+    if rule is Rule.UNKNOWN_ACCOUNT:
+        return f'"{refused.exporter}" account not defined for {kind} import'
+    if rule is Rule.DUPLICATE and kind == SERVICE:
+        return (
+            f'Duplicate service import subject "{refused.local}", previously used in import for account'
+            f' "{refused.exporter}", subject "{refused.remote}"'
+        )
+    cause = f"{kind} import not authorized"
+    if rule is Rule.DUPLICATE:
+        cause = f"{kind} import already exists"
+    elif rule is Rule.CYCLE:
+        cause = "import forms a cycle"
+    return f'Error adding {kind} import "{refused.remote}": {cause}'
 
 
 # ---- mappings, limits, trace -----------------------------------------------------------------------
