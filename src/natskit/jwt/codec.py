@@ -9,7 +9,7 @@ Source: spec/nkeys-and-jwt.md sections 2 and 6.1.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from msgspec.structs import replace
@@ -83,7 +83,15 @@ class _Peek(msgspec.Struct, frozen=True):
     nats: _PeekBody = _PeekBody()
 
 
-def decode(token: str | bytes, kind: type[_C] = Claims) -> _C:  # type: ignore[assignment]
+@overload
+def decode(token: str | bytes) -> Claims: ...
+
+
+@overload
+def decode(token: str | bytes, kind: type[_C]) -> _C: ...
+
+
+def decode(token: str | bytes, kind: type[Claims] = Claims) -> Claims:
     """The claims of a signed token, as ``kind`` if one is given; v1 tokens come in the v2 shape with version 1.
 
     Raises InvalidToken if it does not read, or is of another kind; VerifyError if the signature does not hold or the

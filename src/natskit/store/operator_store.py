@@ -18,12 +18,12 @@ from .files import read_bytes, read_text, sub_directories
 from .names import file_name
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims, OperatorClaims, UserClaims
+    from natskit.jwt import AccountClaims, Claims, OperatorClaims, UserClaims
 
 __all__ = ["Info", "OperatorStore", "find_store", "is_operator_folder", "operator_names"]
 
 INFO_NAME = ".nsc"
-_Claims = TypeVar("_Claims")
+_Claims = TypeVar("_Claims", bound="Claims")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 

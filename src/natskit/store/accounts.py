@@ -1,0 +1,112 @@
+"""Accounts: adding, writing again, deleting them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from natskit.errors import AlreadyExists, ClaimsError, UsageError
+from natskit.nkeys import KeyPair, Role
+
+from . import names
+from .keystore import Owner
+from .plan import Plan
+from .signing import edit_signer, operator_signer, read_key
+
+if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims, Claims
+
+    from .operator_store import OperatorStore
+    from .users import DeletedUser
+    from .workspace import Workspace
+
+__all__ = ["DeletedAccount", "add_account", "check_issues", "delete_account", "plan_account"]
+
+
+def check_issues(claims: Claims, now: int) -> None:
+    """Raise ClaimsError with the first blocking issue of claims that are about to be signed. Dates do not block."""
+    from natskit.jwt import issues
+
+    found = [issue for issue in issues(claims, now) if issue.blocking]
+    if found:
+        raise ClaimsError(found[0].text, issues=found)
+
+
+def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
+    """The account's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
+    if not given:
+        return KeyPair.create(Role.ACCOUNT), True
+    return read_key(workspace, given, Role.ACCOUNT), False
+
+
+def add_account(
+    plan: Plan, store: OperatorStore, claims: AccountClaims, key: KeyPair, *, signer: str = "", own: bool
+) -> str:
+    """Plan an account with the name and content of ``claims``; the path of its key (empty: it is not stored).
+
+    The account becomes current. Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
+    """
+    name = names.check(claims.name, "account")
+    if name.lower() in (each.lower() for each in store.iter_accounts()):
+        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
+    check_issues(claims, plan.workspace.now())
+    pair = _signer_of_new(plan.workspace, store, key, signer)
+    plan.token(store.account_path(name), plan.workspace.sign(claims, pair))
+    plan.select(account=name)
+    return plan.key(key, Owner(store.name, name)) if own else ""
+
+
+def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, given: str) -> KeyPair:
+    """An operator's key; in a managed store, whose keys are elsewhere, the account signs itself."""
+    from natskit.errors import NotFound
+
+    try:
+        pair = operator_signer(workspace, store, given)
+    except NotFound:
+        if store.managed and not given and key.can_sign:
+            return key
+        raise
+    operator = store.operator()
+    allowed = (operator.subject, *operator.nats.signing_keys, key.public)
+    if pair.public not in allowed:
+        raise UsageError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
+    return pair
+
+
+def plan_account(plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "") -> AccountClaims:
+    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue."""
+    check_issues(claims, plan.workspace.now())
+    pair = edit_signer(plan.workspace, store, claims, signer, prefer=claims.issuer)
+    plan.token(store.account_path(claims.name), plan.workspace.sign(claims, pair))
+    return claims
+
+
+class DeletedAccount(NamedTuple):
+    """What a plan does to an account: its users, its signing keys and whether they are stored, its own key."""
+
+    public: str
+    users: list[DeletedUser]
+    signing_keys: list[tuple[str, bool]]
+    key: bool | None
+
+
+def delete_account(plan: Plan, store: OperatorStore, name: str, *, key: bool, creds: bool) -> DeletedAccount:
+    """Plan to delete an account with its users, and their keys and creds if asked. Raises NotFound."""
+    from .users import DeletedUser, plan_user_removal
+
+    claims = store.account(name)
+    keystore = plan.workspace.keystore
+    users = []
+    for user in store.users(name):
+        public = store.user(name, user).subject
+        removed = plan_user_removal(plan, store, name, user, public, key=key, creds=creds)
+        users.append(DeletedUser(user, public, None, *removed))
+    signing_keys = [(public, keystore.has(public)) for public in claims.nats.signing_key_names] if key else []
+    own = keystore.has(claims.subject)
+    if key:
+        for public in (*claims.nats.signing_key_names, claims.subject):
+            if path := keystore.find(public):
+                plan.discard(path)
+    plan.remove(store.account_path(name))
+    plan.remove(store.users_folder(name) + "/")
+    plan.remove(store.account_folder(name) + "/")
+    return DeletedAccount(claims.subject, users, signing_keys, own if key else None)

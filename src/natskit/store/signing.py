@@ -1,0 +1,127 @@
+"""Which key signs: chosen by role or key by the user, else the first stored one that may (spec/nsc.md 2.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from natskit.errors import InvalidKey, KeyUseError, NotFound, UsageError
+from natskit.nkeys import KeyPair, Role, is_public
+
+from .files import absolute, read_text
+
+if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims
+
+    from .operator_store import OperatorStore
+    from .workspace import Workspace
+
+__all__ = ["account_signer", "operator_signer", "read_key"]
+
+
+def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
+    """The key that ``text`` gives: a public key, a seed, or a file with one of them. Raises InvalidKey, NotFound.
+
+    Messages name the text only where it is a path or a public key.
+    """
+    literal = _literal(text)
+    if literal is None:
+        path = absolute(text, workspace.directories.home, workspace.cwd)
+        content = read_text(path)
+        if content is None:
+            raise NotFound(f'"{text}" is neither a key nor a file with one')
+        literal = _literal(_seed_in(content))
+        if literal is None:
+            raise InvalidKey(f"`{path}` does not hold a key")
+    if roles and literal.role not in roles:
+        wanted = " or ".join(role.value for role in roles)
+        raise InvalidKey(f"specified key is not a valid {wanted} nkey, it is of kind {literal.role.value}")
+    return literal
+
+
+def _literal(text: str) -> KeyPair | None:
+    try:
+        return KeyPair.from_seed(text) if text.startswith("S") else KeyPair.from_public(text)
+    except InvalidKey:
+        return None
+
+
+def _seed_in(content: str) -> str:
+    """The key in the text of a file: creds, a decorated seed, or the bare text."""
+    if "---" not in content:
+        return content.strip()
+    from natskit.jwt.files import parse_seed
+
+    return parse_seed(content)
+
+
+def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "", *, prefer: str = "") -> KeyPair:
+    """The operator's key that signs; ``prefer`` is tried first. Raises NotFound, KeyUseError, UsageError."""
+    claims = store.operator()
+    identity = () if claims.nats.strict_signing_key_usage else (claims.subject,)
+    candidates = (*identity, *claims.nats.signing_keys)
+    if given:
+        return _given(workspace, given, (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,), None)
+    return _first_stored(workspace, ((prefer,) if prefer in candidates else ()) + candidates)
+
+
+def edit_signer(
+    workspace: Workspace, store: OperatorStore, account: AccountClaims, given: str = "", *, prefer: str = ""
+) -> KeyPair:
+    """The key that signs an existing account: the operator's; in a managed store the account's own as well."""
+    operator = store.operator()
+    if given:
+        roles = (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,)
+        return _given(workspace, given, roles, None)
+    strict = operator.nats.strict_signing_key_usage
+    candidates = [*(() if strict else (operator.subject,)), *operator.nats.signing_keys]
+    if store.managed:
+        candidates += [*(() if strict else (account.subject,)), *account.nats.signing_key_names]
+    first = (prefer,) if prefer in candidates else ()
+    return _first_stored(workspace, (*first, *candidates))
+
+
+def account_signer(
+    workspace: Workspace, store: OperatorStore, account: AccountClaims, given: str = "", *, prefer: str = ""
+) -> KeyPair:
+    """The account's key that signs users and activations. Raises NotFound, KeyUseError, UsageError."""
+    if given:
+        return _given(workspace, given, (Role.ACCOUNT,), account)
+    strict = store.operator().nats.strict_signing_key_usage
+    if strict and not account.nats.signing_keys:
+        raise UsageError(
+            "unable to issue users when operator requires signing keys and the account has none",
+            hint=f"nsc edit account {account.name} --sk generate",
+        )
+    candidates = (*(() if strict else (account.subject,)), *account.nats.signing_key_names)
+    return _first_stored(workspace, ((prefer,) if prefer in candidates else ()) + candidates)
+
+
+def _first_stored(workspace: Workspace, candidates: tuple[str, ...]) -> KeyPair:
+    for public in candidates:
+        pair = workspace.keystore.pair(public)
+        if pair is not None:
+            return pair
+    listed = ", ".join(dict.fromkeys(candidates))
+    raise NotFound(
+        f"unable to resolve any of the following signing keys in the keystore: {listed}",
+        hint="name one with -K: its seed, or a file that holds it",
+    )
+
+
+def _given(workspace: Workspace, given: str, roles: tuple[Role, ...], account: AccountClaims | None) -> KeyPair:
+    """The key of ``-K``: the role of a scoped key of the account, a stored public key, a seed, a file."""
+    for entry in account.nats.signing_keys if account else ():
+        if not isinstance(entry, str) and entry.role == given and (pair := workspace.keystore.pair(entry.key)):
+            return pair
+    if is_public(given, *roles) and (pair := workspace.keystore.pair(given)):
+        return pair
+    try:
+        pair = read_key(workspace, given)
+    except NotFound:
+        what = "a role of the account, " if account else ""
+        raise NotFound(f'"{given}" is neither {what}a stored key, a seed nor a key file') from None
+    if pair.role not in roles:
+        raise UsageError(f"unexpected resolved keytype {pair.role.value}: {pair.public} cannot sign this")
+    if not pair.can_sign:
+        raise KeyUseError("nkeys: can not sign, no private key available")
+    return pair

@@ -1,0 +1,151 @@
+"""Users: adding and deleting them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from natskit.errors import AlreadyExists, NotFound, UsageError
+from natskit.nkeys import KeyPair, Role
+
+from . import names
+from .accounts import check_issues, plan_account
+from .keystore import Owner
+from .plan import Plan
+from .signing import account_signer
+
+if TYPE_CHECKING:
+    from natskit.jwt import UserClaims
+
+    from .operator_store import OperatorStore
+    from .workspace import Workspace
+
+__all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "plan_user_removal"]
+
+
+class AddedUser(NamedTuple):
+    """A user that a plan adds: claims, where its key and creds go (empty: they are not stored)."""
+
+    claims: UserClaims
+    account: str
+    key_path: str
+    creds_path: str
+
+
+def add_user(
+    plan: Plan, store: OperatorStore, account: str, claims: UserClaims, key: KeyPair, *, signer: str = "", own: bool
+) -> AddedUser:
+    """Plan a user with the name and rights of ``claims``. ``own``: the key was made here, so it is stored.
+
+    Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
+    """
+    workspace = plan.workspace
+    name = names.check(claims.name, "user")
+    if store.has_user(account, name):
+        raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
+    owner = store.account(account)
+    if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
+        raise UsageError(f'account "{account}" forbids the use of bearer token')
+    pair = account_signer(workspace, store, owner, signer)
+    claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
+    if pair.public != owner.subject and not owner.nats.has_signing_key(pair.public):
+        raise NotFound(f'account with public key "{pair.public}" is not in the store')
+    check_issues(claims, workspace.now())
+    token = workspace.sign(claims, pair)
+    plan.token(store.user_path(account, name), token)
+    return AddedUser(claims, account, *_plan_secrets(plan, store, account, name, key, token, own=own))
+
+
+def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> object:
+    from natskit.jwt import User
+
+    body = claims.nats
+    if scoped:
+        if body.permissions or body.bearer_token or body.src or body.times:
+            raise UsageError(
+                "scoped users require no permissions or limits set: the role of the signing key decides them",
+                hint="leave the permission flags away, or sign with another key (-K)",
+            )
+        body = User(tags=body.tags)
+    return replace(body, issuer_account=account if signer.public != account else "")
+
+
+def _plan_secrets(
+    plan: Plan, store: OperatorStore, account: str, name: str, key: KeyPair, token: str, *, own: bool
+) -> tuple[str, str]:
+    from natskit.jwt.files import write_creds
+
+    workspace = plan.workspace
+    key_path = plan.key(key, Owner(store.name, account, name)) if own else ""
+    seed = key.seed if own else workspace.keystore.seed(key.public)
+    if seed is None:
+        return key_path, ""
+    return key_path, plan.creds(workspace.keystore.creds_path(store.name, account, name), write_creds(token, seed))
+
+
+def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
+    """The user's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
+    from .signing import read_key
+
+    if not given:
+        return KeyPair.create(Role.USER), True
+    return read_key(workspace, given, Role.USER), False
+
+
+class DeletedUser(NamedTuple):
+    """What a plan does to a user; None where it was not asked for, False where there was nothing."""
+
+    name: str
+    public: str
+    revoked: bool | None
+    key: bool | None
+    creds: bool | None
+
+
+def delete_users(
+    plan: Plan,
+    store: OperatorStore,
+    account: str,
+    users: list[str],
+    *,
+    revoke: bool,
+    key: bool,
+    creds: bool,
+    signer: str,
+) -> list[DeletedUser]:
+    """Plan to delete users of an account. Raises NotFound for a user that is not there."""
+    from natskit.jwt import revoke as add_revocation
+
+    claims = store.account(account)
+    revocations = dict(claims.nats.revocations)
+    deleted = []
+    for name in users:
+        user = store.user(account, name)
+        was = revocations.get(user.subject, 0) >= plan.workspace.now()
+        if revoke:
+            revocations = add_revocation(revocations, user.subject, plan.workspace.now())
+        removed = plan_user_removal(plan, store, account, name, user.subject, key=key, creds=creds)
+        deleted.append(DeletedUser(name, user.subject, (not was) if revoke else None, *removed))
+    if revoke:
+        changed = replace(claims, nats=replace(claims.nats, revocations=revocations))
+        plan_account(plan, store, changed, signer=signer)
+    return deleted
+
+
+def plan_user_removal(
+    plan: Plan, store: OperatorStore, account: str, name: str, public: str, *, key: bool, creds: bool
+) -> tuple[bool | None, bool | None]:
+    """Plan to remove a user's token, and its key and creds if asked; whether those are there."""
+    import os
+
+    keystore = plan.workspace.keystore
+    plan.remove(store.user_path(account, name))
+    key_path = keystore.find(public)
+    if key and key_path:
+        plan.discard(key_path)
+    creds_path = keystore.creds_path(store.name, account, name)
+    has_creds = os.path.exists(creds_path)
+    if creds and has_creds:
+        plan.discard(creds_path)
+    return (bool(key_path) if key else None), (has_creds if creds else None)
