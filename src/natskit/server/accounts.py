@@ -181,9 +181,9 @@ class Accounts:
     def designate_system(self, account: Account) -> None:
         """Make ``account`` the system account."""
         if self.system is not None:
-            self.system.is_system = False
+            self.system.is_system = self.system.space.system = False
         self.system = account
-        account.is_system = True
+        account.is_system = account.space.system = True
 
     # accounts without tokens
 

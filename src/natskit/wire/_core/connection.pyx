@@ -168,6 +168,7 @@ cdef class Connection(Peer):
             return False
         if phase == lifecycle.DECIDING:
             self.phase = phase
+            self.was_connected = self.pong_due = True
             self.session.on_connect(None)
             return self.phase == lifecycle.READY
         return True
@@ -184,7 +185,7 @@ cdef class Connection(Peer):
         if size == 0 or size + 5 > MEMO or memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL:
             return 0
         if subject[0] == b'_' or subject[0] == b'$':
-            if is_reserved_subject(subject, size):
+            if is_reserved_subject(subject, size, self.home.system):
                 return 0
         route = self.home.route(subject, size)
         if route.choices is not None:
@@ -382,7 +383,7 @@ cdef class Connection(Peer):
         self.home.tally.in_bytes += message.size
         if self.pedantic and shape_of(message.subject, message.subject_size) != LITERAL:
             self.report(b"Invalid Publish Subject")
-        if is_reserved_subject(message.subject, message.subject_size):
+        if is_reserved_subject(message.subject, message.subject_size, self.home.system):
             return self.refuse_publish(text(message.subject, message.subject_size))
         route = self.home.route(message.subject, message.subject_size)
         if route.choices is not None:

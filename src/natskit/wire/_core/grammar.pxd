@@ -9,4 +9,4 @@ cdef int shape_of(const char *subject, size_t size) noexcept nogil
 cdef bint has_empty_token(const char *subject, size_t size) noexcept nogil
 cdef size_t count_tokens(const char *subject, size_t size) noexcept nogil
 cdef bint is_reserved_reply(const char *reply, size_t size) noexcept nogil
-cdef bint is_reserved_subject(const char *subject, size_t size) noexcept nogil
+cdef bint is_reserved_subject(const char *subject, size_t size, bint system) noexcept nogil

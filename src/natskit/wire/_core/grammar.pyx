@@ -53,10 +53,10 @@ cdef bint is_reserved_reply(const char *reply, size_t size) noexcept nogil:
             or starts(reply, size, b"_GR_.", 5))
 
 
-cdef bint is_reserved_subject(const char *subject, size_t size) noexcept nogil:
-    """Subjects that clients may not publish on."""
-    return (starts(subject, size, b"_GR_.", 5) or starts(subject, size, b"$GNR.", 5)
-            or starts(subject, size, b"$NRG.", 5))
+cdef bint is_reserved_subject(const char *subject, size_t size, bint system) noexcept nogil:
+    """Subjects that clients may not publish on; ``system``: clients of the system account."""
+    return (starts(subject, size, b"_GR_.", 5) or starts(subject, size, b"$GR.", 4)
+            or (not system and starts(subject, size, b"$NRG.", 5)))
 
 
 def shape(bytes subject not None):

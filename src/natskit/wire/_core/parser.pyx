@@ -1,6 +1,7 @@
 """Finds verbs and their arguments in place. What the grammar is says ``server-protocol``; in short::
 
-    verb SP+ arguments [CR] LF      PUB HPUB SUB UNSUB CONNECT INFO -ERR
+    verb SP+ arguments [CR] LF      PUB HPUB SUB UNSUB -ERR
+    verb SP* arguments [CR] LF      CONNECT INFO
     verb anything LF                PING PONG +OK
 
 Verbs are case-insensitive, SP and TAB separate, everything else is argument content. A wrong byte is found when it
@@ -13,26 +14,28 @@ cdef struct Spelling:
     const char *letters     # upper case
     size_t size
     bint free               # its line is ignored
+    bint close              # its arguments may follow without a space
 
 cdef Spelling SPELLINGS[10]
 
 
-cdef void spell(int verb, const char *letters, size_t size, bint free) noexcept:
+cdef void spell(int verb, const char *letters, size_t size, bint free, bint close) noexcept:
     SPELLINGS[verb].letters = letters
     SPELLINGS[verb].size = size
     SPELLINGS[verb].free = free
+    SPELLINGS[verb].close = close
 
 
-spell(V_PUB, "PUB", 3, False)
-spell(V_HPUB, "HPUB", 4, False)
-spell(V_SUB, "SUB", 3, False)
-spell(V_UNSUB, "UNSUB", 5, False)
-spell(V_PING, "PING", 4, True)
-spell(V_PONG, "PONG", 4, True)
-spell(V_CONNECT, "CONNECT", 7, False)
-spell(V_INFO, "INFO", 4, False)
-spell(V_OK, "+OK", 3, True)
-spell(V_ERR, "-ERR", 4, False)
+spell(V_PUB, "PUB", 3, False, False)
+spell(V_HPUB, "HPUB", 4, False, False)
+spell(V_SUB, "SUB", 3, False, False)
+spell(V_UNSUB, "UNSUB", 5, False, False)
+spell(V_PING, "PING", 4, True, False)
+spell(V_PONG, "PONG", 4, True, False)
+spell(V_CONNECT, "CONNECT", 7, False, True)
+spell(V_INFO, "INFO", 4, False, True)
+spell(V_OK, "+OK", 3, True, False)
+spell(V_ERR, "-ERR", 4, False, False)
 
 
 cdef inline char upper(char letter) noexcept nogil:
@@ -85,7 +88,7 @@ cdef int find_line(const char *data, size_t size, size_t max_args, Line *line) n
         return BEGUN if lf == NULL else LINE
     if i == size:
         return INCOMPLETE
-    if data[i] != b' ' and data[i] != b'\t':
+    if data[i] != b' ' and data[i] != b'\t' and not spelling.close:
         return UNKNOWN
     while i < size and (data[i] == b' ' or data[i] == b'\t'):
         i += 1

@@ -21,6 +21,7 @@ cdef class Internal(Entry):
 
 cdef class Space:
     cdef public str name
+    cdef public bint system         # the system account: may publish what others may not
     cdef Index index
     cdef Table routes
     cdef size_t weight

@@ -15,6 +15,8 @@ class Space:
     """The subjects of one account: who listens to what, and the routes computed from it."""
 
     name: str
+    system: bool
+    """Whether this is the system account, which may publish on ``$NRG.>``."""
     def __init__(self, name: str = "") -> None: ...
     def link(self, pattern: bytes, target: Space, transform: Callable[[bytes], bytes | None]) -> Link:
         """Deliver what is published here and matches ``pattern`` to the subscribers of ``target`` under

@@ -26,7 +26,7 @@ cdef class Verdicts:
         cdef PyObject *known = self.table.find(subject, size, hash)
         cdef bytes key
         if known != NULL:
-            return known == <PyObject *>True
+            return <object>known is True
         key = PyBytes_FromStringAndSize(subject, size)
         allowed = bool(self.ask(key))
         self.table.put(key, hash, allowed)
