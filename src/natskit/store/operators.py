@@ -71,7 +71,7 @@ def create_operator(
     system: bool = False,
     service_urls: tuple[str, ...] = (),
 ) -> NewOperator:
-    """Plan an operator, current from then on. A ``key`` that is given is not stored. Raises AlreadyExists, UsageError."""
+    """Plan an operator, current from then on. A given ``key`` is not stored. Raises AlreadyExists, UsageError."""
     from natskit import jwt
 
     workspace = plan.workspace

@@ -89,6 +89,11 @@ class Run:
         """A path as it is shown: with the home folder as ``~``."""
         return self.workspace.directories.shorten(path)
 
+    def key_path(self, path: str) -> str:
+        """The path of a key as it is shown. The page of 2019 leaves the suffix away."""
+        shown = self.path(path)
+        return shown.removesuffix(".nk") if self.is_2019 else shown
+
     def success(self, text: str) -> Report:
         """Report what the command was called for."""
         return self.report.success(text)

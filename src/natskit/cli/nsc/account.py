@@ -1,0 +1,122 @@
+"""``nsc add account``, ``nsc delete account``, ``nsc select account``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from natskit.cli.command import command, switch, text
+from natskit.errors import UsageError
+
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+
+if TYPE_CHECKING:
+    from natskit.cli.report import Report
+    from natskit.store.accounts import DeletedAccount
+    from natskit.store.users import DeletedUser
+
+    from .run import Run
+
+__all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user"]
+
+
+@command(
+    text("name", "n", "name of the account; * makes one up", metavar="NAME"),
+    text("public-key", "k", "use this key: a public key, a seed or a file; it is not stored", metavar="KEY"),
+    *TIME_FLAGS,
+    *PERMISSION_FLAGS,
+    arguments=("[name]",),
+    examples=[
+        ("nsc add account A", "an account of the current operator"),
+        ("nsc add account A --deny-pubsub 'secret.>'", "with permissions for users that have none of their own"),
+    ],
+)
+def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str, **flags: Any) -> None:
+    """Create an account: a team's own subject space. It becomes the current account."""
+    from msgspec.structs import replace
+
+    from natskit import jwt
+    from natskit.store import Plan, accounts
+    from natskit.store.names import random_name
+
+    with run.workspace.locked():
+        store = run.workspace.operator()
+        key, own = accounts.new_key(run.workspace, public_key)
+        claims = jwt.new_account(key.public, random_name() if name == "*" else name)
+        permissions = allowed(run, claims.nats.default_permissions, take(flags))
+        claims = replace(
+            claims,
+            not_before=run.moment("start", start) or 0,
+            expires=run.moment("expiry", expiry) or 0,
+            nats=replace(claims.nats, default_permissions=permissions),
+        )
+        plan = Plan(run.workspace)
+        path = accounts.add_account(plan, store, claims, key, signer=run.private_key, own=own)
+        run.files(plan.commit())
+    if path:
+        run.note(f'Generated account key - private key stored "{run.key_path(path)}"')
+    run.success(f'added account "{claims.name}"')
+    run.fact(account={"name": claims.name, "id": claims.subject, "key": path})
+
+
+@command(
+    text("name", "n", "the account, default the current one", metavar="NAME", completes="account"),
+    switch("revoke", "R", "say that its users are revoked", default=True),
+    switch("rm-nkey", "D", "also delete its keys, signing keys and the keys of its users"),
+    switch("rm-creds", "C", "also delete creds files of its users"),
+    switch("force", "F", "needed where the operator is somebody else's"),
+    arguments=("[name]",),
+    examples=[("nsc delete account A --rm-nkey --rm-creds", "delete it with its keys and creds")],
+)
+def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds: bool, force: bool) -> None:
+    """Delete an account with its users. Servers keep it until it is removed there too (nsc push)."""
+    from natskit.store import Plan, accounts
+
+    with run.workspace.locked():
+        store = run.workspace.operator()
+        account = run.workspace.account_name(name)
+        if store.managed and not force:
+            raise UsageError(
+                "managed accounts may require the account JWT or nkeys to cancel a service,"
+                " specify the --force to override"
+            )
+        plan = Plan(run.workspace)
+        deleted = accounts.delete_account(plan, store, account, key=rm_nkey, creds=rm_creds)
+        run.files(plan.commit())
+        run.workspace.save_context()
+    _tell_deleted(run, account, deleted)
+
+
+def _tell_deleted(run: Run, account: str, deleted: DeletedAccount) -> None:
+    for user in deleted.users:
+        tell_deleted_user(run.note(f"user {user.name} [{run.key(user.public)}]"), user)
+    for public, stored in deleted.signing_keys:
+        shown = run.key(public)
+        run.note(f'deleted signing key "{shown}"' if stored else f'signing key "{shown}" is not stored')
+    if deleted.key is not None:
+        shown = run.key(deleted.public)
+        run.note(f'deleted private key "{shown}"' if deleted.key else f'private key "{shown}" is not stored')
+    run.success(f'deleted account "{account}"')
+    run.fact(account={"name": account, "id": deleted.public}, users=[user.name for user in deleted.users])
+
+
+def tell_deleted_user(node: Report, user: DeletedUser) -> None:
+    """Report below ``node`` what was done to a user."""
+    if user.revoked is not None:
+        node.note("revoked user" if user.revoked else "user is already revoked")
+    node.note("user deleted")
+    if user.key is not None:
+        node.note("deleted private key" if user.key else "private key is not stored")
+    if user.creds is not None:
+        node.note("removed creds file" if user.creds else "creds file is not stored")
+
+
+@command(
+    arguments=("name",),
+    stores=False,
+    examples=[("nsc select account A", "work on account A from now on")],
+)
+def select_account(run: Run, *, name: str) -> None:
+    """Make an account the current one."""
+    account = run.workspace.find_account(run.workspace.operator(), name)
+    run.workspace.save_context(account=account)
+    run.fact(operator=run.workspace.config.operator, account=account)
