@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, text
 from natskit.cli.tables import Table
@@ -126,7 +126,7 @@ def _entries(names: Sequence[str], claims: Callable[[str], tuple[str, str]]) -> 
 
 def _show(run: Run, title: str, entries: Sequence[Entry], current: str) -> None:
     if run.json:
-        return run.answer(_listing([{"name": claimed, "public_key": key} for _, claimed, key in entries]))
+        return run.answer(go_listing([{"name": claimed, "public_key": key} for _, claimed, key in entries]))
     heading = "Public Key (-W for long)" if run.is_2019 and not run.values["long_ids"] else "Public Key"
     if not entries:
         return run.table(_empty(title))
@@ -137,7 +137,7 @@ def _show(run: Run, title: str, entries: Sequence[Entry], current: str) -> None:
     return run.table(table)
 
 
-def _listing(values: Sequence[dict[str, str]]) -> str:
+def go_listing(values: Sequence[dict[str, Any]]) -> str:
     """JSON as the Go tool writes it: one blank of indent, ``null`` for nothing."""
     import msgspec
 

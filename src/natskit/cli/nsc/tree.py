@@ -31,8 +31,6 @@ class Leaf:
 
 GROUPS: dict[str, str] = {
     "": "Manage the operators, accounts and users of a NATS security setup",
-    "add": "Add operators, accounts and users",
-    "delete": "Delete operators, accounts and users",
     "select": "Choose the operator and account to work on",
     "add": "Add operators, accounts, users, exports and imports",
     "delete": "Delete operators, accounts, users, exports and imports",
@@ -72,6 +70,7 @@ LEAVES: dict[str, Leaf] = {
     "list accounts": Leaf("listing:list_accounts", "List the accounts of an operator", "account"),
     "list exports": Leaf("listing:list_exports", "List what an account exports", "export"),
     "list imports": Leaf("listing:list_imports", "List what an account imports", "import"),
+    "list keys": Leaf("keys:list_keys", "List keys, and which of them are stored", "key"),
     "list operators": Leaf("listing:list_operators", "List the operators in the stores folder", "operator"),
     "tool pub": Leaf("tool:pub", "Publish a message as a user of the store"),
     "tool reply": Leaf("tool:reply", "Answer requests as a user of the store"),
