@@ -40,6 +40,7 @@ class Peer:
         self._read_until(lambda: self.seen.endswith(b"\n"))
 
     def send(self, data: bytes) -> None:
+        self._pings += len(re.findall(rb"(?im)^ping", data))
         try:
             self.sock.sendall(data)
         except OSError:
@@ -49,7 +50,6 @@ class Peer:
         """Send PING, wait for its PONG."""
         if self.ended:
             return
-        self._pings += 1
         self.send(b"PING\r\n")
         self._read_until(lambda: self.seen.count(b"PONG\r\n") >= self._pings)
 

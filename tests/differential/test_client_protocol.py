@@ -31,7 +31,7 @@ TALKS = {
     # lines
     "mixed_case_verbs": [("a", C + b"sUb foo 1\r\npub foo 2\r\nhi\r\nPuB foo 2\r\nho\r\nuNsUb 1\r\nPub foo 2\r\nhi\r\n")],
     "spaces_and_tabs_between_arguments": [("a", C + b"SUB\t foo  \t 1 \r\nPUB \t foo   2  \r\nhi\r\nPUB foo\t2\r\nho\r\n")],
-    "bare_lf": [("a", b'CONNECT {"verbose":false,"pedantic":false}\nSUB foo 1\nPUB foo 2\nhi\r\nPING\n')],
+    "bare_lf": [("a", b'CONNECT {"verbose":false,"pedantic":false}\nSUB foo 1\nPUB foo 2\nhi\r\n')],
     "ping_with_rest": [("a", b"PING abc\r\nPINGX\r\nPONG hello\r\n+OK\r\n+OKAY\r\n")],
     "leading_zeros_are_echoed": [("a", C + b"SUB a 1\r\nPUB a 0000002\r\nhi\r\nPUB a r 000\r\n\r\n")],
     "info_from_client_is_ignored": [("a", C + b'INFO {"a":1}\r\n')],

@@ -334,7 +334,7 @@ cdef class Connection(Peer):
             return size
         if not self.all_there(payload, at + size, total):
             if self.phase < lifecycle.CLOSING:
-                self.wanted = line.size + total + 2
+                self.wanted = line.size + total + 1  # its end is judged as soon as it comes
                 return 0
             return size
         message.subject = words[0].text
