@@ -6,7 +6,7 @@ from natskit.errors import InvalidToken, NotFound, StoreError
 
 from .files import read_text
 
-__all__ = ["fetch", "is_url", "load_token"]
+__all__ = ["fetch", "is_url", "load_token", "post"]
 
 _TIMEOUT_S = 5
 _LARGEST = 1 << 20
@@ -41,23 +41,36 @@ def _is_token(text: str) -> bool:
 
 def fetch(url: str) -> str:
     """The text that ``url`` answers with, at most 1 MiB within 5 seconds. Raises StoreError."""
+    data = _open(url, None)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidToken(f'error reading response from "{url}": it is not text') from None
+
+
+def post(url: str, token: str) -> None:
+    """Send a token to a server. Raises StoreError if it does not take it."""
+    _open(url, token.encode())
+
+
+def _open(url: str, body: bytes | None) -> bytes:
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    request = Request(url, headers={"User-Agent": "natskit", "Accept": "application/jwt, text/plain"})  # noqa: S310
+    headers = {"User-Agent": "natskit", "Accept": "application/jwt, text/plain"}
+    if body is not None:
+        headers["Content-Type"] = "application/jwt"
+    request = Request(url, body, headers)  # noqa: S310 - callers allow http and https only
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - is_url allows http and https only
+        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
             if response.status != 200:
                 raise StoreError(f'error reading response from "{url}": {response.status}')
-            data = response.read(_LARGEST + 1)
+            data: bytes = response.read(_LARGEST + 1)
     except HTTPError as error:
         raise StoreError(f'error reading response from "{url}": {error.code} {error.reason}') from None
     except (OSError, HTTPException, ValueError) as error:
         raise StoreError(f'error loading "{url}": {getattr(error, "reason", None) or error}') from None
     if len(data) > _LARGEST:
         raise InvalidToken(f'error reading response from "{url}": more than {_LARGEST} bytes is no token')
-    try:
-        return str(data.decode())
-    except UnicodeDecodeError:
-        raise InvalidToken(f'error reading response from "{url}": it is not text') from None
+    return data

@@ -55,8 +55,58 @@ DIFFERENCES: dict[tuple[str, ...], tuple[Callable[[Step, Step], bool], ...]] = {
 }
 """Deliberate differences by the first words of the command: each says whether it explains one."""
 
-NOT_YET: dict[str, str] = {}
-"""Scenarios that need commands which are still missing, and the first of those."""
+STEPS: dict[tuple[str, int], str] = {
+    ("account", 7): "a name of blanks is refused: its account could never be listed",
+    ("directories", 3): "init -H makes the operator in the folder that it names",
+    ("directories", 8): "so the standard folder holds one operator only, which is current",
+    ("user-permissions", 12): "a subject that no server accepts is refused",
+    ("user", 14): "a network that no server accepts is refused",
+}
+"""Single steps that differ on purpose, and why."""
+
+NO_COMMANDS = ("thing",)
+"""Words after a group that are no command in the Go tool either."""
+
+NOT_YET = frozenset(
+    {
+        "account",
+        "account-limits",
+        "activation",
+        "authcallout",
+        "config-mem-resolver",
+        "config-nats-resolver",
+        "context-profile",
+        "creds",
+        "delete-cascade",
+        "describe-paths",
+        "diagram",
+        "edit-operator",
+        "expirations",
+        "export-service",
+        "export-stream",
+        "fix",
+        "import-account-user",
+        "import-between-stores",
+        "import-keys",
+        "jetstream-tiers",
+        "keys",
+        "managed",
+        "mapping",
+        "operator-import",
+        "push-pull",
+        "reissue-operator",
+        "revocations",
+        "scoped-users",
+        "server",
+        "signing-keys",
+        "tracing",
+        "user",
+        "user-permissions",
+        "v1-operator",
+        "validate",
+    }
+)
+"""Scenarios that are compared only up to a command which is still missing."""
 
 
 def golden() -> Any:
@@ -72,27 +122,28 @@ def golden() -> Any:
     return module
 
 
-def missing_command(document: dict[str, Any]) -> str:
-    """The first command of a scenario that does not exist yet; empty if all do."""
-    for step in document["steps"]:
+def covered(steps: list[Step]) -> tuple[list[Step], str]:
+    """The steps before the first command that does not exist yet, and that command; empty if all do."""
+    for number, step in enumerate(steps):
         words = [word for word in step.get("argv", ()) if not word.startswith("-") and "{" not in word]
-        if words and step["exit"] == 0 and not _exists(words):
-            return " ".join(words[:2])
-    return ""
+        if words and not _exists(words):
+            return steps[:number], " ".join(words[:2])
+    return steps, ""
 
 
 def _exists(words: list[str]) -> bool:
     path = tree.names_in("").get(tree.canonical(words[0]))
-    if path is not None and tree.leaf_of(path) is None and len(words) > 1:
-        path = tree.names_in(path).get(tree.canonical(words[1]), path)
-    return path is not None
+    if path is None or tree.leaf_of(path) is not None or len(words) < 2:
+        return path is not None
+    return tree.canonical(words[1]) in tree.names_in(path) or words[1] in NO_COMMANDS
 
 
 def unexplained(document: dict[str, Any], replayed: dict[str, Any]) -> Iterator[str]:
     """What differs and may not, as text."""
     tool = golden()
-    for number, (old, new) in enumerate(zip(document["steps"], replayed["steps"], strict=True)):
-        if "argv" not in old or old["exit"] == 2:
+    steps, _ = covered(document["steps"])
+    for number, (old, new) in enumerate(zip(steps, replayed["steps"], strict=False)):
+        if "argv" not in old or old["exit"] == 2 or (document["scenario"], number) in STEPS:
             continue
         for member in tool.FACTS:
             was, got = (_comparable(step, member, old, document["scenario"]) for step in (old, new))
@@ -103,10 +154,10 @@ def unexplained(document: dict[str, Any], replayed: dict[str, Any]) -> Iterator[
 
 def _comparable(step: Step, member: str, old: Step, scenario: str) -> Any:
     value = step.get(member)
+    if member in ("effect", "tokens") and old["exit"] != 0 and scenario not in FAILED_BUT_MEANT:
+        return None
     if member != "effect":
         return value
-    if old["exit"] != 0 and scenario not in FAILED_BUT_MEANT:
-        return None
     return {kind: paths for kind, paths in (value or {}).items() if kind != "rewritten"}
 
 
@@ -127,17 +178,14 @@ def _holds(check: Callable[[Step, Step], bool], old: Step, new: Step) -> bool:
 SCENARIOS = {path.stem: path for path in sorted((GOLDEN / "nsc").glob("*.json"))}
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS.keys() - NOT_YET.keys()))
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_same_facts_as_the_go_tool(scenario):
+    document = json.loads(SCENARIOS[scenario].read_text())
+    missing = covered(document["steps"])[1]
+    assert bool(missing) == (scenario in NOT_YET), missing or "all commands are there: it can leave NOT_YET"
     umask = os.umask(0o022)
     try:
-        document = json.loads(SCENARIOS[scenario].read_text())
         replayed = golden().record(NSC, SCENARIOS[scenario])
     finally:
         os.umask(umask)
     assert "\n".join(unexplained(document, replayed)) == ""
-
-
-@pytest.mark.parametrize("scenario", sorted(NOT_YET))
-def test_scenario_that_waits_for_a_command(scenario):
-    assert missing_command(json.loads(SCENARIOS[scenario].read_text())) == NOT_YET[scenario]

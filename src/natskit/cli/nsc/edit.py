@@ -1,0 +1,52 @@
+"""One account, read under the lock, changed, signed again and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from natskit.store.accounts import plan_account
+from natskit.store.operators import managed_note
+from natskit.store.plan import Plan
+
+if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims
+
+    from .run import Run
+
+__all__ = ["AccountEdit", "editing_account"]
+
+
+class AccountEdit:
+    """An account as it is now, and the way to write it again. Made by `editing_account`."""
+
+    __slots__ = ("_run", "claims", "name", "now", "store")
+
+    def __init__(self, run: Run) -> None:
+        workspace = run.workspace
+        self._run = run
+        self.name = workspace.account_name()
+        self.store = workspace.operator()
+        self.claims = self.store.account(self.name)
+        self.now = workspace.now()
+
+    def save(self, claims: AccountClaims) -> None:
+        """Sign and write the changed claims. Raises ClaimsError, NotFound (no key to sign with), StoreError."""
+        run = self._run
+        plan = Plan(run.workspace)
+        plan_account(plan, self.store, claims, signer=run.private_key)
+        run.files(plan.commit())
+        note = managed_note(run.workspace, self.store)
+        if note:
+            run.warn(note)
+
+
+@contextmanager
+def editing_account(run: Run) -> Iterator[AccountEdit]:
+    """``with editing_account(run) as edit: edit.save(changed(edit.claims))``.
+
+    Holds the store's lock from reading to writing, so that of many edits at once none is lost.
+    """
+    with run.workspace.locked():
+        yield AccountEdit(run)
