@@ -18,9 +18,10 @@ from natskit.errors import AuthenticationError, VerifyError
 from natskit.nkeys import KeyPair, Role
 from natskit.server.accounts import Accounts
 from natskit.server.auth import Admission, Authenticator, Peer
+from natskit.server.claims import ClaimsUpdates
 from natskit.server.clock import Clock
 from natskit.server.provision import open_accounts
-from natskit.server.system import ClaimsUpdates, Identity, System
+from natskit.server.system import Identity, System
 from support.realm import AccountOwner, Realm, User
 
 PEER = Peer(host="127.0.0.1", port=1, nonce="nonce", cid=7)

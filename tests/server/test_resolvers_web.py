@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from natskit.errors import NotFound, ServerError
-from natskit.server.resolvers import MAX_TOKEN_BYTES, Web
+from natskit.server.resolvers.web import MAX_TOKEN_BYTES, Web
 from support.web import always, response, web
 
 

@@ -117,6 +117,10 @@ class Player:
         for client in self.clients.values():
             await client.close()
 
+    async def leave(self, name: str) -> None:
+        """Close a client; it can come again."""
+        await self.clients.pop(name).close()
+
     async def play(self, text: str) -> None:
         """Play all lines; at the end nobody may have received anything that is not written."""
         for line in map(str.strip, text.strip().splitlines()):

@@ -167,6 +167,8 @@ class Accounts:
         """Stop what is going on. The accounts stay readable."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.resolver is not None:
+            self.resolver.close()
         running = (*self._fetching.values(), *self._tasks)
         for task in running:
             task.cancel()
@@ -286,17 +288,24 @@ class Accounts:
             self.on_change(account)
         return account
 
+    def verify(self, token: str, account_id: str) -> None:
+        """Raise InvalidToken or VerifyError if ``token`` is not worth being the account's (`Trust.verify_account`)."""
+        self.trust.verify_account(token, account_id, self._clock.now())
+
     def update(self, account_id: str, token: str) -> str:
         """A token was pushed: use it if its account is in use, and keep it where the resolver has its place for it.
 
         Returns what was done. Raises InvalidToken or VerifyError with the reason if the token is refused.
         """
-        self.trust.verify_account(token, account_id, self._clock.now())
+        self.verify(token, account_id)
         in_use = account_id in self._live
         if in_use:
             self.install(account_id, token)
-        kept = self.resolver is not None and self.resolver.keep(account_id, token)
-        return "jwt updated" if in_use or kept else "jwt update skipped"
+        if self.resolver is None:
+            return "jwt updated" if in_use else "jwt update skipped"
+        kept = self.resolver.keep(account_id, token, in_use=in_use)
+        what = self.resolver.update
+        return what.replace("update", "updated") if in_use or kept else f"{what} skipped"
 
     # following the graph
 

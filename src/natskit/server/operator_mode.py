@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from natskit import nkeys
 from natskit.errors import ServerError
 from natskit.server.options import CacheResolver, FullResolver, MemoryResolver, Options, UrlResolver
-from natskit.server.resolvers import Memory, Resolver, Web
+from natskit.server.resolvers import Cache, Directory, Memory, Resolver, Web
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
+
+    from natskit.server.clock import Clock
 
 __all__ = ["check", "resolver_of", "system_account_of"]
 
@@ -80,7 +82,7 @@ def system_account_of(options: Options) -> str:
     return next(filter(None, declared), "")
 
 
-def resolver_of(options: Options) -> Resolver | None:
+def resolver_of(options: Options, clock: Clock) -> Resolver | None:
     """The resolver of the configuration, or the account server that the only operator names."""
     chosen = options.resolver
     if chosen is None and len(options.operators) == 1:
@@ -90,9 +92,18 @@ def resolver_of(options: Options) -> Resolver | None:
         return Memory(options.resolver_preload)
     if isinstance(chosen, UrlResolver):
         return Web(chosen.url, _tls_context(options))
-    if chosen is None:
-        return None
-    raise ServerError("resolvers of type full and cache are not supported yet: use MEMORY or URL(...)")
+    if isinstance(chosen, FullResolver):
+        return Directory(
+            chosen.directory,
+            clock,
+            limit=chosen.limit,
+            allow_delete=chosen.allow_delete,
+            hard_delete=chosen.hard_delete,
+            preload=options.resolver_preload,
+        )
+    if isinstance(chosen, CacheResolver):
+        return Cache(chosen.directory, clock, limit=chosen.limit, ttl_s=chosen.ttl_s, preload=options.resolver_preload)
+    return None
 
 
 def _tls_context(options: Options) -> ssl.SSLContext | None:

@@ -35,7 +35,7 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
         _configure(accounts, options)
         return accounts
     operator_mode.check(options, version)
-    accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options))
+    accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options, clock))
     accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
     if accounts.resolver is not None:
         await accounts.resolver.start()
@@ -50,25 +50,28 @@ def reprovision(accounts: Accounts, options: Options) -> None:
     (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion.
     """
     if options.operator_mode:
-        _reload_preload(accounts, options)
+        _reload_tokens(accounts, options)
     else:
         _configure(accounts, options)
 
 
-def _reload_preload(accounts: Accounts, options: Options) -> None:
-    if not isinstance(accounts.resolver, Memory):
+def _reload_tokens(accounts: Accounts, options: Options) -> None:
+    """Use what the resolver has now for the accounts in use."""
+    resolver = accounts.resolver
+    if resolver is None:
         return
-    for account_id in accounts.resolver.replace_all(options.resolver_preload):
-        if accounts.find(account_id) is None:
+    for account_id in resolver.reload(options.resolver_preload):
+        account = accounts.find(account_id)
+        if account is None or not account.token:
             continue
-        token = options.resolver_preload.get(account_id)
+        token = resolver.read(account_id)
         if token is None:
             accounts.remove(account_id, "Authentication Failure", "Authorization Violation")
-            continue
-        try:
-            accounts.install(account_id, token)
-        except Error as error:
-            log.error("preload of account %s is not used: %s", account_id, error)
+        elif token != account.token:
+            try:
+                accounts.install(account_id, token)
+            except Error as error:
+                log.error("new token of account %s is not used: %s", account, error)
 
 
 # ---- configured accounts -------------------------------------------------------------------------

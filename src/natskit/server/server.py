@@ -27,13 +27,14 @@ from natskit.graph import EVERYTHING
 from natskit.nkeys import KeyPair, Role
 from natskit.server.accounts import Accounts
 from natskit.server.auth import Admission, Authenticator, Peer
+from natskit.server.claims import open_claims
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
 from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
-from natskit.server.system import ClaimsUpdates, Identity, System
+from natskit.server.system import Identity, System
 from natskit.wire import Connection, Hub
 
 __all__ = ["Server"]
@@ -186,7 +187,7 @@ class Server:
             )
             self.system = System(account, identity, self.clock)
             if self.options.operator_mode:
-                ClaimsUpdates(self.system, self.accounts)
+                open_claims(self.system, self.accounts)
 
     # clients
 

@@ -5,23 +5,25 @@ Source: spec/server-accounts.md section 8, spec/account-server.md section 7.4.
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import logging
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from natskit import jwt
 from natskit.errors import Error
+from natskit.wire import Subscription
 
 if TYPE_CHECKING:
-    from natskit.server.accounts import Account, Accounts
+    from natskit.server.accounts import Account
     from natskit.server.clock import Clock
     from natskit.wire import Internal
 
-__all__ = ["ClaimsUpdates", "Identity", "System", "timestamp"]
+__all__ = ["Identity", "System", "timestamp"]
 
 log = logging.getLogger(__name__)
 
@@ -91,46 +93,24 @@ class System:
         """Publish bytes as they are."""
         self.account.space.publish_internal(subject.encode("utf-8", "surrogateescape"), payload=payload)
 
+    async def ask(self, subject: str, timeout_s: float) -> bytes | None:
+        """Ask the clients of the system account; the first answer that is not empty, None if there is none in time."""
+        space = self.account.space
+        if not any(isinstance(entry, Subscription) for entry in space.matches(subject.encode())):
+            return None
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-class ClaimsUpdates:
-    """Takes new tokens of accounts that are pushed through the system account.
+        def on_answer(subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> None:
+            if payload and not answer.done():
+                answer.set_result(payload)
 
-    A token is checked as if it were fetched, and refused with the reason if it is not trusted, not valid now, or older
-    than what is in use.
-    """
-
-    SUBJECTS = (
-        ("$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", 3),
-        ("$SYS.ACCOUNT.*.CLAIMS.UPDATE", 2),
-        ("$SYS.REQ.CLAIMS.UPDATE", None),
-    )
-
-    def __init__(self, system: System, accounts: Accounts) -> None:
-        self._system = system
-        self._accounts = accounts
-        for subject, position in self.SUBJECTS:
-            system.serve(subject, self._handler(position))
-
-    def _handler(self, position: int | None) -> Handler:
-        def on_update(tokens: list[str], reply: str, payload: bytes) -> None:
-            account_id = tokens[position] if position is not None else ""
-            if not payload:
-                self._answer(reply, "error", account_id or "n/a", 500, "jwt update error - request body is empty")
-                return
-            token = payload.decode("ascii", "replace").strip()
-            try:
-                account_id = account_id or jwt.decode(token, jwt.AccountClaims).subject
-                message = self._accounts.update(account_id, token)
-            except Error as error:
-                account_id = account_id or "n/a"
-                log.warning("update of account %s is refused: %s", account_id, error)
-                self._answer(reply, "error", account_id, 500, f"jwt update resulted in error - {error}")
-            else:
-                self._answer(reply, "data", account_id, 200, message)
-
-        return on_update
-
-    def _answer(self, reply: str, kind: str, account_id: str, code: int, text: str) -> None:
-        if reply:
-            key = "message" if kind == "data" else "description"
-            self._system.say(reply, {kind: {"account": account_id, "code": code, key: text}})
+        inbox = f"$SYS._INBOX.{secrets.token_hex(8)}".encode()
+        handle = space.subscribe_internal(inbox, on_answer)
+        try:
+            space.publish_internal(subject.encode(), reply=inbox)
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            space.unsubscribe_internal(handle)

@@ -1,87 +1,27 @@
-"""Where the server finds the tokens of accounts it does not know yet: its configuration, or a web address.
-
-A resolver finds text; whether it deserves to be believed is decided elsewhere (:mod:`natskit.server.trust`).
-"""
+"""Accounts behind a web address (``resolver: URL(...)``). Source: spec/account-server.md section 7."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from natskit.errors import NotFound, ServerError, VerifyError
+from natskit.errors import NotFound, ServerError
+from natskit.server.resolvers.resolver import Resolver
 
 if TYPE_CHECKING:
     import ssl
     from http.client import HTTPConnection, HTTPResponse
     from urllib.parse import SplitResult
 
-__all__ = ["Memory", "Resolver", "Web"]
+__all__ = ["Web"]
 
 FETCH_TIMEOUT_S = 1.9
 MAX_TOKEN_BYTES = 1 << 20
 MAX_REDIRECTS = 10
 
 
-class Resolver(Protocol):
-    """Finds tokens of accounts."""
-
-    async def start(self) -> None:
-        """Check that it can work at all. Raises ServerError."""
-
-    async def fetch(self, account_id: str) -> str:
-        """The token of an account. Raises NotFound if there is none, or it cannot be had in time."""
-
-    def keep(self, account_id: str, token: str) -> bool:
-        """A token that was pushed is in order: remember it, if this is the place for it. Returns whether it is.
-
-        Raises VerifyError if what is remembered is newer.
-        """
-
-
-def refuse_older(token: str, known: str) -> None:
-    """Raise VerifyError if ``token`` was issued before ``known``, another token of the same account."""
-    from natskit import jwt
-
-    issued, before = jwt.decode_unverified(token).issued_at, jwt.decode_unverified(known).issued_at
-    if issued < before:
-        raise VerifyError(f"jwt is older than the one that is known: issued at {issued}, not {before} or later")
-
-
-class Memory:
-    """Tokens of the configuration (``resolver: MEMORY``), and newer ones that were pushed since."""
-
-    def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._tokens = dict(tokens)
-
-    async def start(self) -> None:
-        """Nothing to check."""
-
-    async def fetch(self, account_id: str) -> str:
-        try:
-            return self._tokens[account_id]
-        except KeyError:
-            raise NotFound("account missing") from None
-
-    def keep(self, account_id: str, token: str) -> bool:
-        known = self._tokens.get(account_id)
-        if known is None:
-            return False
-        refuse_older(token, known)
-        self._tokens[account_id] = token
-        return True
-
-    def replace_all(self, tokens: Mapping[str, str]) -> tuple[str, ...]:
-        """Have these tokens from now on; returns the accounts for which that is a change."""
-        before, self._tokens = self._tokens, dict(tokens)
-        return tuple(key for key in before.keys() | tokens.keys() if before.get(key) != tokens.get(key))
-
-
-class Web:
-    """Tokens behind a base address (``resolver: URL(...)``): GET base + account key.
-
-    Source: spec/account-server.md section 7.
-    """
+class Web(Resolver):
+    """Tokens behind a base address: GET base + account key."""
 
     def __init__(self, url: str, context: ssl.SSLContext | None = None, timeout_s: float = FETCH_TIMEOUT_S) -> None:
         self.url = url if url.endswith("/") else f"{url}/"
@@ -98,10 +38,6 @@ class Web:
     async def fetch(self, account_id: str) -> str:
         body = await self._get(self.url + account_id)
         return body.decode("ascii", "replace").rstrip("\r\n")
-
-    def keep(self, account_id: str, token: str) -> bool:
-        """The web has its own copy."""
-        return False
 
     async def _get(self, url: str) -> bytes:
         """The body of a 200 answer. Raises NotFound with what came instead."""
