@@ -38,6 +38,12 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+@pytest.fixture(name="free_port", scope="session")
+def _free_port() -> Callable[[], int]:
+    """Gives free ports."""
+    return free_port
+
+
 def command(name: str) -> str:
     """The path of one of our installed commands."""
     return str(COMMANDS / name)

@@ -79,14 +79,17 @@ class Import(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_claims(cls, wanted: jwt.Import) -> Import:
-        """An import of claims. The old ``to`` is the prefix of a stream, but the exporter's subject of a service."""
+        """An import of claims. The old ``to`` is the prefix of a stream, but the exporter's subject of a service.
+
+        A prefix written as ``abc.>``, which the documentation of 2019 shows, means ``abc``.
+        """
         kind = _kind(wanted.type)
         subject, local, prefix = wanted.subject, wanted.local_subject, ""
         if wanted.to and not local:
             if kind == SERVICE:
                 subject, local = wanted.to, wanted.subject
             else:
-                prefix = wanted.to
+                prefix = wanted.to.removesuffix(".>")
         return cls(
             kind=kind,
             account=wanted.account,

@@ -1,0 +1,173 @@
+"""The story of the documentation page "Streams": one account's stream reaches another, publicly and privately."""
+
+import pytest
+
+DATA = ".local/share/nats/nsc"
+
+
+def creds(home, account, user, operator="Test"):
+    return home.path / DATA / "keys/creds" / operator / account / f"{user}.creds"
+
+
+def store(home, operator="Test"):
+    return home.path / DATA / "stores" / operator
+
+
+def exporter_and_importer(home, *export_flags):
+    home.run("nsc", "add", "operator", "--name", "Test")
+    home.run("nsc", "add", "account", "--name", "TestAccount")
+    home.run("nsc", "add", "user", "--name", "TestUser")
+    home.run("nsc", "add", "export", "--name", "abc", "--subject", "a.b.c.>", *export_flags)
+    home.run("nsc", "add", "account", "--name", "AccountB")
+    home.run("nsc", "add", "user", "--name", "userb")
+
+
+def key_of(home, account):
+    import json
+
+    return json.loads(home.run("nsc", "describe", "account", account, "--json"))["sub"]
+
+
+def deliver(town, *subjects):
+    """Publish on each subject as TestUser while userb listens to everything; the subscriber."""
+    home = town.home
+    resolver = town.serve_accounts(store(home))
+    server = town.serve(store(home) / "Test.jwt", resolver)
+    subscriber = town.subscribe(server, creds(home, "AccountB", "userb"))
+    for subject in subjects:
+        assert town.publish(server, creds(home, "TestAccount", "TestUser"), subject) == (
+            f"Published [{subject}] : 'hello'\n"
+        )
+    return subscriber, server
+
+
+def test_a_private_stream_reaches_the_account_that_holds_the_activation(town):
+    home = town.home
+    exporter_and_importer(home, "--private")
+    home.run("nsc", "env", "--account", "TestAccount")
+    token = home.work / "activation.jwt"
+    home.run("nsc", "generate", "activation", "-o", str(token), "-t", key_of(home, "AccountB"), "--subject", "a.b.c.d")
+    home.run("nsc", "env", "--account", "AccountB")
+    home.run("nsc", "add", "import", "--token", str(token))
+    subscriber, _ = deliver(town, "a.b.c.a", "a.b.c.d")
+    subscriber.wait_for("[#1]")
+    assert subscriber.lines == ["Listening on [>]", "[#1] Received on [a.b.c.d]: 'hello'"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "local"),
+    [
+        ([], "a.b.c.d"),
+        (["--prefix", "abc"], "abc.a.b.c.d"),
+        (["--local-subject", "abc.>"], "abc.d"),
+    ],
+)
+def test_a_public_stream_arrives_where_the_import_puts_it(town, flags, local):
+    home = town.home
+    exporter_and_importer(home)
+    home.run("nsc", "add", "import", "--src-account", "TestAccount", "--remote-subject", "a.b.c.>", *flags)
+    subscriber, _ = deliver(town, "other", "a.b.c.d")
+    subscriber.wait_for("[#1]")
+    assert subscriber.lines == ["Listening on [>]", f"[#1] Received on [{local}]: 'hello'"]
+
+
+def test_a_private_import_in_a_store_with_the_exporter_makes_its_activation_itself(town):
+    home = town.home
+    exporter_and_importer(home, "--private")
+    home.run("nsc", "add", "import", "--src-account", "TestAccount", "--remote-subject", "a.b.c.d", "--private")
+    subscriber, _ = deliver(town, "a.b.c.a", "a.b.c.d")
+    subscriber.wait_for("[#1]")
+    assert subscriber.lines == ["Listening on [>]", "[#1] Received on [a.b.c.d]: 'hello'"]
+
+
+def test_the_page_of_2019_command_for_command(town):
+    home = town.home
+    home.env |= {"NSC_PROFILE": "2019", "NKEYS_PATH": str(home.path / ".nkeys")}
+
+    def nsc(*words):
+        return home.run("nsc", *words)
+
+    assert nsc("add", "operator", "--name", "Test") == (
+        'Generated operator key - private key stored "~/.nkeys/Test/Test"\nSuccess! - added operator "Test"\n'
+    )
+    assert nsc("add", "account", "--name", "TestAccount") == (
+        'Generated account key - private key stored "~/.nkeys/Test/accounts/TestAccount/TestAccount"\n'
+        'Success! - added account "TestAccount"\n'
+    )
+    assert nsc("add", "user", "--name", "TestUser") == (
+        'Generated user key - private key stored "~/.nkeys/Test/accounts/TestAccount/users/TestUser"\n'
+        'Generated user creds file "~/.nkeys/Test/accounts/TestAccount/users/TestUser.creds"\n'
+        'Success! - added user "TestUser" to "TestAccount"\n'
+    )
+    assert nsc("add", "export", "--name", "pabc", "--subject", "a.b.c.>", "--private") == (
+        'Success! - added private stream export "pabc"\n'
+    )
+    table = nsc("describe", "account")
+    for row in ("│ Max Connections", "│ Exports Allows Wildcards │ True", "│ pabc │ Stream │ a.b.c.> │ No"):
+        assert row in table
+    nsc("add", "account", "--name", "AccountB")
+    nsc("add", "user", "--name", "userb")
+    public = (home.path / ".nkeys/Test/accounts/AccountB/AccountB.nk").read_text()
+    from natskit.nkeys import KeyPair
+
+    importer = KeyPair.from_seed(public).public
+    nsc("env", "--account", "TestAccount")
+    printed = nsc(
+        "generate", "activation", "--output-file", str(home.work / "activation.jwt"),
+        "--target-account", importer, "--subject", "a.b.c.d",
+    )  # fmt: skip
+    assert printed.startswith(f'generated "pabc" activation for account "{importer}".\nJTI is "')
+    described = nsc("describe", "jwt", "-f", str(home.work / "activation.jwt"))
+    for row in ("Import Type", "Import Subject", "Account ID", "Issuer ID", "Max Messages", "Network Src"):
+        assert f"│ {row}" in described
+    nsc("env", "--account", "AccountB")
+    assert nsc("add", "import", "--token", str(home.work / "activation.jwt")) == (
+        'Success! - added stream import "a.b.c.d"\n'
+    )
+    assert "│ a.b.c.d │ Stream │ a.b.c.d │ a.b.c.d" in nsc("describe", "account")
+
+    folder = home.path / ".nsc/nats/Test"
+    assert sorted(
+        str(path.relative_to(home.path)) for path in home.path.rglob("*") if path.suffix in (".jwt", ".nk", ".creds")
+    ) == [
+        ".nkeys/Test/Test.nk",
+        ".nkeys/Test/accounts/AccountB/AccountB.nk",
+        ".nkeys/Test/accounts/AccountB/users/userb.creds",
+        ".nkeys/Test/accounts/AccountB/users/userb.nk",
+        ".nkeys/Test/accounts/TestAccount/TestAccount.nk",
+        ".nkeys/Test/accounts/TestAccount/users/TestUser.creds",
+        ".nkeys/Test/accounts/TestAccount/users/TestUser.nk",
+        ".nsc/nats/Test/Test.jwt",
+        ".nsc/nats/Test/accounts/AccountB/AccountB.jwt",
+        ".nsc/nats/Test/accounts/AccountB/users/userb.jwt",
+        ".nsc/nats/Test/accounts/TestAccount/TestAccount.jwt",
+        ".nsc/nats/Test/accounts/TestAccount/users/TestUser.jwt",
+    ]
+    resolver = town.serve_accounts(folder)
+    server = town.serve(folder / "Test.jwt", resolver)
+    keys = home.path / ".nkeys/Test/accounts"
+    subscriber = town.subscribe(server, keys / "AccountB/users/userb.creds")
+    for subject in ("a.b.c.a", "a.b.c.d"):
+        town.publish(server, keys / "TestAccount/users/TestUser.creds", subject)
+    subscriber.wait_for("[#1]")
+    assert subscriber.lines == ["Listening on [>]", "[#1] Received on [a.b.c.d.a.b.c.d]: 'hello'"]
+
+
+# Servers of today take no wildcard in a prefix; those of 2019, and ours, read `abc.>` as the documentation does.
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+def test_the_public_stream_of_2019_arrives_below_its_prefix(town):
+    home = town.home
+    home.env |= {"NSC_PROFILE": "2019", "NKEYS_PATH": str(home.path / ".nkeys")}
+    exporter_and_importer(home)
+    exporter = home.path / ".nkeys/Test/accounts/TestAccount/TestAccount.nk"
+    from natskit.nkeys import KeyPair
+
+    public = KeyPair.from_seed(exporter.read_text()).public
+    home.run("nsc", "add", "import", "--src-account", public, "--remote-subject", "a.b.c.>", "--local-subject", "abc.>")
+    folder = home.path / ".nsc/nats/Test"
+    keys = home.path / ".nkeys/Test/accounts"
+    server = town.serve(folder / "Test.jwt", town.serve_accounts(folder))
+    subscriber = town.subscribe(server, keys / "AccountB/users/userb.creds")
+    town.publish(server, keys / "TestAccount/users/TestUser.creds", "a.b.c.d")
+    subscriber.wait_for("[#1]")
+    assert subscriber.lines[1] == "[#1] Received on [abc.a.b.c.d]: 'hello'"
