@@ -114,6 +114,11 @@ class Program:
 
         wait_for(printed, f"{text!r} from {self.argv}; it printed:\n{self.output}", deadline_s)
 
+    def waits_or_ends(self, text: str) -> bool:
+        """Wait until ``text`` was printed (True), or the program has ended without (False)."""
+        wait_for(lambda: text in self.output or self.process.poll() is not None, f"{text!r} from {self.argv}")
+        return text in self.output
+
     def wait(self, deadline_s: float = DEADLINE_S) -> int:
         """The exit status, once it has ended and all its output is read."""
         status = self.process.wait(deadline_s)

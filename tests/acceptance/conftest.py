@@ -26,14 +26,15 @@ class Town:
         """Run nats-account-server over an operator's folder; the URL for a resolver."""
         port = self.free_port()
         program = self.start(
-            f"{self._bin}/nats-account-server", "-nsc", str(folder), "-hp", f"127.0.0.1:{port}", env=self.home.env
+            f"{self.bin}/nats-account-server", "-nsc", str(folder), "-hp", f"127.0.0.1:{port}", env=self.home.env
         )
         program.wait_for("configure the nats-server with:")
         self.account_server_url = f"http://127.0.0.1:{port}/jwt/v1/accounts/"
         return self.account_server_url
 
     @property
-    def _bin(self) -> str:
+    def bin(self) -> str:
+        """Where our commands are."""
         return self.home.env["PATH"].split(":")[0]
 
     def serve(self, operator: Path, resolver: str, *flags: str) -> RunningServer:
@@ -42,9 +43,7 @@ class Town:
 
     def subscribe(self, server: RunningServer, creds: Path, subject: str = ">") -> Program:
         """Run nats-sub; returns when the server has the subscription."""
-        program = self.start(
-            f"{self._bin}/nats-sub", "-s", server.url, "-creds", str(creds), subject, env=self.home.env
-        )
+        program = self.start(f"{self.bin}/nats-sub", "-s", server.url, "-creds", str(creds), subject, env=self.home.env)
         program.wait_for(f"Listening on [{subject}]")
         return program
 
