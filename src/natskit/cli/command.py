@@ -200,6 +200,10 @@ class Parsed:
             self.warnings.append(f"Flag --{flag.name} has been deprecated, {flag.deprecated}")
 
 
+_DASHES = ("–", "—")
+"""What documentation pages turn two dashes into."""
+
+
 def parse(words: Sequence[str], flags: Sequence[Flag]) -> Parsed:
     """Take the words after a command's name apart. Raises UsageError."""
     long = {each.name: each for each in flags}
@@ -208,6 +212,8 @@ def parse(words: Sequence[str], flags: Sequence[Flag]) -> Parsed:
     queue = list(reversed(words))
     while queue:
         word = queue.pop()
+        if word[:1] in _DASHES:
+            word = f"--{word[1:]}"
         if word == "--":
             parsed.words.extend(reversed(queue))
             break

@@ -42,6 +42,8 @@ class Keystore:
 
     __slots__ = ("root",)
 
+    gitignore_text = GITIGNORE
+
     def __init__(self, root: str) -> None:
         self.root = root
 
@@ -138,6 +140,8 @@ class NamedKeystore(Keystore):
     """The layout of 2019: files are named after the entity. Signing keys had no place in it; ours go to ``keys``."""
 
     __slots__ = ()
+
+    gitignore_text = GITIGNORE.replace(b" \n", b"\n")
 
     @property
     def base_folders(self) -> tuple[str, ...]:

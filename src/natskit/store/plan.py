@@ -20,7 +20,7 @@ from . import journal
 from .config import go_json
 from .files import FILE_MODE, read_bytes, refused
 from .journal import Change
-from .keystore import GITIGNORE, Owner
+from .keystore import Owner
 from .operator_store import INFO_NAME, Info, OperatorStore
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Plan:
     def _add_keystore_base(self) -> None:
         keystore = self.workspace.keystore
         if "NSC_NO_GIT_IGNORE" not in self.workspace.environ and not os.path.exists(keystore.gitignore):
-            self._keys[keystore.gitignore] = Change(keystore.gitignore, GITIGNORE)
+            self._keys[keystore.gitignore] = Change(keystore.gitignore, keystore.gitignore_text)
         for folder in keystore.base_folders:
             self._keys[folder + "/"] = Change(folder + "/", b"", 0o700)
 

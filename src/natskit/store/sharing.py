@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "activation_for",
+    "as_in_2019",
     "check_new_issues",
     "find_export",
     "import_of",
@@ -160,6 +161,21 @@ def prefixed(prefix: str, subject: str) -> str:
         count += token == "*"
         parts.append(f"${count}" if token == "*" else token)
     return ".".join([prefix, *parts])
+
+
+def as_in_2019(new: Import, name: str, local: str, *, from_token: bool) -> Import:
+    """An import as the tool of 2019 stored it: ``to`` is a stream's prefix, but the remote subject of a service.
+
+    Both default to the remote subject, and the name of an import without a token to the local one. Raises UsageError
+    for a service with wildcards.
+    """
+    remote, local = new.subject, local or new.subject
+    name = name or (new.name if from_token else local)
+    if new.is_stream:
+        return replace(new, name=name, to=local, local_subject="")
+    if subjects.has_wildcard(remote):
+        raise UsageError("imported services cannot have wildcards", hint=f'import one subject of "{remote}"')
+    return replace(new, name=name, subject=local, to=remote, local_subject="")
 
 
 def why_not_delivered(importer: AccountClaims, exporter: AccountClaims, wanted: Import, now: int) -> str:

@@ -10,7 +10,7 @@ from natskit.cli.command import command, switch, text
 from natskit.cli.flags import format_date, relative
 from natskit.errors import UsageError
 
-from .generate import OUTPUT_FILE
+from .generate import OUTPUT_FILE, umask
 from .import_ import account_key
 from .permissions import TIME_FLAGS
 
@@ -72,7 +72,9 @@ def generate_activation(
     if output_file == "--":
         run.result(content.rstrip("\n") + "\n")
     else:
-        run.write_file(output_file, content, overwrite=not run.is_2019)
+        # A token is no secret to its importer; in 2019 its file was readable, and never written over.
+        mode = 0o666 & ~umask() if run.is_2019 else 0o600
+        run.write_file(output_file, content, mode=mode, overwrite=not run.is_2019)
     _report(run, issued, export.name)
     if url:
         _push(run, url, issued, token)

@@ -11,13 +11,14 @@ from natskit.errors import UsageError
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["generate_config", "generate_creds"]
+__all__ = ["OUTPUT_FILE", "generate_config", "generate_creds", "umask"]
 
 OUTPUT_FILE = text("output-file", "o", 'write to this file instead of stdout ("--")', default="--", metavar="FILE")
 
 
 @command(
     text("name", "n", "the user, default the only one", metavar="NAME", completes="user"),
+    text("user", "u", "how --name was called in 2019", hidden=True),
     OUTPUT_FILE,
     arguments=("[name]",),
     examples=[
@@ -25,14 +26,14 @@ OUTPUT_FILE = text("output-file", "o", 'write to this file instead of stdout ("-
         ("nsc generate creds -a A -n U -o u.creds", "write them to a file, readable by you alone"),
     ],
 )
-def generate_creds(run: Run, *, name: str, output_file: str) -> None:
+def generate_creds(run: Run, *, name: str, user: str, output_file: str) -> None:
     """Print or write the creds of a user: its token and its seed, all that a client needs to log in."""
     from natskit.store.credentials import creds_of, find_user
 
     account = run.workspace.account_name()
-    user = find_user(run.workspace, account, name)
-    creds = creds_of(run.workspace, account, user)
-    run.fact(account=account, user=user)
+    found = find_user(run.workspace, account, name or user)
+    creds = creds_of(run.workspace, account, found)
+    run.fact(account=account, user=found)
     if output_file == "--":
         return run.result(creds, creds=creds)
     full = run.write_file(output_file, creds)
@@ -107,13 +108,14 @@ def _write_folder(run: Run, folder: str, files: dict[str, str]) -> None:
 
     full = run.full_path(folder)
     make_dirs(full)
-    mode = 0o666 & ~_umask()
+    mode = 0o666 & ~umask()
     for name, content in files.items():
         run.write_file(os.path.join(full, name), content, mode=mode)
     run.success(f"generated `{run.path(os.path.join(full, 'resolver.conf'))}`")
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+def umask() -> int:
+    """The umask of this process."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -76,8 +76,8 @@ def add_import(
             new = _by_subject(run, edit, src_account, remote_subject, service=service, private=private)
         if share and new.type != "service":
             raise UsageError("only services can set the share property")
-        new = replace(new, name=name or new.name, share=share, allow_trace=allow_trace and new.type == "stream")
-        new = _renamed(run, new, local_subject, prefix, from_token=bool(token))
+        new = replace(new, share=share, allow_trace=allow_trace and new.type == "stream")
+        new = _finished(run, new, name, local_subject, prefix, from_token=bool(token))
         claims = _with(edit, new)
         edit.save(claims)
     remote = new.to if run.is_2019 and new.type == "service" else new.subject
@@ -134,22 +134,15 @@ def _own_activation(run: Run, edit: AccountEdit, src_account: str, subject: str,
     return issue_activation(workspace, exporter, claims)[1]
 
 
-def _renamed(run: Run, new: Import, local: str, prefix: str, *, from_token: bool) -> Import:
-    from natskit.store.sharing import prefixed
+def _finished(run: Run, new: Import, name: str, local: str, prefix: str, *, from_token: bool) -> Import:
+    """The import with its name and with what it is called here."""
+    from natskit.store.sharing import as_in_2019, prefixed
 
     if run.is_2019:
-        return _renamed_as_in_2019(new, prefix or local)
+        return as_in_2019(new, name, prefix or local, from_token=from_token)
     if prefix:
-        return replace(new, local_subject=prefixed(prefix, new.subject))
-    return replace(new, local_subject=local or new.local_subject)
-
-
-def _renamed_as_in_2019(new: Import, local: str) -> Import:
-    """Then ``to`` was a stream's prefix, by default its own subject, and a service's remote subject."""
-    local = local or new.subject
-    if new.type == "service":
-        return replace(new, name=new.name, subject=local, to=new.subject, local_subject="")
-    return replace(new, to=local, local_subject="")
+        local = prefixed(prefix, new.subject)
+    return replace(new, name=name or new.name, local_subject=local or new.local_subject)
 
 
 def _warn_if_nothing_arrives(run: Run, importer: AccountClaims, new: Import) -> None:
