@@ -18,6 +18,7 @@ cdef class Link(Entry):
 
 cdef class Internal(Entry):
     cdef readonly object callback
+    cdef bint imports               # whether it also gets what links bring from other spaces
 
 cdef class Space:
     cdef public str name
@@ -32,11 +33,11 @@ cdef class Space:
     cdef int changed(self, bytes pattern) except -1
     cdef Entry enter(self, Entry entry)
     cdef int leave(self, Entry entry) except -1
-    cdef Route mapped(self, bytes subject)
+    cdef Route mapped(self, bytes subject, bint links=*)
     cdef int collect(self, Entry entry, bytes subject, bint imported, list plain, dict queues) except -1
     cdef int collect_imported(self, Route route, bytes local, list plain, dict queues) except -1
     cdef int add(self, Subscription subscription) except -1
     cdef int drop(self, Subscription subscription) except -1
     cdef Route route(self, const char *subject, size_t size)
-    cdef Route direct(self, bytes subject)
+    cdef Route direct(self, bytes subject, bint links=*)
     cdef Route choose(self, Route route)

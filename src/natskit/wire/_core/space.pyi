@@ -24,13 +24,21 @@ class Space:
         group across both spaces."""
     def unlink(self, link: Link) -> None: ...
     def subscribe_internal(
-        self, pattern: bytes, callback: Callable[[bytes, bytes, bytes, bytes, object], object]
+        self,
+        pattern: bytes,
+        callback: Callable[[bytes, bytes, bytes, bytes, object], object],
+        *,
+        imports: bool = True,
     ) -> Internal:
         """Call ``callback(subject, reply, headers, payload, publisher)`` for every message; ``publisher`` is a
-        Connection, or None for the server itself. Returning False means: not accepted (no responder)."""
+        Connection, or None for the server itself. Returning False means: not accepted (no responder).
+        ``imports``: also for what links bring from other spaces."""
     def unsubscribe_internal(self, handle: Internal) -> None: ...
-    def publish_internal(self, subject: bytes, reply: bytes = b"", headers: bytes = b"", payload: bytes = b"") -> int:
-        """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty."""
+    def publish_internal(
+        self, subject: bytes, reply: bytes = b"", headers: bytes = b"", payload: bytes = b"", *, links: bool = True
+    ) -> int:
+        """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty.
+        Without ``links`` the message stays in this space."""
     def map_subjects(self, mapper: Callable[[bytes], Sequence[tuple[int, bytes]] | None] | None) -> None:
         """Set the mapping of published subjects: ``mapper(subject)`` returns None (as it is), or choices
         ``(weight, subject)`` of which one is taken at random per message; an empty subject drops the message."""

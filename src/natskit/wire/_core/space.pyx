@@ -23,8 +23,9 @@ cdef class Link(Entry):
 
 
 cdef class Internal(Entry):
-    def __cinit__(self, bytes subject not None, callback):
+    def __cinit__(self, bytes subject not None, callback, bint imports=True):
         self.callback = callback
+        self.imports = imports
 
 
 cdef class Space:
@@ -61,8 +62,8 @@ cdef class Space:
     def unlink(self, Link link not None):
         self.leave(link)
 
-    def subscribe_internal(self, bytes pattern not None, callback):
-        return self.enter(Internal(pattern, callback))
+    def subscribe_internal(self, bytes pattern not None, callback, *, bint imports=True):
+        return self.enter(Internal(pattern, callback, imports))
 
     def unsubscribe_internal(self, Internal handle not None):
         self.leave(handle)
@@ -131,9 +132,7 @@ cdef class Space:
             route = <Route>known
             if holds(route, clock()[0]):
                 return route
-            key = route.subject
-        else:
-            key = PyBytes_FromStringAndSize(subject, size)
+        key = PyBytes_FromStringAndSize(subject, size)  # with a mapping it is not the subject of the route
         route = self.mapped(key) if self.mapper is not None else self.direct(key)
         if self.weight + route.total > DELIVERIES:
             self.routes.clear()
@@ -144,8 +143,8 @@ cdef class Space:
             self.weight -= gone.total
         return route
 
-    cdef Route direct(self, bytes subject):
-        """Compute the route of a subject, mappings aside."""
+    cdef Route direct(self, bytes subject, bint links=True):
+        """Compute the route of a subject, mappings aside; without ``links`` it stays in this space."""
         cdef Route route = Route(subject)
         cdef list plain = []
         cdef dict queues = {}
@@ -157,7 +156,7 @@ cdef class Space:
             for entry in self.index.match(subject):
                 if isinstance(entry, Link):
                     link = <Link>entry
-                    local = link.transform(subject)
+                    local = link.transform(subject) if links else None
                     if local is not None:
                         link.target.collect_imported(route, <bytes?>local, plain, queues)
                 else:
@@ -181,6 +180,8 @@ cdef class Space:
         cdef Subscription subscription
         cdef Output output
         if isinstance(entry, Internal):
+            if imported and not (<Internal>entry).imports:
+                return 0
             stop = Stop()
             stop.entry = entry
             stop.prefix = subject
@@ -203,18 +204,18 @@ cdef class Space:
             queues.setdefault(subscription.queue, []).append(stop)
         return 0
 
-    cdef Route mapped(self, bytes subject):
+    cdef Route mapped(self, bytes subject, bint links=True):
         """Compute the route of a subject that a mapping may rename, scatter by weight, or drop."""
         cdef Route route
         mapping = self.mapper(subject)
         if mapping is None:
-            return self.direct(subject)
+            return self.direct(subject, links)
         if len(mapping) == 1 and mapping[0][1]:
-            return self.direct(mapping[0][1])
+            return self.direct(mapping[0][1], links)
         route = Route(subject)
         route.keep.append(self)
         route.watch(self.epochs, subject)
-        route.choices = [(weight, self.direct(name) if name else None) for weight, name in mapping]
+        route.choices = [(weight, self.direct(name, links) if name else None) for weight, name in mapping]
         return route
 
     cdef Route choose(self, Route route):
@@ -236,9 +237,13 @@ cdef class Space:
     # -- publishing
 
     def publish_internal(self, bytes subject not None, bytes reply not None=b"", bytes headers not None=b"",
-                         bytes payload not None=b""):
+                         bytes payload not None=b"", *, bint links=True):
         cdef Message message
-        cdef Route route = self.route(PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject))
+        cdef Route route
+        if links:
+            route = self.route(PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject))
+        else:
+            route = self.mapped(subject, False) if self.mapper is not None else self.direct(subject, False)
         cdef size_t total = PyBytes_GET_SIZE(headers) + PyBytes_GET_SIZE(payload)
         cdef bytes lead = reply + b" " if reply else b""
         cdef bytes head = b"%b%d %d\r\n" % (lead, len(headers), total) if headers else b"%b%d\r\n" % (lead, total)
