@@ -79,5 +79,10 @@ class Connection(Output):
     def ping(self) -> int:
         """Queue PING; return how many are outstanding now."""
     @property
+    def held_bytes(self) -> int:
+        """Input that waits for its rest, or for the verdict on CONNECT."""
+    def drained(self) -> None:
+        """What :meth:`take` returned has been passed on; ends a connection that is closing."""
+    @property
     def last_activity(self) -> int:
         """Counts reads of input; compare two values to see whether the peer sent anything."""

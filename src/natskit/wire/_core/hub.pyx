@@ -167,6 +167,8 @@ cdef class Hub(Outbox):
                 self.settle_all()
             if connection.held_start >= connection.held_end or connection.phase >= lifecycle.CLOSING:
                 self.reuse(connection)
+            else:
+                connection.squeeze()
         return self.after(connection)
 
     cdef int ended(self, Connection connection, ssize_t got) except -1:
@@ -196,7 +198,7 @@ cdef class Hub(Outbox):
                 connection.held_end = end
                 connection.held_capacity = READ
                 self.buffer = fresh
-                return 0
+                return connection.squeeze()
         return connection.hold(self.buffer + start, end - start)
 
     cdef int reuse(self, Connection connection) except -1:

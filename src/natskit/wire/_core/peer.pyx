@@ -92,6 +92,10 @@ cdef class Peer(Output):
     def subscriptions(self):
         return list(self.subs.values())
 
+    @property
+    def held_bytes(self):
+        return self.held_end - self.held_start
+
     # -- admission
 
     def welcome(self, Space space=None, *, bint anonymous=False):
