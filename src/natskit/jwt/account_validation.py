@@ -148,7 +148,7 @@ def _check_exports(exports: tuple[Export, ...], found: Issues) -> None:
             for other, wider in same:
                 if index != other and contained(subject, wider):
                     found.error(
-                        f"{kind} export subject {quoted(subject)} already exports {quoted(wider)}", f"exports[{index}]"
+                        f"{kind} export subject {quoted(wider)} already exports {quoted(subject)}", f"exports[{index}]"
                     )
 
 

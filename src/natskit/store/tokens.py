@@ -27,7 +27,7 @@ def load_token(source: str, path: str) -> str:
     if is_url(source):
         return parse_jwt(fetch(source)).strip()
     if _is_token(source):
-        return source.strip()
+        return parse_jwt(source).strip()
     text = read_text(path)
     if text is None:
         raise NotFound(f"error loading `{path}`: stat {path}: no such file or directory")
@@ -35,8 +35,9 @@ def load_token(source: str, path: str) -> str:
 
 
 def _is_token(text: str) -> bool:
-    # Every header begins with a JSON object: base64 of '{"'.
-    return text.lstrip().startswith("eyJ") and text.count(".") == 2 and "/" not in text
+    """Whether this is a token and not the name of a file: every header begins with ``{"``, ``eyJ`` in base64."""
+    text = text.lstrip()
+    return text.startswith("-----BEGIN ") or (text.startswith("eyJ") and text.count(".") == 2 and "/" not in text)
 
 
 def fetch(url: str) -> str:
