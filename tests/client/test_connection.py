@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -98,6 +100,21 @@ async def test_refused_login_is_told_from_other_errors() -> None:
     async with listening(talking(b"-ERR 'maximum connections exceeded'\r\n")) as url:
         with pytest.raises(Unreachable, match="maximum connections exceeded"):
             await open_to(url)
+
+
+async def test_a_refusal_followed_by_a_reset_is_still_a_refusal() -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"-ERR 'Authorization Violation'\r\n")
+        await writer.drain()
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    for _ in range(20):
+        async with listening(peer) as url:
+            with pytest.raises(AuthenticationError, match="Authorization Violation"):
+                await open_to(url)
 
 
 async def test_the_server_that_answered_decides_what_is_told_of_several() -> None:

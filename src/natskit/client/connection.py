@@ -173,14 +173,15 @@ class Connection:
     async def _abandon(self) -> None:
         self._closing = True
         # After a failed TLS handshake the library waits for a stream that nobody closes.
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError, nats_errors.Error):
             async with asyncio.timeout(_ABANDON_S):
                 await self._client.close()
 
     async def close(self) -> None:
         """Send what is pending and close. Does nothing the second time."""
         self._closing = True
-        await self._client.close()
+        with contextlib.suppress(OSError, nats_errors.Error):  # it is over either way
+            await self._client.close()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -280,6 +281,8 @@ class Connection:
     # ---- what the library reports
 
     async def _on_error(self, error: BaseException) -> None:
+        if self._closing:
+            return
         if not self._opened:
             raise _GaveUp(error)
         text = _text(error)
