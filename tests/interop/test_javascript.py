@@ -135,7 +135,7 @@ def realm(home, engine):
 def test_the_node_client_connects_with_our_creds_to_both_servers(javascript, realm):
     url, creds = realm
     answer = javascript(CLIENT, url, creds.read_text())
-    assert answer == {"reply": "re: hi", "refused": "NoRespondersError", "server": "N"}
+    assert answer == {"reply": "re: hi", "refused": "NoResponders", "server": "N"}
 
 
 async def test_the_python_client_connects_with_our_creds_to_both_servers(realm):
