@@ -128,7 +128,7 @@ def test_other_kind_of_token_is_no_activation() -> None:
     assert refusal(Graph([exporting(), importing(token)], NOW))[0] is Rule.ACTIVATION_INVALID
 
 
-@pytest.mark.parametrize("who", [IMPORTER.public, "*"])
+@pytest.mark.parametrize("who", [IMPORTER.public, "*"], ids=["one", "all"])
 def test_revoked_activation_delivers_nothing(who: str) -> None:
     token = activation(issued_at=NOW - 100)
     assert refusal(Graph([exporting(**{who: NOW - 100}), importing(token)], NOW))[0] is Rule.ACTIVATION_REVOKED
