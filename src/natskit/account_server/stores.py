@@ -188,10 +188,11 @@ class NscStore:
 
     def load(self, key: str) -> bytes | None:
         """The token of the account with this key. Raises StoreError."""
-        if key not in self._names and self._changed_on() != self._listed:
-            self._read_all()  # made a moment ago: the watcher has not told yet
-        name = self._names.get(key)
-        return read_bytes(self._store.account_path(name)) if name else None
+        data = self._load(key)
+        if data is None and self._changed_on() != self._listed:
+            self._read_all()  # made or renamed a moment ago: the watcher has not told yet
+            data = self._load(key)
+        return data
 
     def save(self, key: str, token: bytes) -> None:
         """Never: nsc writes here."""
@@ -214,6 +215,10 @@ class NscStore:
         self._index()
         differing = [(old, self._seen.get(name)) for name, old in before.items() if old != self._seen.get(name)]
         return {seen.key for pair in differing for seen in pair if seen}
+
+    def _load(self, key: str) -> bytes | None:
+        name = self._names.get(key)
+        return read_bytes(self._store.account_path(name)) if name else None
 
     def _changed_on(self) -> int:
         try:
