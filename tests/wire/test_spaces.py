@@ -225,4 +225,4 @@ def test_weighted_mapping_scatters_and_drops(outbox):
     assert 350 < seen[b"b"] < 650
     a.feed(b"UNSUB 1\r\nSUB a 2\r\n")
     b.feed(b"PUB x 0\r\n\r\n" * 200)
-    assert set(line.split()[1] for line in a.take().split(b"\r\n") if line) == {b"a"}
+    assert {line.split()[1] for line in a.take().split(b"\r\n") if line} == {b"a"}

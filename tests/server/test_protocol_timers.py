@@ -1,0 +1,213 @@
+"""What the server does by itself: pings, timeouts, cutting off those who do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from natskit.server import Options, Server
+
+CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
+DEADLINE_S = 10.0
+
+
+def options(text):
+    return Options.load(text=f"listen: 127.0.0.1:-1\n{text}\n")
+
+
+class Raw:
+    """One raw connection."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, server):
+        raw = cls(*await asyncio.open_connection("127.0.0.1", server.port))
+        assert (await raw.line()).startswith(b"INFO ")
+        return raw
+
+    async def line(self):
+        return await asyncio.wait_for(self.reader.readline(), DEADLINE_S)
+
+    def send(self, data):
+        self.writer.write(data)
+
+    async def close(self):
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
+async def until(condition, what):
+    async def poll():
+        while not condition():
+            await asyncio.sleep(0.005)
+
+    try:
+        await asyncio.wait_for(poll(), DEADLINE_S)
+    except TimeoutError:
+        pytest.fail(f"waited in vain until {what}")
+
+
+async def test_silent_client_is_pinged_and_given_up():
+    async with Server(options("ping_interval: 0.05\nping_max: 2")) as server:
+        raw = await Raw.open(server)
+        assert [await raw.line() for _ in range(4)] == [b"PING\r\n", b"PING\r\n", b"-ERR 'Stale Connection'\r\n", b""]
+        await until(lambda: not server.clients, "the client is gone")
+        await raw.close()
+
+
+async def test_client_that_answers_is_kept():
+    async with Server(options("ping_interval: 0.03\nping_max: 1")) as server:
+        raw = await Raw.open(server)
+        raw.send(CONNECT)
+        for _ in range(5):
+            assert await raw.line() == b"PING\r\n"
+            raw.send(b"PONG\r\n")
+        (client,) = server.clients.values()
+        await until(lambda: client.rtt_s > 0, "the round trip time is known")
+        await raw.close()
+
+
+async def test_active_client_is_not_pinged():
+    async with Server(options("ping_interval: 0.2\nping_max: 1")) as server:
+        raw = await Raw.open(server)
+        raw.send(CONNECT)
+        end = time.monotonic() + 0.9
+        while time.monotonic() < end:
+            raw.send(b"SUB a 1\r\n")
+            await asyncio.sleep(0.02)
+        raw.send(b"PING\r\n")
+        assert await raw.line() == b"PONG\r\n"
+        await raw.close()
+
+
+async def test_client_that_never_logs_in_is_cut_off():
+    async with Server(options("authorization { user: u, password: p, timeout: 0.1 }")) as server:
+        raw = await Raw.open(server)
+        assert await raw.line() == b"-ERR 'Authentication Timeout'\r\n"
+        assert await raw.line() == b""
+        await raw.close()
+
+
+async def test_client_that_logged_in_is_not():
+    async with Server(options("authorization { user: u, password: p, timeout: 0.1 }")) as server:
+        raw = await Raw.open(server)
+        raw.send(b'CONNECT {"user":"u","pass":"p","verbose":false}\r\n')
+        started = server.loop.time()
+        await until(lambda: server.loop.time() > started + 0.2, "the timeout has passed")
+        raw.send(b"PING\r\n")
+        assert await raw.line() == b"PONG\r\n"
+        await raw.close()
+
+
+async def flood(server, publisher, size, condition):
+    """Publish until the condition holds; nobody reads at the other end."""
+    frame = b"PUB flood %d\r\n%b\r\n" % (size, b"x" * size)
+
+    async def run():
+        while not condition():
+            publisher.send(frame)
+            await publisher.writer.drain()
+
+    await asyncio.wait_for(run(), DEADLINE_S)
+
+
+def deaf(server):
+    """A subscriber that does not read."""
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    sock.sendall(CONNECT + b"SUB flood 1\r\n")
+    return sock
+
+
+async def test_receiver_beyond_max_pending_is_cut_off():
+    async with Server(options("max_pending: 1000000\nmax_payload: 1000000\nno_fast_producer_stall: false")) as server:
+        sock = deaf(server)
+        publisher = await Raw.open(server)
+        publisher.send(CONNECT)
+        await until(lambda: len(server.clients) == 2, "both are there")
+        await flood(server, publisher, 400_000, lambda: server.slow_consumers)
+        assert server.slow_consumers == 1
+        publisher.send(b"PING\r\n")
+        assert await publisher.line() == b"PONG\r\n"
+        await publisher.close()
+        sock.close()
+
+
+async def test_receiver_that_reads_nothing_until_the_write_deadline_is_cut_off():
+    async with Server(options('write_deadline: "100ms"')) as server:
+        sock = deaf(server)
+        publisher = await Raw.open(server)
+        publisher.send(CONNECT)
+        await until(lambda: len(server.clients) == 2, "both are there")
+        blocked = [client for client in server.clients.values() if client.engine.subscription_count]
+        await flood(server, publisher, 400_000, lambda: blocked[0].engine.pending > 1_000_000)
+        await until(lambda: server.slow_consumers, "it is found slow")
+        assert len(server.clients) == 1
+        await publisher.close()
+        sock.close()
+
+
+async def test_slow_but_steady_receiver_is_kept():
+    async with Server(options('write_deadline: "1s"')) as server:
+        sock = deaf(server)
+        publisher = await Raw.open(server)
+        publisher.send(CONNECT)
+        await until(lambda: len(server.clients) == 2, "both are there")
+        receiver = next(c for c in server.clients.values() if c.engine.subscription_count)
+        await flood(server, publisher, 400_000, lambda: receiver.engine.pending > 1_000_000)
+        total = receiver.engine.out_messages * (400_000 + len(b"MSG flood 1 400000\r\n\r\n"))
+        loop = asyncio.get_running_loop()
+        sock.setblocking(False)
+        got = 0
+        while got < total - 1000:
+            data = await asyncio.wait_for(loop.sock_recv(sock, 100_000), DEADLINE_S)
+            assert data
+            got += len(data)
+        assert server.slow_consumers == 0
+        await publisher.close()
+        sock.close()
+
+
+async def test_garbage_costs_its_sender_only():
+    async with Server() as server:
+        good = await Raw.open(server)
+        good.send(CONNECT + b"SUB a 1\r\nPING\r\n")
+        assert await good.line() == b"PONG\r\n"
+        for garbage in (
+            b"\x00" * 1000,
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"PUB " + b"a" * 100_000,
+            b"CONNECT {" + b"[" * 5000,
+        ):
+            bad = await Raw.open(server)
+            bad.send(garbage)
+            assert (await asyncio.wait_for(bad.reader.read(), DEADLINE_S)).startswith(b"-ERR") or b"CONNECT" in garbage
+            await bad.close()
+        await until(lambda: len(server.clients) == 1, "only the good one is left")
+        good.send(b"PUB a 2\r\nhi\r\n")
+        assert await good.line() == b"MSG a 1 2\r\n"
+        await good.close()
+
+
+async def test_deeply_nested_connect_is_refused():
+    async with Server(options("max_control_line: 1000000")) as server:
+        raw = await Raw.open(server)
+        raw.send(b"CONNECT " + b"[" * 500_000 + b"\r\n")
+        assert await asyncio.wait_for(raw.reader.read(), DEADLINE_S) == b""
+        await raw.close()
+
+
+async def test_subscription_with_very_many_tokens():
+    async with Server(options("max_control_line: 1000000")) as server:
+        raw = await Raw.open(server)
+        subject = b".".join([b"*"] * 200_000)
+        raw.send(CONNECT + b"SUB %b 1\r\nPUB %b 0\r\n\r\nPING\r\n" % (subject, subject))
+        got = b""
+        while not got.endswith(b"PONG\r\n"):
+            got += await asyncio.wait_for(raw.reader.read(1 << 20), DEADLINE_S)
+        assert got.startswith(b"MSG *.*")
+        await raw.close()
