@@ -129,25 +129,23 @@ class Notifier:
         self._wake.clear()
 
     async def _send(self, connection: Connection) -> None:
-        sent: list[str] = []
-        while self._pending and connection.is_connected:
-            key = next(iter(self._pending))
-            token = self._pending.pop(key)
-            try:
-                await connection.publish(f"$SYS.ACCOUNT.{key}.CLAIMS.UPDATE", token, reply=f"{self._inbox}.{key}")
-            except Error:
-                self._pending.setdefault(key, token)
-                raise
-            sent.append(key)
-        if not sent:
-            return
+        """Send what is pending. Without the server's confirmation it stays pending, unless something newer came."""
+        sent: dict[str, bytes] = {}
         try:
-            await connection.confirm()
+            while self._pending and connection.is_connected:
+                key = next(iter(self._pending))
+                sent[key] = self._pending.pop(key)
+                await connection.publish(f"$SYS.ACCOUNT.{key}.CLAIMS.UPDATE", sent[key], reply=f"{self._inbox}.{key}")
+            if sent:
+                await connection.confirm()
         except DeniedError as error:
             _log.error("sending notifications: %s", error)
-            return
-        for key in sent:
-            _log.debug("sent notification for %s", short(key))
+        except BaseException:
+            self._pending = sent | self._pending
+            raise
+        else:
+            for key in sent:
+                _log.debug("sent notification for %s", short(key))
 
     def _on_answer(self, message: Message) -> None:
         """Log what a server made of an update."""
