@@ -159,7 +159,8 @@ class Player:
 
     async def _send(self, client: Client, text: str) -> None:
         text = text.replace("{R}", self._response)
-        client.send(b"".join(part.encode() + b"\r\n" for part in _with_payloads(text.split(" | "))))
+        lines = _with_payloads(text.split(" | "))
+        client.send(b"".join(line.replace("\\r\\n", "\r\n").encode() + b"\r\n" for line in lines))
         if not client.raw:
             await client.sync()
 
@@ -184,7 +185,7 @@ class Player:
 
 def _with_payloads(parts: list[str]) -> Iterable[str]:
     """The lines to send, with the empty payloads that scenarios leave out."""
-    waiting = iter(parts)
+    waiting = iter(part for part in parts if part)
     for part in waiting:
         yield part
         if part.startswith(("PUB ", "HPUB ")):

@@ -14,9 +14,9 @@ B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
 
 from __future__ import annotations
 
-from natskit.graph.account import SERVICE, STREAM, Account, Export, Import
+from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Latency
 from natskit.graph.graph import Change, Decision, Delivery, Graph, Refusal
-from natskit.graph.link import Link, RefusedImport
+from natskit.graph.link import Link, RefusedImport, governing_export
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
 from natskit.graph.reason import Reason, Rule
 
@@ -31,6 +31,7 @@ __all__ = [
     "Export",
     "Graph",
     "Import",
+    "Latency",
     "Link",
     "Permissions",
     "Reason",
@@ -39,4 +40,5 @@ __all__ = [
     "Responses",
     "Rule",
     "Verdict",
+    "governing_export",
 ]

@@ -15,11 +15,20 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from natskit import jwt
 
-__all__ = ["SERVICE", "STREAM", "Account", "Export", "Import", "Kind"]
+__all__ = ["SERVICE", "STREAM", "Account", "Export", "Import", "Kind", "Latency"]
 
 Kind = Literal["stream", "service"]
 STREAM: Kind = "stream"
 SERVICE: Kind = "service"
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """Latency tracking of a service: what was measured goes to ``subject``, for ``sampling`` percent of the requests
+    and those whose headers ask for it.
+    """
+
+    subject: str
+    sampling: int = 100
 
 
 class Export(Struct, frozen=True, kw_only=True):
@@ -39,6 +48,7 @@ class Export(Struct, frozen=True, kw_only=True):
     revocations: Mapping[str, int] = {}
     response_type: Literal["singleton", "stream", "chunked"] = "singleton"
     response_threshold_s: float = 0.0
+    latency: Latency | None = None
     allow_trace: bool = False
 
     @classmethod
@@ -53,8 +63,16 @@ class Export(Struct, frozen=True, kw_only=True):
             revocations=export.revocations,
             response_type=_RESPONSE_TYPES.get(export.response_type, "singleton"),
             response_threshold_s=export.response_threshold / 1e9,
+            latency=_latency(export.service_latency),
             allow_trace=export.allow_trace,
         )
+
+
+def _latency(claimed: jwt.ServiceLatency | None) -> Latency | None:
+    if claimed is None:
+        return None
+    sampling = claimed.sampling if isinstance(claimed.sampling, int) else 0
+    return Latency(subject=claimed.results, sampling=sampling)
 
 
 _RESPONSE_TYPES: dict[str, Literal["singleton", "stream", "chunked"]] = {"Stream": "stream", "Chunked": "chunked"}

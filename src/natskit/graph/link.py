@@ -9,7 +9,7 @@ from natskit.graph.activation import judge_activation
 from natskit.graph.reason import Reason, Rule
 from natskit.subjects import Transform
 
-__all__ = ["ImportAnswer", "Link", "RefusedImport", "link_of"]
+__all__ = ["ImportAnswer", "Link", "RefusedImport", "governing_export", "link_of"]
 
 
 class ImportAnswer:
@@ -146,7 +146,7 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
             until = account.not_before if now < account.not_before else None
             return refuse(Rule.ACCOUNT_NOT_IN_FORCE, wanted, lapse, until=until)
     # (2) the exporter exports it
-    export = governing_export(exporter, wanted)
+    export = governing_export(exporter, wanted.kind, wanted.subject)
     if export is None:
         return refuse(Rule.NO_EXPORT, wanted, _nothing_covers(exporter, wanted))
     # (3) to this importer
@@ -154,7 +154,7 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
     return _bounded(because, importer.expires, exporter.expires) if because else because
 
 
-def governing_export(exporter: Account, wanted: Import) -> Export | None:
+def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | None:
     """The export that decides: the one of just this subject, else the narrowest that covers it.
 
     nats-server's choice among several covering ones is by chance; the narrowest says most about the subject.
@@ -162,10 +162,10 @@ def governing_export(exporter: Account, wanted: Import) -> Export | None:
     covering = [
         export
         for export in exporter.exports
-        if export.kind == wanted.kind and subjects.covers(export.subject, wanted.subject)
+        if export.kind == kind and subjects.covers(export.subject, subject)
     ]
     for export in covering:
-        if export.subject == wanted.subject:
+        if export.subject == subject:
             return export
     for export in covering:
         if all(subjects.covers(other.subject, export.subject) for other in covering):

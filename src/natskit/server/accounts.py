@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from natskit import graph
 from natskit.errors import AuthenticationError, Error, NotFound, VerifyError
+from natskit.server.services import Services
 from natskit.server.trust import Trust
 from natskit.wire import Link, Space
 
@@ -144,6 +145,7 @@ class Accounts:
         self.graph = graph.Graph(now=clock.now())
         self.trust = trust or Trust()
         self.resolver = resolver
+        self.services = Services(clock)
         self.system: Account | None = None
         self.on_change: Callable[[Account], None] = lambda account: None
         self._clock = clock
@@ -169,6 +171,7 @@ class Accounts:
             self._timer.cancel()
         if self.resolver is not None:
             self.resolver.close()
+        self.services.close()
         running = (*self._fetching.values(), *self._tasks)
         for task in running:
             task.cancel()
@@ -204,6 +207,7 @@ class Accounts:
         if account is not None:
             account.close_members(reason, error)
             self._follow(self.graph.remove(account_id), gone=account)
+            self.services.forget(account)
 
     # accounts with tokens
 
@@ -284,6 +288,7 @@ class Accounts:
         self._live[account_id] = account
         self._follow(self.graph.put(account.model))
         if not is_new:
+            self.services.renew(account)
             account.close_surplus()
             self.on_change(account)
         return account
@@ -320,11 +325,16 @@ class Accounts:
         self._plan()
 
     def _link(self, link: graph.Link) -> None:
-        if link.kind == graph.STREAM:
+        if link.kind == graph.SERVICE:
+            self.services.add(link, self._live[link.importer], self._live[link.exporter])
+        else:
             source, target = self._live[link.source].space, self._live[link.target].space
             self._links[link.route] = source.link(link.pattern.encode(), target, _renamer(link))
 
     def _unlink(self, link: graph.Link, gone: Account | None) -> None:
+        if link.kind == graph.SERVICE:
+            self.services.remove(link)
+            return
         handle = self._links.pop(link.route, None)
         if handle is not None:
             source = gone if gone is not None and gone.id == link.source else self._live[link.source]

@@ -28,6 +28,7 @@ def account_model(account: options.Account) -> graph.Account:
 
 
 def _export(export: options.Export) -> graph.Export:
+    latency = export.latency
     return graph.Export(
         kind=export.kind,
         subject=export.subject,
@@ -35,6 +36,7 @@ def _export(export: options.Export) -> graph.Export:
         account_token_position=export.account_token_position,
         response_type=export.response_type,
         response_threshold_s=export.response_threshold_s,
+        latency=graph.Latency(subject=latency.subject, sampling=latency.sampling) if latency else None,
         allow_trace=export.allow_trace,
     )
 

@@ -42,6 +42,7 @@ class Client:
         "_seen",
         "_server",
         "_write_timer",
+        "accepted_at",
         "admission",
         "connect",
         "connected_at",
@@ -68,6 +69,7 @@ class Client:
             max_subscription_tokens=limits.max_subscription_tokens,
             stalls=not server.options.no_fast_producer_stall,
         )
+        self.accepted_at = server.clock.now()
         self.started_at = server.loop.time()
         self.connected_at = 0.0
         self.rtt_s = self.rtt_at = 0.0
@@ -104,6 +106,10 @@ class Client:
     def close(self, reason: str, error: str = "") -> None:
         """Tell the client ``-ERR 'error'`` (nothing if empty) and close, after what is queued has been written."""
         self.engine.close(reason, error)
+
+    @property
+    def server_name(self) -> str:
+        return self._server.name
 
     @property
     def subscription_count(self) -> int:

@@ -91,7 +91,7 @@ class System:
 
     def publish(self, subject: str, payload: bytes) -> None:
         """Publish bytes as they are."""
-        self.account.space.publish_internal(subject.encode("utf-8", "surrogateescape"), payload=payload)
+        self.account.space.publish_internal(subject.encode("utf-8", "surrogateescape"), payload=payload, event=True)
 
     async def ask(self, subject: str, timeout_s: float) -> bytes | None:
         """Ask the clients of the system account; the first answer that is not empty, None if there is none in time."""

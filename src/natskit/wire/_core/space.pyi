@@ -35,10 +35,18 @@ class Space:
         ``imports``: also for what links bring from other spaces."""
     def unsubscribe_internal(self, handle: Internal) -> None: ...
     def publish_internal(
-        self, subject: bytes, reply: bytes = b"", headers: bytes = b"", payload: bytes = b"", *, links: bool = True
+        self,
+        subject: bytes,
+        reply: bytes = b"",
+        headers: bytes = b"",
+        payload: bytes = b"",
+        *,
+        links: bool = True,
+        event: bool = False,
     ) -> int:
         """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty.
-        Without ``links`` the message stays in this space."""
+        Without ``links`` the message stays in this space. ``event``: the server speaks for itself; with an empty
+        reply there are two blanks before the size then, as nats-server writes it."""
     def map_subjects(self, mapper: Callable[[bytes], Sequence[tuple[int, bytes]] | None] | None) -> None:
         """Set the mapping of published subjects: ``mapper(subject)`` returns None (as it is), or choices
         ``(weight, subject)`` of which one is taken at random per message; an empty subject drops the message."""

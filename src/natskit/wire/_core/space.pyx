@@ -237,7 +237,7 @@ cdef class Space:
     # -- publishing
 
     def publish_internal(self, bytes subject not None, bytes reply not None=b"", bytes headers not None=b"",
-                         bytes payload not None=b"", *, bint links=True):
+                         bytes payload not None=b"", *, bint links=True, bint event=False):
         cdef Message message
         cdef Route route
         if links:
@@ -245,7 +245,7 @@ cdef class Space:
         else:
             route = self.mapped(subject, False) if self.mapper is not None else self.direct(subject, False)
         cdef size_t total = PyBytes_GET_SIZE(headers) + PyBytes_GET_SIZE(payload)
-        cdef bytes lead = reply + b" " if reply else b""
+        cdef bytes lead = reply + b" " if reply or event else b""
         cdef bytes head = b"%b%d %d\r\n" % (lead, len(headers), total) if headers else b"%b%d\r\n" % (lead, total)
         cdef bytes plain_head = b"%b%d\r\n" % (lead, len(payload))
         cdef bytes body = b"%b%b\r\n" % (headers, payload)
