@@ -79,7 +79,7 @@ async def test_stop_closes_clients_after_what_is_queued():
 
 
 async def test_nothing_is_left_after_stop():
-    before = {task for task in asyncio.all_tasks()}
+    before = set(asyncio.all_tasks())
     async with Server() as server:
         client = await nats.connect(server.client_url)
         await client.subscribe("a")

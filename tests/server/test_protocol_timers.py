@@ -43,7 +43,7 @@ class Raw:
 
 async def until(condition, what):
     async def poll():
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - any condition, looked at until the deadline
             await asyncio.sleep(0.005)
 
     try:

@@ -104,10 +104,11 @@ def command(config: str | None, test: bool, order: str | None, **flags: Any) -> 
 
     if test and config is None:
         raise UsageError("must specify [-c, --config] option to check configuration file syntax")
-    options = Options.load(config, overrides=_overrides(flags))
+    overrides = _overrides(flags)
+    options = Options.load(config, overrides=overrides)
     if test:
         return _tested(options)
-    return _run(options)
+    return _run(options, overrides)
 
 
 main = command.run
@@ -157,7 +158,7 @@ def _tested(options: Options) -> int:
 # ---- running ---------------------------------------------------------------------------------------
 
 
-def _run(options: Options) -> int:
+def _run(options: Options, overrides: dict[str, Any]) -> int:
     import asyncio
 
     from natskit.server.logs import close_log, open_log
@@ -171,13 +172,13 @@ def _run(options: Options) -> int:
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
         with runner:
-            runner.run(_serve(options))
+            runner.run(_serve(options, overrides))
     finally:
         close_log()
     return 0
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options, overrides: dict[str, Any]) -> None:
     import asyncio
     import logging
 
@@ -189,7 +190,7 @@ async def _serve(options: Options) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        loop.add_signal_handler(number, _on_signal, number, log, server, ended)
+        loop.add_signal_handler(number, _on_signal, number, log, server, overrides, ended)
     async with server:
         files = _write_files(options, server)
         log.info("Server is ready")
@@ -225,7 +226,7 @@ def _announce(log: Any, server: Server) -> None:
         log.warning("Anybody who can reach this host can connect: use -a 127.0.0.1, or configure users or an operator")
 
 
-def _on_signal(number: int, log: Any, server: Server, ended: Any) -> None:
+def _on_signal(number: int, log: Any, server: Server, overrides: dict[str, Any], ended: Any) -> None:
     from natskit.server.logs import reopen_log
 
     log.info('Trapped "%s" signal', signal.strsignal(number))
@@ -235,17 +236,27 @@ def _on_signal(number: int, log: Any, server: Server, ended: Any) -> None:
         reopened = reopen_log()
         log.info("File log re-opened" if reopened else "File log re-open ignored, not a file logger")
     else:
-        _reload(log, server)
+        import asyncio
+
+        reloading = asyncio.get_running_loop().create_task(_reload(log, server, overrides))
+        reloading.add_done_callback(_RELOADING.discard)
+        _RELOADING.add(reloading)
 
 
-def _reload(log: Any, server: Server) -> None:
-    reload = getattr(server, "reload", None)
-    if reload is None:
-        log.error("Failed to reload server configuration: this version reads it at start only; restart the server")
-        return
+_RELOADING: set[Any] = set()
+"""Reloads under way: a task that nobody holds may vanish."""
+
+
+async def _reload(log: Any, server: Server, overrides: dict[str, Any]) -> None:
+    """Read the configuration file again; flags go on to win over it."""
+    from natskit.errors import Error
+    from natskit.server import Options
+
     try:
-        reload()
-    except Exception as error:  # noqa: BLE001 - the server goes on with what it has
+        if not server.options.file:
+            raise UsageError("can only reload config when a file is provided using -c or --config")
+        await server.reload(Options.load(server.options.file, overrides=overrides))
+    except Error as error:
         log.error("Failed to reload server configuration: %s", error)
 
 

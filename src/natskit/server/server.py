@@ -34,6 +34,7 @@ from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
 from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
+from natskit.server.reload import reloadable
 from natskit.server.system import Identity, System
 from natskit.wire import Connection, Hub
 
@@ -156,12 +157,13 @@ class Server:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
         await self._close_rooms()
 
-    async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any]) -> None:
+    async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """Go on with other users, accounts and limits; connected clients are judged by them anew.
 
-        Raises ConfigError or ServerError if ``config`` cannot be used; nothing has changed then.
+        ``config`` None: the configuration file is read again. Raises ConfigError or ServerError if it cannot be used,
+        or changes what only a restart can change; nothing has changed then.
         """
-        options = options_of(config)
+        options = reloadable(self.options, self._reread() if config is None else options_of(config))
         reprovision(self.accounts, options)
         self.options = options
         self.authenticator = Authenticator(options, self.accounts, self.clock)
@@ -169,6 +171,11 @@ class Server:
         for client in tuple(self.clients.values()):
             await client.judge_again()
         log.info("Reloaded server configuration")
+
+    def _reread(self) -> Options:
+        if not self.options.file:
+            raise ServerError("can only reload config when a file is provided")
+        return Options.load(self.options.file)
 
     async def _close_rooms(self) -> None:
         self.loop.remove_reader(self.hub.fileno())
