@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import binascii
 import enum
-import hmac
 import os
 
 from natskit.errors import InvalidKey, KeyUseError, VerifyError
@@ -287,7 +286,7 @@ class KeyPair:
         head = len(_XKEY_VERSION)
         if len(sealed) < head + _NONCE_BYTES + _TAG_BYTES:
             raise VerifyError("nkeys: encrypted input is not valid")
-        if not hmac.compare_digest(sealed[:head], _XKEY_VERSION):
+        if sealed[:head] != _XKEY_VERSION:
             raise VerifyError("nkeys: encrypted input wrong version")
         try:
             other = decode_public(sender, Role.CURVE)

@@ -8,14 +8,12 @@ Source: spec/nkeys-and-jwt.md sections 2 and 6.1.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from msgspec.structs import replace
 
 from natskit.errors import ClaimsError, InvalidKey, InvalidToken, VerifyError
-from natskit.jwt import v1
 from natskit.jwt.account import Account, AccountClaims, AccountLimits, UserScope
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
@@ -189,6 +187,8 @@ def _lenient(value: dict[str, Any], kind: type[msgspec.Struct]) -> Any:
 
 
 def _read_v1(payload: bytes, name: str) -> Claims:
+    from natskit.jwt import v1
+
     old = v1.KINDS.get(name)
     if old is None:
         raise InvalidToken(f'"{name}" claims have no version 1')
@@ -258,6 +258,8 @@ def encode(claims: Claims, signer: KeyPair, *, issued_at: int, version: int = VE
 
 
 def _encode_v1(claims: Claims, signer: KeyPair, issued_at: int) -> str:
+    from natskit.jwt import v1
+
     # The old id stays in while the new one is made: 2019's tools did that when they wrote claims again.
     old = v1.downgrade(replace(claims, issuer=signer.public, issued_at=issued_at, nats=_ordered(claims)))
     old = replace(old, id=_identity(old))
@@ -311,6 +313,8 @@ def _without_zero_limits(entry: str | UserScope) -> str | UserScope:
 
 def _identity(claims: Any) -> str:
     """SHA-512/256 over the head, in base32. Version 1 hashes tags, type and the id before as well."""
+    import hashlib  # brings OpenSSL with it: whoever only reads tokens does without
+
     head = _Identity(
         aud=claims.audience,
         exp=claims.expires,
@@ -320,8 +324,8 @@ def _identity(claims: Any) -> str:
         name=claims.name,
         nbf=claims.not_before,
         sub=claims.subject,
-        tags=claims.tags if isinstance(claims, v1.OldClaims) else (),
-        type=claims.type if isinstance(claims, v1.OldClaims) else "",
+        tags=getattr(claims, "tags", ()),  # version 1 has both in the head
+        type=getattr(claims, "type", ""),
     )
     return base32_encode(hashlib.new("sha512_256", write_json(head), usedforsecurity=False).digest())
 

@@ -5,8 +5,6 @@ Source: spec/nkeys-and-jwt.md sections 6.2 and 7.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 
 from natskit.errors import ClaimsError
@@ -62,6 +60,9 @@ def revoke(revocations: Mapping[str, int], key: str, at: int) -> dict[str, int]:
 
 def activation_hash(claims: ActivationClaims) -> str:
     """The id under which an activation is published: 56 characters of padded base32. Raises ClaimsError."""
+    import base64
+    import hashlib
+
     if not (claims.issuer and claims.subject and claims.nats.subject):
         raise ClaimsError(
             "not enough data in the activation claims to create a hash: issuer, subject and import subject"

@@ -1,0 +1,134 @@
+"""The front door: finding commands, help, errors, streams and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from natskit.cli.nsc import tree
+
+NSC = str(Path(sys.executable).parent / "nsc")
+
+
+def test_bare_command_and_groups_print_help_on_stdout(nsc):
+    for words in ((), ("--help",), ("-h",), ("help",)):
+        assert "Commands:" in nsc(*words).out
+    for words in (("add",), ("add", "--help"), ("add", "nonsense"), ("help", "add"), ("create",)):
+        assert "  account" in nsc(*words).out
+
+
+def test_every_command_has_help_with_examples(nsc):
+    for path in tree.LEAVES:
+        text = nsc(*path.split(), "--help").out
+        assert f"  nsc {path}" in text
+        assert "Examples:" in text, path
+        assert "--json" in text
+        assert nsc("help", *path.split()).out == text
+
+
+def test_every_command_has_a_group_with_a_summary():
+    for path in tree.LEAVES:
+        group = path.rpartition(" ")[0]
+        assert group in tree.GROUPS
+    assert all(tree.children(group) for group in tree.GROUPS)
+
+
+def test_version(nsc):
+    assert nsc("--version").out.startswith("nsc version ")
+    assert nsc("-v").out == nsc("--version").out
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("describ", "describe"), ("lst", "list"), ("ad", "add"), ("valdiate", "validate")]
+)
+def test_unknown_command_suggests_what_was_meant(word, meant, nsc):
+    error = nsc(word, exit=1).err
+    assert f'unknown command "{word}" for "nsc"' in error
+    assert meant in error
+
+
+def test_flags_may_stand_before_the_words_of_a_command(nsc, tmp_path):
+    nsc("-H", str(tmp_path / "all"), "add", "operator", "O")
+    assert (tmp_path / "all/O/O.jwt").is_file()
+    assert nsc("describe", "-H", str(tmp_path / "all"), "operator", "--json").json["name"] == "O"
+    assert nsc("--json", "describe", "operator", f"--all-dirs={tmp_path}/all").json["name"] == "O"
+
+
+def test_underscores_and_aliases_name_the_same_command(nsc):
+    nsc("create", "operator", "O")
+    assert nsc("list", "operator", "--json").json == nsc("list", "operators", "--json").json
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("list", "accounts", "--nope"), "unknown flag: --nope"),
+        (("list", "accounts", "-z"), "unknown shorthand flag: 'z' in -z"),
+        (("list", "accounts", "--operator"), "flag needs an argument: --operator"),
+        (("list", "accounts", "x"), "accepts at most 0 arg(s), received 1"),
+        (("describe", "account", "--raw=perhaps"), 'invalid argument "perhaps" for "-R, --raw" flag'),
+    ],
+)
+def test_misuse_is_one_line_and_where_to_read_more(words, told, nsc):
+    result = nsc(*words, exit=1)
+    first, second = result.err.splitlines()
+    assert told in first
+    assert second == f"nsc {' '.join(words[:2])} --help"
+    assert result.out == ""
+
+
+def test_errors_are_json_when_json_is_asked_for(nsc):
+    for words in (("describe", "operator", "--json"), ("list", "accounts", "--nope", "-J"), ("nonsense", "--json")):
+        result = nsc(*words, exit=1)
+        assert set(json.loads(result.err)) == {"error", "hint"}
+        assert result.out == ""
+
+
+def test_operator_and_account_come_from_flags_and_variables(nsc, current_store, monkeypatch):
+    def name(*words: str) -> str:
+        return str(nsc("describe", "account", *words, "--field", "name").json)
+
+    assert name() == "Alpha"
+    assert name("-a", "Beta") == "Beta"
+    assert name("--operator", "Strict", "-a", "Epsilon") == "Epsilon"
+    monkeypatch.setenv("NSC_ACCOUNT", "Delta")
+    assert name() == "Delta"
+    assert name("-a", "Beta") == "Beta"
+    monkeypatch.setenv("NSC_OPERATOR", "Strict")
+    monkeypatch.setenv("NSC_ACCOUNT", "Epsilon")
+    assert name() == "Epsilon"
+    monkeypatch.delenv("NSC_OPERATOR")
+    monkeypatch.delenv("NSC_ACCOUNT")
+    assert name() == "Alpha"
+
+
+def test_no_colour_and_no_bold_in_a_pipe(nsc, current_store):
+    assert "\x1b" not in nsc("list", "accounts").out
+    assert "\x1b" not in nsc("describe", "account", "Nobody", exit=1).err
+
+
+def test_a_reader_that_leaves_early_is_no_error(current_store, home):
+    environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    read, write = os.pipe()
+    os.close(read)
+    run = subprocess.run([NSC, "describe", "account"], env=environ, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert run.stderr == b""
+    assert run.returncode == 141
+
+
+def test_output_survives_an_ascii_terminal(current_store, home):
+    environ = {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    environ["PYTHONIOENCODING"] = "ascii"
+    run = subprocess.run([NSC, "describe", "account"], env=environ, capture_output=True, check=True)
+    assert b"Alpha" in run.stdout
+
+
+def test_deprecated_flags_say_so(nsc, current_store):
+    result = nsc("add", "user", "-a", "Beta", "later", "--max-responses", "2")
+    assert "has been deprecated" in result.err
