@@ -1,1 +1,1 @@
-"""Benchmarks: figures as ratios, both sides in one run. ``python -m bench`` runs all, ``python -m bench.tokens`` one."""
+"""Benchmarks: figures as ratios, both sides in one run. ``python -m bench`` runs all of them."""
