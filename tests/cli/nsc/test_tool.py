@@ -1,0 +1,112 @@
+"""tool pub, sub, req, reply, rtt: as users of the store, on both servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+NSC = str(Path(sys.executable).parent / "nsc")
+
+
+@pytest.fixture
+def realm(nsc, engine):
+    """A store whose users can log in to a running server; return nsc and the flags that name the server."""
+    nsc("add", "operator", "O", "--sys")
+    nsc("add", "account", "A")
+    nsc("add", "user", "U")
+    nsc("add", "user", "limited", "--allow-pub", "open.>", "--allow-sub", "open.>", "--allow-sub", "_INBOX.>")
+    server = engine.start(nsc("generate", "config", "--mem-resolver").out)
+    return nsc, ("--nats", server.url)
+
+
+@pytest.fixture
+def background(start, home):
+    """Starts nsc in the background."""
+
+    def run(*words: str):
+        return start(NSC, *words, env={"HOME": str(home), "PATH": os.environ["PATH"]})
+
+    return run
+
+
+def test_what_one_user_publishes_another_receives(realm, background):
+    nsc, server = realm
+    listener = background("tool", "sub", "-u", "limited", "open.>", "--max-messages", "2", *server)
+    listener.wait_for("Listening on [open.>] for 2 messages")
+    assert nsc("tool", "pub", "-u", "U", "open.x", "hello", *server).out == "Published [open.x] : 'hello'\n"
+    nsc("tool", "pub", "-u", "U", "open.y", *server)
+    assert listener.wait() == 0
+    assert listener.lines == ["[#1] Received on [open.x]: 'hello'", "[#2] Received on [open.y]: ''"]
+
+
+def test_messages_in_json_are_one_a_line(realm, background):
+    nsc, server = realm
+    listener = background("tool", "sub", "-u", "U", "open.>", "--max-messages", "1", "--json", *server)
+    listener.wait_for("Listening")
+    assert nsc("tool", "pub", "-u", "U", "open.x", "hello", "--json", *server).json == {
+        "subject": "open.x",
+        "payload": "hello",
+    }
+    assert listener.wait() == 0
+    assert json.loads(listener.lines[0]) == {"number": 1, "subject": "open.x", "payload": "hello"}
+
+
+def test_permissions_of_the_user_hold(realm):
+    nsc, server = realm
+    error = nsc("tool", "pub", "-u", "limited", "closed.x", "hello", *server, exit=1).err
+    assert 'Permissions Violation for publish to "closed.x"' in error
+    error = nsc("tool", "sub", "-u", "limited", "closed.x", *server, exit=1).err
+    assert 'Permissions Violation for subscription to "closed.x"' in error
+
+
+def test_request_and_reply(realm, background):
+    nsc, server = realm
+    service = background("tool", "reply", "-u", "U", "open.ask", "noon", *server)
+    service.wait_for("Listening")
+    result = nsc("tool", "req", "-u", "U", "open.ask", "when?", *server)
+    assert "'noon'" in result.out
+    assert "published request: [open.ask] : 'when?'" in result.err
+    echo = background("tool", "reply", "-u", "U", "open.echo", "--max-messages", "1", *server)
+    echo.wait_for("Listening")
+    assert nsc("tool", "req", "-u", "U", "open.echo", "said", "--json", *server).json["payload"] == "said"
+    assert echo.wait() == 0
+
+
+def test_request_that_nobody_answers(realm):
+    nsc, server = realm
+    assert "open.ask" in nsc("tool", "req", "-u", "U", "open.ask", *server, exit=1).err
+
+
+def test_round_trip_time(realm):
+    nsc, server = realm
+    assert f"round trip time to [{server[1]}] = " in nsc("tool", "rtt", "-u", "U", *server).out
+    assert nsc("tool", "rtt", "-u", "U", "--json", *server).json["nanoseconds"] > 0
+
+
+def test_creds_file_is_not_needed_where_the_seed_is_stored(realm, home):
+    nsc, server = realm
+    for path in home.rglob("*.creds"):
+        path.unlink()
+    nsc("tool", "pub", "-u", "U", "open.x", "hello", *server)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-u", "U", "x", "--max-messages", "0"], "max-messages must be greater than zero"),
+        (["x"], "user is required"),
+        (["-u", "Nobody", "x"], '"Nobody"'),
+        (["-u", "U", "x"], "operator_service_urls"),
+        (["-u", "U", "x", "--nats", "nats://127.0.0.1:1"], "127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_tried_is_told(words, told, nsc):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    nsc("add", "user", "U")
+    nsc("add", "user", "V")
+    assert told in nsc("tool", "sub", *words, exit=1).err
