@@ -33,17 +33,17 @@ _PACK_BATCH = 64
 _HELP = f"""\
 nats-account-server (natskit {__version__})
 
-GET  {_BASE}/accounts/             200 if the server is there: what a nats-server asks for at its start
-GET  {_BASE}/accounts/KEY          the account's JWT; 404 if there is none
-       ?text=true                   as text/plain
-       ?decode=true                 header, claims and signature, to read
-       ?check=true                  404 if it has expired
-       ?notify=true                 announce it to the nats-servers again
-POST {_BASE}/accounts/KEY          replace the account's JWT: the body is the bare token, signed by the operator
-GET  {_BASE}/operator              the operator's JWT; text and decode as above
-GET  {_BASE}/pack                  KEY|JWT lines of all accounts; ?max=N for N at most
-GET  {_BASE}/help                  this text
-GET  /healthz                       200 if the server is there
+GET  {_BASE}/accounts/       200 if the server is there: what a nats-server asks at its start
+GET  {_BASE}/accounts/KEY    the account's JWT; 404 if there is none
+       ?text=true             as text/plain
+       ?decode=true           header, claims and signature, to read
+       ?check=true            404 if it has expired
+       ?notify=true           announce it to the nats-servers again
+POST {_BASE}/accounts/KEY    replace it: the body is the bare token, signed by the operator
+GET  {_BASE}/operator        the operator's JWT; text and decode as above
+GET  {_BASE}/pack            KEY|JWT lines of all accounts; ?max=N for N at most
+GET  {_BASE}/help            this text
+GET  /healthz                 200 if the server is there
 
 Configure a nats-server with
 

@@ -285,6 +285,8 @@ class Connection:
             return
         if not self._opened:
             raise _GaveUp(error)
+        if isinstance(error, nats_errors.StaleConnectionError):
+            return  # the loss is told by what comes next
         text = _text(error)
         if "permissions violation" in text and self._unconfirmed:
             self._refusals.append(self._refusal(text))
