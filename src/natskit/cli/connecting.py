@@ -23,7 +23,7 @@ class Target(NamedTuple):
     """Where to connect and how: the values of the shared flags."""
 
     server: str
-    login: dict[str, str | None]
+    login: dict[str, Any]
 
     async def connect(self, name: str, timeout_s: float | None, *, reconnect: bool) -> Connection:
         """Open the connection. Raises Unreachable, AuthenticationError, and what is wrong with the files."""

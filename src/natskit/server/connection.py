@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from natskit.errors import AuthenticationError, Error, ProtocolError
@@ -340,7 +341,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-_VIOLATIONS = {
+_VIOLATIONS: dict[str, Callable[[str, str], str]] = {
     "publish": lambda subject, detail: f'Publish Violation - Subject "{subject}"',
     "reply": lambda subject, detail: f'Publish Violation - Reply "{subject}"',
     "subscribe": lambda subject, detail: (
