@@ -15,8 +15,9 @@ B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
 from __future__ import annotations
 
 from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Latency
-from natskit.graph.graph import Change, Decision, Delivery, Graph, Refusal
+from natskit.graph.graph import Change, Choice, Decision, Delivery, Graph, Refusal
 from natskit.graph.link import Link, RefusedImport, governing_export
+from natskit.graph.mapping import Destination, Mapping, Mappings
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
 from natskit.graph.reason import Reason, Rule
 
@@ -26,13 +27,17 @@ __all__ = [
     "STREAM",
     "Account",
     "Change",
+    "Choice",
     "Decision",
     "Delivery",
+    "Destination",
     "Export",
     "Graph",
     "Import",
     "Latency",
     "Link",
+    "Mapping",
+    "Mappings",
     "Permissions",
     "Reason",
     "Refusal",

@@ -7,10 +7,12 @@ verified by the graph, since they are part of what an account says about another
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import collections.abc
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+
+from natskit.graph.mapping import Destination, Mapping
 
 if TYPE_CHECKING:
     from natskit import jwt
@@ -45,7 +47,7 @@ class Export(Struct, frozen=True, kw_only=True):
     accounts: frozenset[str] | None = None
     token_required: bool = False
     account_token_position: int = 0
-    revocations: Mapping[str, int] = {}
+    revocations: collections.abc.Mapping[str, int] = {}
     response_type: Literal["singleton", "stream", "chunked"] = "singleton"
     response_threshold_s: float = 0.0
     latency: Latency | None = None
@@ -135,8 +137,9 @@ class Account(Struct, frozen=True, kw_only=True):
     name: str = ""
     exports: tuple[Export, ...] = ()
     imports: tuple[Import, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
     signing_keys: frozenset[str] = frozenset()
-    revocations: Mapping[str, int] = {}
+    revocations: collections.abc.Mapping[str, int] = {}
     not_before: int = 0
     expires: int = 0
 
@@ -149,6 +152,7 @@ class Account(Struct, frozen=True, kw_only=True):
             name=claims.name,
             exports=tuple(map(Export.from_claims, body.exports)),
             imports=tuple(map(Import.from_claims, body.imports)),
+            mappings=tuple(_mapping(source, targets) for source, targets in body.mappings.items()),
             signing_keys=frozenset(key if isinstance(key, str) else key.key for key in body.signing_keys),
             revocations=body.revocations,
             not_before=claims.not_before,
@@ -169,3 +173,11 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.id}/{self.name}" if self.name and self.name != self.id else self.id
+
+
+def _mapping(source: str, targets: tuple[jwt.WeightedMapping, ...] | None) -> Mapping:
+    """A mapping of claims. Destinations for a cluster do not concern a server without one."""
+    destinations = (
+        Destination(subject=each.subject, weight=each.weight or 100) for each in targets or () if not each.cluster
+    )
+    return Mapping(source=source, destinations=tuple(destinations))

@@ -15,6 +15,7 @@ from natskit import subjects
 from natskit.graph.account import SERVICE, STREAM, Account, Import
 from natskit.graph.cycle import cycle_through
 from natskit.graph.link import ImportAnswer, Link, RefusedImport, link_of, refuse
+from natskit.graph.mapping import Mappings
 from natskit.graph.permissions import Permissions
 from natskit.graph.reason import Reason, Rule
 
@@ -52,10 +53,28 @@ class Refusal(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """Everything that happens to a published message."""
+    """Everything that happens to a published message.
 
+    ``subject`` is what it is called after the mappings of the account, empty if they drop it. Where they leave it to
+    chance there are ``choices``, and nothing else.
+    """
+
+    subject: str = ""
     deliveries: tuple[Delivery, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    choices: tuple[Choice, ...] = ()
+
+
+class Choice(Struct, frozen=True):
+    """What happens to a message with this ``probability``."""
+
+    probability: float
+    decision: Decision
+
+
+_DROPPED = Decision(
+    refusals=(Refusal("", "", Reason(granted=False, rule=Rule.MAPPING, text="a mapping drops this share")),)
+)
 
 
 class Graph:
@@ -258,13 +277,26 @@ class Graph:
         ``permissions`` None: no restriction. Of what happens in each account, its subscribers' own permissions
         (`Permissions.may_deliver`) are the last word; they are not asked here.
         """
+        account = self._accounts.get(account_id)
+        mapped = Mappings.compile(account.mappings).choices(subject) if account is not None else None
+        if mapped is None:
+            return self._publish_as(account_id, subject, permissions)
+        decisions = [self._publish_as(account_id, name, permissions) if name else _DROPPED for _, name in mapped]
+        if len(decisions) == 1:
+            return decisions[0]
+        total = sum(weight for weight, _ in mapped)
+        odds = (weight / total for weight, _ in mapped)
+        return Decision(choices=tuple(map(Choice, odds, decisions)))
+
+    def _publish_as(self, account_id: str, subject: str, permissions: Permissions | None) -> Decision:
+        """What happens to a message that has its final subject."""
         barrier = self._barrier(account_id, subject, permissions)
         if barrier is not None:
-            return Decision(refusals=(Refusal(account_id, subject, barrier),))
+            return Decision(subject, refusals=(Refusal(account_id, subject, barrier),))
         deliveries = [Delivery(account_id, subject, _own_account(account_id))]
         refusals: list[Refusal] = []
         self._follow(account_id, subject, deliveries, refusals)
-        return Decision(tuple(deliveries), tuple(refusals))
+        return Decision(subject, tuple(deliveries), tuple(refusals))
 
     def _barrier(self, account_id: str, subject: str, permissions: Permissions | None) -> Reason | None:
         """What keeps the publisher from publishing at all."""
@@ -292,11 +324,18 @@ class Graph:
                 name = answer.rename(subject)
                 if name is None:
                     continue
+                if answer.kind == SERVICE:
+                    name = self._only_name(answer.target, name)
                 deliveries.append(Delivery(answer.target, name, answer.because))
                 if answer.kind == SERVICE and depth < MAX_SERVICE_CHAIN:
                     self._follow(answer.target, name, deliveries, refusals, depth + 1)
             elif subjects.matches(answer.pattern, subject):
                 refusals.append(Refusal(answer.target, subject, answer.because))
+
+    def _only_name(self, account_id: str, subject: str) -> str:
+        """What a request is called once it is in ``account_id``, unless that is left to chance."""
+        mapped = Mappings.compile(self._accounts[account_id].mappings).choices(subject)
+        return mapped[0][1] if mapped is not None and len(mapped) == 1 and mapped[0][1] else subject
 
 
 def _own_account(account_id: str) -> Reason:

@@ -160,9 +160,7 @@ def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | No
     nats-server's choice among several covering ones is by chance; the narrowest says most about the subject.
     """
     covering = [
-        export
-        for export in exporter.exports
-        if export.kind == kind and subjects.covers(export.subject, subject)
+        export for export in exporter.exports if export.kind == kind and subjects.covers(export.subject, subject)
     ]
     for export in covering:
         if export.subject == subject:

@@ -21,6 +21,7 @@ class Rule(enum.Enum):
     # refused, because of
     PERMISSION = "permission"
     SUBJECT = "subject"
+    MAPPING = "mapping"
     UNKNOWN_ACCOUNT = "unknown account"
     ACCOUNT_NOT_IN_FORCE = "account not in force"
     NO_EXPORT = "no export"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
 from natskit import graph
-from natskit.errors import AuthenticationError, Error, NotFound, VerifyError
+from natskit.errors import AuthenticationError, Error, InvalidSubject, NotFound, VerifyError
 from natskit.server.services import Services
 from natskit.server.trust import Trust
 from natskit.wire import Link, Space
@@ -63,6 +63,7 @@ class Account:
     def __init__(self, model: graph.Account, clock: Clock) -> None:
         self.model = model
         self.space = Space(model.id)
+        self.mappings = graph.Mappings(())
         self.limits = Limits()
         self.default_permissions = graph.EVERYTHING
         self.claims: jwt.AccountClaims | None = None
@@ -74,6 +75,14 @@ class Account:
 
     def __repr__(self) -> str:
         return f"<account {self.model}, {len(self.members)} connections>"
+
+    def adopt(self, model: graph.Account, mappings: graph.Mappings | None = None) -> None:
+        """Be what ``model`` says from now on. Raises InvalidSubject if its mappings cannot work."""
+        mappings = mappings or graph.Mappings.compile(model.mappings)
+        self.model = model
+        if mappings is not self.mappings:
+            self.mappings = mappings
+            self.space.map_subjects(_mapper(mappings) if mappings else None)
 
     @property
     def id(self) -> str:
@@ -197,7 +206,7 @@ class Accounts:
         account = self._live.get(model.id)
         if account is None:
             account = self._live[model.id] = Account(model, self._clock)
-        account.model = model
+        account.adopt(model)
         self._follow(self.graph.put(model))
         return account
 
@@ -280,8 +289,13 @@ class Accounts:
             in_use = account.claims.issued_at
             raise VerifyError(f"jwt is older than the one in use: issued at {claims.issued_at}, not {in_use} or later")
         is_new = account is None
-        account = account or Account(graph.Account.from_claims(claims), self._clock)
-        account.model = graph.Account.from_claims(claims)
+        model = graph.Account.from_claims(claims)
+        try:
+            mappings = graph.Mappings.compile(model.mappings)
+        except InvalidSubject as error:
+            raise VerifyError(f"account validation failed: {account_id}: {error}") from None
+        account = account or Account(model, self._clock)
+        account.adopt(model, mappings)
         account.claims, account.token, account.asked_at = claims, token, self._clock.now()
         account.limits = Limits.from_claims(claims)
         account.default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
@@ -356,6 +370,18 @@ class Accounts:
             if account.members and account.model.lapse(now):
                 log.info("account %s has expired, %d connections are closed", account.model, len(account.members))
                 account.close_members(EXPIRED, ACCOUNT_EXPIRED)
+
+
+def _mapper(mappings: graph.Mappings) -> Callable[[bytes], Sequence[tuple[int, bytes]] | None]:
+    """``mappings.choices`` on bytes."""
+
+    def choices(subject: bytes) -> Sequence[tuple[int, bytes]] | None:
+        found = mappings.choices(subject.decode("utf-8", "surrogateescape"))
+        if found is None:
+            return None
+        return [(weight, name.encode("utf-8", "surrogateescape")) for weight, name in found]
+
+    return choices
 
 
 def _renamer(link: graph.Link) -> Callable[[bytes], bytes | None]:

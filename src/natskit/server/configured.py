@@ -11,7 +11,8 @@ __all__ = ["account_model", "account_models", "permissions_of"]
 def account_models(chosen: options.Options) -> tuple[graph.Account, ...]:
     """Every account that a configuration describes, ``$G`` and the system account included."""
     models = {account.name: account_model(account) for account in chosen.accounts}
-    models.setdefault(options.GLOBAL_ACCOUNT, graph.Account(id=options.GLOBAL_ACCOUNT, name=options.GLOBAL_ACCOUNT))
+    everybody = options.Account(name=options.GLOBAL_ACCOUNT, mappings=chosen.mappings)
+    models[options.GLOBAL_ACCOUNT] = account_model(everybody)
     if not chosen.system_account and not chosen.no_system_account:
         models.setdefault(options.SYSTEM_ACCOUNT, graph.Account(id=options.SYSTEM_ACCOUNT, name=options.SYSTEM_ACCOUNT))
     return tuple(models.values())
@@ -24,6 +25,7 @@ def account_model(account: options.Account) -> graph.Account:
         name=account.name,
         exports=tuple(map(_export, account.exports)),
         imports=tuple(map(_import, account.imports)),
+        mappings=tuple(map(_mapping, account.mappings)),
     )
 
 
@@ -51,6 +53,11 @@ def _import(wanted: options.Import) -> graph.Import:
         share=wanted.share,
         allow_trace=wanted.allow_trace,
     )
+
+
+def _mapping(mapping: options.SubjectMapping) -> graph.Mapping:
+    destinations = (graph.Destination(subject=each.subject, weight=each.weight) for each in mapping.destinations)
+    return graph.Mapping(source=mapping.source, destinations=tuple(destinations))
 
 
 def permissions_of(permissions: options.Permissions | None) -> graph.Permissions:
