@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,18 @@ def test_creds_log_in_and_permissions_are_told(engine: Any, start: Callable[...,
     refused = home.try_run("nats-sub", "-s", server.url, "-creds", bound, "Not.ok")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == 'nats-sub: Permissions Violation for subscription to "Not.ok"\n'
+
+
+def test_a_login_that_ends_ends_the_subscriber_with_the_reason(
+    engine: Any, start: Callable[..., Any], home: Any
+) -> None:
+    realm = Realm()
+    path = creds(home.work, "u", realm.account().user(expires=int(time.time()) + 2))
+    server = engine.start(operator_config(realm))
+    sub = start(command("nats-sub"), "-s", server.url, "-creds", path, "a")
+    sub.wait_for("Listening on [a]")
+    assert sub.wait(15) == 1
+    assert sub.errors == ["nats-sub: the server closed the connection: user authentication expired"]
 
 
 def test_creds_come_from_the_environment_too(engine: Any, home: Any) -> None:

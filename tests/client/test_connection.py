@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +18,9 @@ from hypothesis import strategies as st
 from natskit.client import Connection, Login, Message, connect
 from natskit.client.connection import shown
 from natskit.errors import AuthenticationError, DeniedError, Error, InvalidSubject, Unreachable, UsageError
+from natskit.jwt.files import write_creds
+from support.account_service import until
+from support.realm import Realm
 
 INFO = b'INFO {"server_id":"S","version":"2.15.1","max_payload":100,"headers":true}\r\n'
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -225,3 +231,37 @@ async def test_garbage_after_the_greeting_ends_in_one_of_our_errors(answer: byte
                 await asyncio.wait_for(connection.confirm(1), 5)
         except Error:
             pass
+
+
+async def test_creds_are_read_again_at_a_reconnect(tmp_path: Path) -> None:
+    realm = Realm()
+    account = realm.account()
+    first, second = account.user(), account.user()
+    path = tmp_path / "u.creds"
+    path.write_text(write_creds(first.token, first.key.seed))
+    tokens: list[str] = []
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO.replace(b"{", b'{"auth_required":true,"nonce":"bm9uY2U",'))
+        line = await reader.readline()
+        said = json.loads(line.removeprefix(b"CONNECT "))
+        tokens.append(said["jwt"])
+        signer = first if said["jwt"] == first.token else second
+        signer.key.verify(b"bm9uY2U", base64.urlsafe_b64decode(said["sig"] + "=="))
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"PONG\r\n")
+        if len(tokens) == 1:
+            path.write_text(write_creds(second.token, second.key.seed))
+            return
+        async for ping in reader:
+            if ping.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+
+    notices: list[str] = []
+    async with (
+        listening(peer) as url,
+        await connect(url, Login(creds=str(path)), reconnect_wait_s=0.01, notice=notices.append),
+    ):
+        await until(lambda: len(notices) == 2, "the reconnect")
+    assert tokens == [first.token, second.token]
+    assert notices == ["the connection is lost, trying to make it again", f"connected again to {url}"]
