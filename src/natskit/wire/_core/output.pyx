@@ -252,7 +252,8 @@ cdef bint fit(Sink *sink, size_t need) noexcept:
         grown = new_buffer(sink.round) if capacity == BUFFER else <char *>PyMem_RawMalloc(capacity)
         if grown == NULL:
             return False
-        memcpy(grown, sink.data + sink.head, waiting)
+        if waiting:
+            memcpy(grown, sink.data + sink.head, waiting)
         if sink.capacity == BUFFER and sink.round.pooled < POOLED:
             sink.round.pool[sink.round.pooled] = sink.data
             sink.round.pooled += 1

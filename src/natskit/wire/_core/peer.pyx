@@ -8,10 +8,15 @@ from natskit.wire._core cimport lifecycle
 from natskit.wire._core.index cimport Subscription
 from natskit.wire._core.lifecycle cimport follow
 from natskit.wire._core.output cimport BROKEN, FINISHED, SLOW, Outbox, Output, discard, mark, send_now
+from natskit.wire._core.parser cimport INCOMPLETE, Line, find_line
 from natskit.wire._core.space cimport Space
 from natskit.wire._core.verdict cimport Verdicts
 
 import os
+
+
+cdef inline bint is_blank(char letter) noexcept:
+    return letter == b' ' or letter == b'\t'
 
 
 cdef class Peer(Output):
@@ -221,11 +226,18 @@ cdef class Peer(Output):
 
     cdef int squeeze(self) except -1:
         """Endless spaces after a verb are no argument, so no limit ends them: keep one of them."""
-        cdef size_t end = self.held_end
-        while end > self.held_start and (self.held[end - 1] == b' ' or self.held[end - 1] == b'\t'):
-            end -= 1
-        if end < self.held_end and end - self.held_start <= 7:  # nothing but a verb before
-            self.held_end = end + 1
+        cdef const char *start = self.held + self.held_start
+        cdef size_t size = self.held_end - self.held_start
+        cdef size_t verb = 0
+        cdef Line line
+        if size < 2 or not is_blank(start[size - 1]) or not is_blank(start[size - 2]):
+            return 0
+        line.args = NULL
+        if find_line(start, size, size, &line) != INCOMPLETE or line.args != start + size:
+            return 0
+        while not is_blank(start[verb]):
+            verb += 1
+        self.held_end = self.held_start + verb + 1
         return 0
 
     cdef int release_held(self) except -1:
