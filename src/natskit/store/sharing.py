@@ -27,6 +27,7 @@ __all__ = [
     "prefixed",
     "private_exports",
     "why_not_delivered",
+    "with_changed_export",
     "with_export",
     "with_import",
     "without_export",
@@ -43,6 +44,19 @@ def with_export(claims: AccountClaims, export: Export, now: int) -> AccountClaim
     after = replace(claims, nats=replace(account, exports=(*account.exports, export)))
     check_new_issues(claims, after, now)
     return after
+
+
+def with_changed_export(claims: AccountClaims, before: Export, after: Export, now: int) -> AccountClaims:
+    """The claims with ``after`` in place of the export ``before``. Raises ClaimsError, UsageError."""
+    if after.token_req and after.account_token_position:
+        raise UsageError(
+            "account token position is only valid for public exports",
+            hint=f'the importer\'s key stands at position {after.account_token_position} of "{after.subject}" already',
+        )
+    exports = tuple(after if each is before else each for each in claims.nats.exports)
+    changed = replace(claims, nats=replace(claims.nats, exports=exports))
+    check_new_issues(claims, changed, now)
+    return changed
 
 
 def without_export(claims: AccountClaims, subject: str) -> tuple[AccountClaims, Export]:
