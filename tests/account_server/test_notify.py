@@ -45,19 +45,18 @@ class Stage:
         self._port = port
         self._run = run
 
-    async def start(self) -> Any:
+    async def start(self, resolver: str = "", more: str = "") -> Any:
         """Start the nats-server; ready when it accepts connections."""
+        resolver = resolver or f"URL({self.service.server.resolver_url})"
         server = self._run(
-            f"listen: 127.0.0.1:{self._port}\n"
-            f"operator: {self.realm.token}\n"
-            f"resolver: URL({self.service.server.resolver_url})\n"
+            f"listen: 127.0.0.1:{self._port}\noperator: {self.realm.token}\nresolver: {resolver}\n{more}\n"
         )
         await asyncio.to_thread(server.wait_until_ready)
         return server
 
-    async def start_connected(self) -> None:
+    async def start_connected(self, resolver: str = "", more: str = "") -> None:
         """Start the nats-server and wait for the account server to find it."""
-        await self.start()
+        await self.start(resolver, more)
         await asyncio.wait_for(self.service.server.connected.wait(), 10)
 
     async def post(self, account: AccountOwner, token: str) -> None:
@@ -177,6 +176,32 @@ async def test_an_import_that_is_added_delivers_to_those_who_are_connected(stage
 
         await asyncio.wait_for(keep_sending(), 10)
     assert (got[0].subject, got[0].payload) == ("in.news", b"hello")
+
+
+@pytest.mark.parametrize(
+    "resolver",
+    ["MEMORY", '{ type: full, dir: "full" }', '{ type: cache, dir: "cache" }'],
+    ids=["memory", "full", "cache"],
+)
+async def test_servers_with_other_resolvers_hear_of_updates_too(
+    stage: Stage, system: AccountOwner, caplog: pytest.LogCaptureFixture, resolver: str
+) -> None:
+    account = stage.realm.account("A")
+    preload = f"resolver_preload: {{ {system.id}: {stage.realm.preload[system.id]}"
+    if resolver == "MEMORY":
+        preload += f"\n{account.id}: {stage.realm.preload[account.id]}"
+    await stage.start_connected(resolver, f"system_account: {system.id}\n{preload} }}")
+    user = account.user()
+    if resolver == "MEMORY":
+        async with await stage.user(user) as victim:
+            await stage.post(account, account.token(revocations={user.key.public: 2_000_000_000}))
+            with pytest.raises(AuthenticationError):
+                await asyncio.wait_for(asyncio.shield(victim.closed), 10)
+        return
+    await stage.post(account, stage.realm.preload[account.id])
+    await until(lambda: f"{account.id[:12]} - jwt update" in caplog.text, "the answer")
+    if "full" in resolver:
+        await (await stage.user(user)).close()
 
 
 async def test_notify_true_announces_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -211,6 +211,15 @@ def test_tls_with_a_client_certificate(start: Callable[..., Any], real_server: s
     assert home.try_run("nats-pub", "-s", server.url, *ca, "x", "y").returncode == 1
 
 
+def test_tls_before_the_first_line(start: Callable[..., Any], real_server: str, home: Any) -> None:
+    authority, pair, ca = trustme.CA(), str(home.work / "server.pem"), str(home.work / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pair)
+    authority.cert_pem.write_to_path(ca)
+    engine = Engine("real", real_server, start, home.work)
+    server = engine.start(f"tls {{ cert_file: {pair}, key_file: {pair}, handshake_first: true }}")
+    home.run("nats-pub", "-s", server.url, "-tlsca", ca, "-tlsfirst", "x", "y")
+
+
 # ---- mistakes --------------------------------------------------------------------------------------
 
 

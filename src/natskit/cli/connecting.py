@@ -52,6 +52,7 @@ _FLAGS = (
     click.option("--tlsca", "--tlscacert", metavar="FILE", help="Certificates to trust in place of the system's."),
     click.option("--tlscert", metavar="FILE", help="Certificate of the client."),
     click.option("--tlskey", metavar="FILE", help="Key of the client's certificate."),
+    click.option("--tlsfirst", is_flag=True, help="TLS handshake before the server's first line."),
 )  # fmt: skip
 
 
@@ -59,11 +60,13 @@ def connection_flags(function: Callable[..., int | None]) -> Callable[..., int |
     """Give a command the shared flags; it gets them as ``target``, a `Target`. The decorator next to the function."""
 
     @functools.wraps(function)
-    def command(server: str, tlsca: str | None, tlscert: str | None, tlskey: str | None, **values: Any) -> int | None:
+    def command(
+        server: str, tlsca: str | None, tlscert: str | None, tlskey: str | None, tlsfirst: bool, **values: Any
+    ) -> int | None:
         login = {name: values.pop(name) for name in ("creds", "nkey", "user", "password", "token")}
         if not any(login.values()):
             login["creds"] = os.environ.get("NATS_CREDS")
-        tls = {"tls_ca": tlsca, "tls_cert": tlscert, "tls_key": tlskey}
+        tls = {"tls_ca": tlsca, "tls_cert": tlscert, "tls_key": tlskey, "tls_first": tlsfirst}
         return function(target=Target(server, login | tls), **values)
 
     for option in reversed(_FLAGS):
