@@ -53,6 +53,8 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 
 def _execute(console: Console, words: Sequence[str]) -> int:
+    if words[:1] == ["__complete"]:
+        return _complete(console, words[1:])
     asks_help = bool(words) and words[0] == "help"
     path, rest = _find(words[1:] if asks_help else words)
     leaf = tree.leaf_of(path)
@@ -60,6 +62,14 @@ def _execute(console: Console, words: Sequence[str]) -> int:
         return _show_group(console, path, rest)
     command = leaf.load()
     return _help(console, path, command) if asks_help else _run(console, path, command, rest)
+
+
+def _complete(console: Console, words: Sequence[str]) -> int:
+    from .completion import complete
+
+    for word, meaning in complete(words):
+        console.write(f"{word}\t{meaning}" if meaning else word)
+    return 0
 
 
 def _find(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["add_export", "delete_export", "edit_export"]
 
 RESPONSE_TYPES = ("Singleton", "Stream", "Chunked")
+RESPONSE_TYPE = text(
+    "response-type",
+    "",
+    "how a service answers: Singleton, Stream, Chunked",
+    metavar="TYPE",
+    default="Singleton",
+    completes=RESPONSE_TYPES,
+)
 
 
 def parse_sampling(text: str) -> int | str:
@@ -39,7 +47,14 @@ def parse_sampling(text: str) -> int | str:
     switch("private", "p", "importers need an activation token"),
     text("latency", "", "subject for reports on a service's latency", metavar="SUBJECT"),
     flag("sampling", "", "how many requests are measured: 1 to 100 percent, or header", parse_sampling),
-    text("response-type", "", "how a service answers: Singleton, Stream, Chunked", metavar="TYPE", default="Singleton"),
+    text(
+        "response-type",
+        "",
+        "how a service answers: Singleton, Stream, Chunked",
+        metavar="TYPE",
+        default="Singleton",
+        completes=RESPONSE_TYPES,
+    ),
     flag("response-threshold", "", "longest time to the first answer", parse_duration, default=0, metavar="DURATION"),
     integer("account-token-position", "", "which wildcard is the importer's key (public exports)", default=0),
     switch("allow-trace", "", "let importers trace messages through a service"),
@@ -146,7 +161,14 @@ def delete_export(run: Run, *, subject: str) -> None:
     text("latency", "", "change the subject for reports on latency", metavar="SUBJECT"),
     flag("sampling", "", "change how many requests are measured: 1 to 100 percent, or header", parse_sampling),
     switch("rm-latency-sampling", "", "do not measure latency"),
-    text("response-type", "", "change how it answers: Singleton, Stream, Chunked", metavar="TYPE", default="Singleton"),
+    text(
+        "response-type",
+        "",
+        "change how it answers: Singleton, Stream, Chunked",
+        metavar="TYPE",
+        default="Singleton",
+        completes=RESPONSE_TYPES,
+    ),
     flag("response-threshold", "", "change the longest time to the first answer", parse_duration, metavar="DURATION"),
     text("description", "", "describe it", metavar="TEXT"),
     text("info-url", "", "where to read more", metavar="URL"),
