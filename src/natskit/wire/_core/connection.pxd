@@ -1,10 +1,9 @@
-"""What the peer says: its verbs."""
+"""What the peer says: its input and its verbs."""
 
-from natskit.wire._core.parser cimport Line, Word
-from natskit.wire._core.peer cimport Peer
-from natskit.wire._core.route cimport Message, Route
+from natskit.wire._core.parser cimport Line
+from natskit.wire._core.publisher cimport Publisher
 
-cdef class Connection(Peer):
+cdef class Connection(Publisher):
     cdef bint was_connected
     cdef int watched                # what the hub watches its descriptor for
     # input
@@ -13,26 +12,12 @@ cdef class Connection(Peer):
     cdef int stall(self) except -1
     cdef Py_ssize_t step(self, const char *at, size_t size, bint stable) except -1
     cdef bint enter(self, const char *at) except -1
-    # the hot path
-    cdef Py_ssize_t try_quick(self, const char *at, const char *end, bint stable) except -1
-    cdef Py_ssize_t publish_at(self, const char *at, const char *rest, const char *end, Route route,
-                               bint stable) except -1
     # verbs
     cdef int on_free(self, int verb) except -1
     cdef Py_ssize_t on_line(self, Line *line, const char *at, size_t size, bint stable) except -1
     cdef int on_connect(self, Line *line) except -1
     cdef int on_ping(self) except -1
     cdef int on_pong(self) except -1
-    cdef Py_ssize_t on_pub(self, Line *line, const char *at, size_t size, bint stable) except -1
-    cdef bint all_there(self, const char *payload, const char *end, size_t size) except -1
-    cdef int compose(self, Message *message, Word *total, Word *headers) except -1
-    cdef int on_message(self, Message *message) except -1
-    cdef int dispatch(self, Route route, Message *message) except -1
-    cdef int answer_no_responders(self, Route route, Message *message) except -1
     cdef int on_sub(self, Line *line) except -1
     cdef int subscribe(self, bytes subject, bytes queue, bytes sid) except -1
     cdef int on_unsub(self, Line *line) except -1
-    # what is wrong
-    cdef int fail(self, str reason, str error, str cause) except -1
-    cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1
-    cdef int refuse_publish(self, bytes subject) except -1

@@ -7,7 +7,8 @@ from libc.string cimport memcpy, memmove
 from natskit.wire._core cimport lifecycle
 from natskit.wire._core.index cimport Subscription
 from natskit.wire._core.lifecycle cimport follow
-from natskit.wire._core.output cimport BROKEN, FINISHED, SLOW, Outbox, Output, discard, mark, send_now
+from natskit.wire._core.output cimport Outbox, Output
+from natskit.wire._core.sink cimport BROKEN, FINISHED, SLOW, discard, mark, send_now
 from natskit.wire._core.parser cimport INCOMPLETE, Line, find_line
 from natskit.wire._core.space cimport Space
 from natskit.wire._core.verdict cimport Verdicts

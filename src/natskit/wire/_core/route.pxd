@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from natskit.wire._core.epochs cimport Epochs
 from natskit.wire._core.index cimport Count
-from natskit.wire._core.output cimport Sink
+from natskit.wire._core.sink cimport Sink
 
 cdef struct Tally:
     uint64_t in_messages

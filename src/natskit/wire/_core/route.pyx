@@ -11,7 +11,8 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.string cimport memcpy
 
 from natskit.wire._core.epochs cimport WATCHED, Epochs, clock, watch
-from natskit.wire._core.output cimport BORROW_MIN, Output, Sink, borrow, put, reserve
+from natskit.wire._core.output cimport Output
+from natskit.wire._core.sink cimport BORROW_MIN, Sink, borrow, put, reserve
 
 import os
 

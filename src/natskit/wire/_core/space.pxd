@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 
 from natskit.wire._core.epochs cimport Epochs
 from natskit.wire._core.index cimport Entry, Index, Subscription
-from natskit.wire._core.output cimport Sink
+from natskit.wire._core.sink cimport Sink
 from natskit.wire._core.route cimport Message, Route, Tally
 from natskit.wire._core.table cimport Table
 

@@ -11,7 +11,8 @@ from cpython.object cimport PyObject
 from natskit.wire._core.epochs cimport Epochs, clock, hash_of, touch, touch_all
 from natskit.wire._core.grammar cimport has_empty_token
 from natskit.wire._core.index cimport Entry, Index, Subscription
-from natskit.wire._core.output cimport Outbox, Output, Sink
+from natskit.wire._core.output cimport Outbox, Output
+from natskit.wire._core.sink cimport Sink
 from natskit.wire._core.route cimport Message, Route, Stop, holds, random_below
 from natskit.wire._core.table cimport Table
 

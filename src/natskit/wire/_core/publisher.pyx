@@ -1,0 +1,245 @@
+"""What the peer publishes.
+
+The hot path is a PUB on the subject of the PUB before: the line begins with the remembered bytes, and what follows,
+``[reply] size CRLF payload CRLF``, is copied as it stands to every receiver. Whatever is unusual about a line (other
+case, tabs, bare LF, a piece missing, something to refuse) makes it take the general path, which judges it.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcpy
+
+from natskit.wire._core cimport lifecycle
+from natskit.wire._core.epochs cimport clock
+from natskit.wire._core.grammar cimport LITERAL, is_reserved_reply, is_reserved_subject, shape_of
+from natskit.wire._core.index cimport Entry, Subscription
+from natskit.wire._core.parser cimport ARGUMENTS, V_HPUB, Line, Word, number, split
+from natskit.wire._core.peer cimport MEMO, Peer
+from natskit.wire._core.quote cimport quoted
+from natskit.wire._core.route cimport Message, Route, holds
+from natskit.wire._core.sink cimport BORROW_MIN
+
+
+cdef inline bytes text(const char *data, size_t size):
+    return PyBytes_FromStringAndSize(data, size)
+
+
+cdef class Publisher(Peer):
+    # -- the hot path
+
+    cdef Py_ssize_t try_quick(self, const char *at, const char *end, bint stable) except -1:
+        """A well-formed PUB on another subject than the last: look the route up, remember it."""
+        cdef const char *subject = at + 4
+        cdef const char *space = <const char *>memchr(subject, b' ', end - subject)
+        cdef size_t size
+        cdef Route route
+        if space == NULL or self.pedantic or self.is_verbose:
+            return 0
+        size = space - subject
+        if size == 0 or size + 5 > MEMO or memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL:
+            return 0
+        if subject[0] == b'_' or subject[0] == b'$':
+            if is_reserved_subject(subject, size, self.home.system):
+                return 0
+        route = self.home.route(subject, size)
+        if route.choices is not None:
+            return 0
+        if self.verdicts is not None and not self.verdicts.judge(
+            PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
+        ):
+            return 0
+        memcpy(self.memo, at, size + 5)
+        self.memo_size = size + 5
+        self.memo_route = route
+        return self.publish_at(at, space + 1, end, route, stable)
+
+    cdef Py_ssize_t publish_at(self, const char *at, const char *rest, const char *end, Route route,
+                               bint stable) except -1:
+        """Deliver a PUB of which ``rest`` follows the subject; 0 if the general path must look at it."""
+        cdef const char *digits = rest
+        cdef const char *p = rest
+        cdef const char *payload
+        cdef size_t size = 0
+        cdef Message message
+        cdef int taken
+        message.reply_size = 0
+        while True:
+            while p < end and b'0' <= p[0] <= b'9':
+                size = size * 10 + (p[0] - c'0')
+                p += 1
+            if p + 2 > end:
+                return 0
+            if p[0] == b'\r' and p[1] == b'\n' and p > digits and p - digits <= 9:
+                break
+            if message.reply_size:
+                return 0
+            p = <const char *>memchr(rest, b' ', min(end - rest, <Py_ssize_t>self.max_control_line))
+            if p == NULL or p == rest or memchr(rest, b'\n', p - rest) != NULL or memchr(rest, b'\t', p - rest) != NULL:
+                return 0
+            message.reply = rest
+            message.reply_size = p - rest
+            if is_reserved_reply(rest, p - rest):
+                return 0
+            p += 1
+            digits = p
+            size = 0
+        payload = p + 2
+        if <size_t>(end - payload) < size + 2 or payload[size] != b'\r' or payload[size + 1] != b'\n':
+            return 0
+        if (self.max_payload >= 0 and size > <size_t>self.max_payload) or (
+            <size_t>(p - at) - 4 > self.max_control_line or not holds(route, clock()[0])
+        ):
+            self.memo_size = 0
+            return 0
+        message.head = rest
+        message.stable = stable
+        message.header_size = 0
+        message.size = size
+        if size < BORROW_MIN:
+            message.head_size = payload + size + 2 - rest
+            message.body_size = 0
+        else:
+            message.head_size = payload - rest
+            message.body = payload
+            message.body_size = size + 2
+        self.messages += 1
+        self.bytes += size
+        self.home.tally.in_messages += 1
+        self.home.tally.in_bytes += size
+        taken = route.deliver(&message, &self.sink)
+        if taken == 0 and message.reply_size and self.no_responders:
+            self.answer_no_responders(route, &message)
+        return payload + size + 2 - at
+
+    # -- in general
+
+    cdef Py_ssize_t on_pub(self, Line *line, const char *at, size_t size, bint stable) except -1:
+        """PUB and HPUB in general: ``subject [reply] [header size] size``."""
+        cdef Word words[ARGUMENTS]
+        cdef int count = split(line.args, line.args_size, words)
+        cdef int sizes = 2 if line.verb == V_HPUB else 1
+        cdef long total
+        cdef long headers = 0
+        cdef Message message
+        cdef const char *payload = at + line.size
+        if count < 1 + sizes or count > 2 + sizes:
+            self.fail("Protocol Violation", "", "wrong number of arguments of PUB or HPUB")
+            return size
+        total = number(words[count - 1].text, words[count - 1].size)
+        if sizes == 2:
+            headers = number(words[count - 2].text, words[count - 2].size)
+            if not self.sink.headers:
+                self.fail("Protocol Violation", "", "message headers not supported")
+                return size
+        if total < 0 or headers < 0 or headers > total:
+            self.fail("Protocol Violation", "", "bad size of PUB or HPUB")
+            return size
+        if 0 <= self.max_payload < total:
+            self.fail("Maximum Message Payload Exceeded", "Maximum Payload Violation",
+                      f"maximum payload exceeded: {total} vs {self.max_payload}")
+            return size
+        if not self.all_there(payload, at + size, total):
+            if self.phase < lifecycle.CLOSING:
+                self.wanted = line.size + total + 1  # its end is judged as soon as it comes
+                return 0
+            return size
+        message.subject = words[0].text
+        message.subject_size = words[0].size
+        message.reply = words[1].text
+        message.reply_size = words[1].size if count == 2 + sizes else 0
+        message.size = total
+        message.header_size = headers
+        message.body = payload
+        message.body_size = total + 2
+        message.stable = stable
+        self.compose(&message, &words[count - 1], &words[count - 2])
+        return line.size + total + 2
+
+    cdef bint all_there(self, const char *payload, const char *end, size_t size) except -1:
+        """Is the whole payload here, ended by CR LF? A wrong end is told at once."""
+        cdef size_t here = end - payload
+        if (here > size and payload[size] != b'\r') or (here > size + 1 and payload[size + 1] != b'\n'):
+            self.fail("Protocol Violation", "Unknown Protocol Operation", "payload does not end where its size says")
+            return False
+        return here >= size + 2
+
+    cdef int compose(self, Message *message, Word *total, Word *headers) except -1:
+        """Build the canonical lines that receivers get, digits as they came, and go on."""
+        cdef bytes reply = text(message.reply, message.reply_size) + b" " if message.reply_size else b""
+        cdef bytes head
+        cdef bytes plain = reply + b"%d\r\n" % (message.size - message.header_size)
+        if message.header_size:
+            head = reply + b"%b %b\r\n" % (text(headers.text, headers.size), text(total.text, total.size))
+        else:
+            head = reply + text(total.text, total.size) + b"\r\n"
+        message.head = PyBytes_AS_STRING(head)
+        message.head_size = PyBytes_GET_SIZE(head)
+        message.plain_head = PyBytes_AS_STRING(plain)
+        message.plain_head_size = PyBytes_GET_SIZE(plain)
+        message.plain_body = message.body + message.header_size
+        message.plain_body_size = message.body_size - message.header_size
+        return self.on_message(message)
+
+    cdef int on_message(self, Message *message) except -1:
+        """A message is all there: judge it, then deliver it."""
+        cdef Route route
+        self.messages += 1
+        self.bytes += message.size
+        self.home.tally.in_messages += 1
+        self.home.tally.in_bytes += message.size
+        if self.pedantic and shape_of(message.subject, message.subject_size) != LITERAL:
+            self.report(b"Invalid Publish Subject")
+        if is_reserved_subject(message.subject, message.subject_size, self.home.system):
+            return self.refuse_publish(text(message.subject, message.subject_size))
+        route = self.home.route(message.subject, message.subject_size)
+        if route.choices is not None:
+            route = self.home.choose(route)
+        if route is not None and self.verdicts is not None and not self.verdicts.judge(
+            PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
+        ) and not (self.sink.tracks and self.session.may_respond(route.subject)):
+            return self.refuse_publish(route.subject)
+        if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
+            reply = text(message.reply, message.reply_size)
+            return self.refuse(b"Permissions Violation for Publish with Reply of " + quoted(reply), "reply", reply, None)
+        self.ok()
+        if route is None:
+            return 0
+        return self.dispatch(route, message)
+
+    cdef int dispatch(self, Route route, Message *message) except -1:
+        if route.deliver(message, &self.sink) == 0 and message.reply_size and self.no_responders:
+            self.answer_no_responders(route, message)
+        return 0
+
+    cdef int answer_no_responders(self, Route route, Message *message) except -1:
+        """Nobody took a request: say so on its reply, if this connection itself listens there."""
+        cdef Entry entry
+        cdef bytes reply = text(message.reply, message.reply_size)
+        cdef bytes status
+        cdef bytes line
+        for entry in self.home.index.match(reply):
+            if not isinstance(entry, Subscription):
+                continue
+            if (<Subscription>entry).output is not self or (<Subscription>entry).queue is not None:
+                continue
+            status = b"NATS/1.0 503\r\nNats-Subject: %b\r\n\r\n" % route.subject
+            line = b"HMSG %b %b %d %d\r\n%b\r\n" % (
+                reply, (<Subscription>entry).sid, len(status), len(status), status
+            )
+            return self.queue_bytes(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+        return 0
+
+    # -- what is wrong
+
+    cdef int fail(self, str reason, str error, str cause) except -1:
+        """The peer broke the rules: tell it, perhaps, and close."""
+        self.close(reason, error, cause)
+        return 0
+
+    cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1:
+        """Tell the peer and the log; the connection goes on."""
+        self.report(error)
+        self.session.on_violation(kind, subject, detail)
+        return 0
+
+    cdef int refuse_publish(self, bytes subject) except -1:
+        return self.refuse(b"Permissions Violation for Publish to " + quoted(subject), "publish", subject, None)
