@@ -13,7 +13,10 @@ from natskit.errors import ClaimsError, DecodeError, InvalidToken, KeyUseError, 
 from natskit.jwt.chunks import HEADER_V1, HEADER_V2
 from natskit.nkeys import KeyPair, Role
 
-OPERATOR, ACCOUNT, USER = (KeyPair.create(role) for role in (Role.OPERATOR, Role.ACCOUNT, Role.USER))
+OPERATOR, ACCOUNT, USER = (
+    KeyPair.from_raw_seed(role, b"reading %24d" % number)
+    for number, role in enumerate((Role.OPERATOR, Role.ACCOUNT, Role.USER))
+)
 
 
 def signed(payload, signer=ACCOUNT, header=HEADER_V2, whole=True):

@@ -10,8 +10,10 @@ from natskit.errors import ClaimsError, InvalidToken
 from natskit.jwt import files
 from natskit.nkeys import KeyPair, Role
 
-OPERATOR, O_SIGNING = KeyPair.create(Role.OPERATOR), KeyPair.create(Role.OPERATOR)
-ACCOUNT, A_SIGNING, USER = KeyPair.create(Role.ACCOUNT), KeyPair.create(Role.ACCOUNT), KeyPair.create(Role.USER)
+OPERATOR, O_SIGNING, ACCOUNT, A_SIGNING, USER = (
+    KeyPair.from_raw_seed(role, b"trust %26d" % number)
+    for number, role in enumerate((Role.OPERATOR, Role.OPERATOR, Role.ACCOUNT, Role.ACCOUNT, Role.USER))
+)
 
 
 def operator(strict=False):

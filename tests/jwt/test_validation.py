@@ -10,7 +10,8 @@ from natskit.nkeys import KeyPair, Role
 
 NOW = 1_700_000_000
 OPERATOR, ACCOUNT, OTHER, USER, CURVE, SERVER = (
-    KeyPair.create(role) for role in (Role.OPERATOR, Role.ACCOUNT, Role.ACCOUNT, Role.USER, Role.CURVE, Role.SERVER)
+    KeyPair.from_raw_seed(role, b"validation %21d" % number)
+    for number, role in enumerate((Role.OPERATOR, Role.ACCOUNT, Role.ACCOUNT, Role.USER, Role.CURVE, Role.SERVER))
 )
 A, B, U = ACCOUNT.public, OTHER.public, USER.public
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from msgspec import field
+from msgspec.structs import asdict, replace
 
+from natskit.errors import ClaimsError
 from natskit.jwt.body import Body, Claims, Int64, Permissions, ScopeTemplate
 from natskit.jwt.sharing import Export, Import
 
@@ -91,7 +93,7 @@ class MessageTrace(Body, frozen=True):
 class UserScope(Body, frozen=True):
     """A signing key that gives every user it signs the rights of its ``template``."""
 
-    kind: str = field(default_factory=str)
+    kind: str = field(default_factory=lambda: USER_SCOPE)
     key: str = field(default_factory=str)
     role: str = field(default_factory=str)
     template: ScopeTemplate = field(default_factory=ScopeTemplate)
@@ -126,6 +128,12 @@ class Account(Body, frozen=True):
         """The public keys of all signing keys."""
         return tuple(entry if isinstance(entry, str) else entry.key for entry in self.signing_keys)
 
+    @property
+    def sorted_signing_keys(self) -> tuple[str | UserScope, ...]:
+        """The signing keys in the order of their names; of several entries for a key the last."""
+        named = dict(zip(self.signing_key_names, self.signing_keys, strict=True))
+        return tuple(named[name] for name in sorted(named))
+
     def has_signing_key(self, key: str) -> bool:
         """Whether ``key`` is one of the signing keys, scoped or not."""
         return key in self.signing_key_names
@@ -141,6 +149,31 @@ class AccountClaims(Claims, frozen=True, kw_only=True):
     kind: ClassVar[str] = "account"
 
     nats: Account = field(default_factory=Account)
+
+    def settled(self) -> AccountClaims:
+        """Later entries of a signing key win, and tiers clear the other JetStream limits."""
+        account = self.nats
+        keys = account.sorted_signing_keys
+        if keys != account.signing_keys:
+            account = replace(account, signing_keys=keys)
+        if account.limits.tiered_limits:
+            account = replace(account, limits=replace(account.limits, **asdict(JetStreamLimits())))
+        return self if account is self.nats else replace(self, nats=account)
+
+    def arranged(self) -> Account:
+        """Imports and exports in the order of their subjects. Raises ClaimsError for an impossible sampling rate."""
+        account = self.nats
+        for latency in filter(None, (export.service_latency for export in account.exports)):
+            if isinstance(latency.sampling, int) and not 1 <= latency.sampling <= 100:
+                raise ClaimsError(f"unknown sampling rate {latency.sampling}: give 1 to 100 percent, or headers")
+        return replace(account, imports=_by_subject(account.imports), exports=_by_subject(account.exports))
+
+
+_Shared = TypeVar("_Shared", Export, Import)
+
+
+def _by_subject(shared: tuple[_Shared, ...]) -> tuple[_Shared, ...]:
+    return tuple(sorted(shared, key=lambda each: each.subject))
 
 
 UNLIMITED = AccountLimits(subs=-1, data=-1, payload=-1, imports=-1, exports=-1, conn=-1, leaf=-1, wildcards=True)

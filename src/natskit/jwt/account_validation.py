@@ -16,10 +16,9 @@ from natskit.jwt.checks import (
     check_renaming,
     check_subject,
     contained,
-    quoted,
     wildcards,
 )
-from natskit.jwt.issue import Issues
+from natskit.jwt.issue import Issues, quoted
 from natskit.jwt.sharing import Export, Import
 from natskit.nkeys import Role, is_public
 
@@ -112,7 +111,7 @@ def _check_token(each: Import, importer: str, found: Issues, path: str) -> None:
         return
     for fault in activation_faults(activation, each, importer):
         found.error(fault, path)
-    check_activation(activation, found)
+    check_activation(activation, found, f"{path}.")
     wanted = each.to if each.is_service and each.to else each.subject
     if not contained(wanted, activation.nats.subject):
         found.error(

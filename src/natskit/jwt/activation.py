@@ -21,7 +21,7 @@ class Activation(Body, frozen=True):
     version: Int64 = 0
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.kind, "import")
+        check_sharing_type(self.kind)
 
 
 class ActivationClaims(Claims, frozen=True, kw_only=True):

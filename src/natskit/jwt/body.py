@@ -111,3 +111,11 @@ class Claims(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def body(self) -> Any:
         """What stands in ``nats``."""
         return self.nats  # type: ignore[attr-defined]
+
+    def settled(self) -> Claims:
+        """What becomes of the claims once they are read."""
+        return self
+
+    def arranged(self) -> Any:
+        """The body as it is written. Raises ClaimsError for what must not be written."""
+        return self.body

@@ -7,22 +7,14 @@ Source: spec/nkeys-and-jwt.md section 5.
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urlsplit
-
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.body import Permissions
-from natskit.jwt.issue import Issues
+from natskit.jwt.issue import Issues, quoted
 from natskit.jwt.sharing import SERVICE, STREAM
+from natskit.jwt.url import parse as parse_url
 from natskit.nkeys import Role, is_public
 
 MAX_INFO_BYTES = 8 * 1024
-
-
-def quoted(text: str) -> str:
-    """The text as the reference quotes it: double quotes, backslash escapes."""
-    import json
-
-    return json.dumps(text, ensure_ascii=False)
 
 
 def check_subject(subject: str, issues: Issues, path: str) -> bool:
@@ -67,14 +59,17 @@ def as_subject(renaming: str) -> str:
     return ".".join("*" if _reference(token) is not None else token for token in renaming.split("."))
 
 
+def whole_number(text: str) -> int | None:
+    """The number that Go's ``strconv.Atoi`` reads: a sign may stand in front, nothing else; None if it is none."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        return None
+    return int(text)
+
+
 def _reference(token: str) -> int | None:
     """The number of a ``$n`` token."""
-    if token[:1] != "$":
-        return None
-    try:
-        return int(token[1:]) if token[1:].lstrip("-+").isascii() and "_" not in token and " " not in token else None
-    except ValueError:
-        return None
+    return whole_number(token[1:]) if token[:1] == "$" else None
 
 
 def check_renaming(local: str, subject: str, issues: Issues, path: str) -> None:
@@ -88,8 +83,10 @@ def check_renaming(local: str, subject: str, issues: Issues, path: str) -> None:
     if (tokens[-1] == ">") != (wanted[-1] == ">"):
         issues.error("both, renaming subject and subject, need to end or not end in >", path)
     stars, count = wanted.count("*"), tokens.count("*")
-    for number in filter(lambda each: each is not None, map(_reference, tokens)):
-        if number is not None and number > stars:
+    for number in map(_reference, tokens):
+        if number is None:
+            continue
+        if number > stars:
             issues.error(
                 f"Reference ${number} in {quoted(local)} reference * in {quoted(subject)} that do not exist", path
             )
@@ -126,34 +123,17 @@ def check_info(description: str, info_url: str, issues: Issues, path: str = "") 
         return
     if len(info_url.encode()) > MAX_INFO_BYTES:
         issues.error("Info URL is too long", f"{path}info_url")
-    url, fault = split_url(info_url)
+    url, fault = parse_url(info_url)
     if url is None:
         issues.error(f"error parsing info url: {fault}", f"{path}info_url")
-    elif not url.scheme or not url.hostname:
+    elif not url.scheme or not url.host:
         issues.error("error parsing info url: no hostname or scheme", f"{path}info_url")
 
 
-def split_url(text: str) -> tuple[SplitResult | None, str]:
-    """The parts of a URL, or None and why it has none."""
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        return None, f"parse {quoted(text)}: invalid control character in URL"
-    head = text.split("/", 1)[0]
-    if ":" in head and not (head[:1].isalpha() and head.partition(":")[0].replace("+", "a").isalnum()):
-        return None, f"parse {quoted(text)}: first path segment in URL cannot contain colon"
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError as error:
-        return None, f"parse {quoted(text)}: {error}"
-    if " " in (url.hostname or ""):
-        return None, f"parse {quoted(text)}: invalid character in host name"
-    return url, ""
-
-
-def check_activation(claims: ActivationClaims, found: Issues) -> None:
-    """The body of an activation, dates aside."""
+def check_activation(claims: ActivationClaims, found: Issues, path: str = "") -> None:
+    """The body of an activation, dates aside. ``path`` goes before the names of its members."""
     if claims.nats.kind not in (STREAM, SERVICE):
-        found.error('invalid import type: "unknown"', "kind")
-    check_subject(claims.nats.subject, found, "subject")
+        found.error('invalid import type: "unknown"', f"{path}kind")
+    check_subject(claims.nats.subject, found, f"{path}subject")
     if claims.nats.issuer_account and not is_public(claims.nats.issuer_account, Role.ACCOUNT):
-        found.error("account_id is not an account public key", "issuer_account")
+        found.error("account_id is not an account public key", f"{path}issuer_account")

@@ -8,13 +8,14 @@ Source: spec/nkeys-and-jwt.md sections 2 and 6.1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from msgspec.structs import replace
 
-from natskit.errors import ClaimsError, InvalidKey, InvalidToken, VerifyError
-from natskit.jwt.account import Account, AccountClaims, AccountLimits, UserScope
+from natskit.errors import ClaimsError, InvalidKey, InvalidToken, KeyUseError, VerifyError
+from natskit.jwt.account import Account, AccountClaims, UserScope
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
 from natskit.jwt.body import Claims
@@ -22,7 +23,7 @@ from natskit.jwt.chunks import HEADER_V1, HEADER_V2, Chunks, b64_encode, join, r
 from natskit.jwt.generic import GenericClaims
 from natskit.jwt.operator import OperatorClaims
 from natskit.jwt.user import UserClaims
-from natskit.nkeys import KeyPair, Role, base32_encode, is_public, role_of, verify
+from natskit.nkeys import KeyPair, Role, base32_encode, is_public, verify
 
 VERSION = 2
 
@@ -71,16 +72,6 @@ _NOT_ASKED_FOR = {
 # ---- reading -------------------------------------------------------------------------------------
 
 
-class _PeekBody(msgspec.Struct, frozen=True):
-    type: Any = ""
-    version: Any = 0
-
-
-class _Peek(msgspec.Struct, frozen=True):
-    type: Any = ""
-    nats: _PeekBody = _PeekBody()
-
-
 @overload
 def decode(token: str | bytes) -> Claims: ...
 
@@ -92,24 +83,21 @@ def decode(token: str | bytes, kind: type[_C]) -> _C: ...
 def decode(token: str | bytes, kind: type[Claims] = Claims) -> Claims:
     """The claims of a signed token, as ``kind`` if one is given; v1 tokens come in the v2 shape with version 1.
 
-    Raises InvalidToken if it does not read, or is of another kind; VerifyError if the signature does not hold or the
-    issuer's role may not sign such claims. The caller still owes: dates and content (``issues``), and whether the
-    issuer is trusted.
+    ``GenericClaims`` reads every token, whatever its kind and the role of its issuer. Raises InvalidToken if it does
+    not read, or is of another kind; VerifyError if the signature does not hold or the issuer's role may not sign such
+    claims. The caller still owes: dates and content (``issues``), and whether the issuer is trusted.
     """
     # (1) three chunks, known header
     chunks = Chunks(token)
-    # (2) kind and version, from the body
-    name, version = _kind_and_version(chunks)
-    claims_type = _KINDS.get(name, GenericClaims)
-    # (3) the claims themselves
-    claims = _read_v1(chunks.payload, name) if version == 1 and name in _KINDS else _read(chunks.payload, claims_type)
-    # (4) signature by the issuer
+    # (2) kind, version and the claims themselves
+    claims, version = _read(chunks, generic=kind is GenericClaims)
+    # (3) signature by the issuer
     _check_signature(chunks, claims.issuer, version)
-    # (5) role of the issuer
-    issuers = _ISSUERS[claims_type.kind]
+    # (4) role of the issuer
+    issuers = _ISSUERS[claims.kind]
     if not is_public(claims.issuer, *issuers):
         raise VerifyError(f"unable to validate expected prefixes - [{' '.join(role.value for role in issuers)}]")
-    # (6) the kind asked for
+    # (5) the kind asked for
     if not isinstance(claims, kind):
         raise InvalidToken(_NOT_ASKED_FOR[kind.kind])
     return claims
@@ -117,44 +105,65 @@ def decode(token: str | bytes, kind: type[Claims] = Claims) -> Claims:
 
 def decode_unverified(token: str | bytes) -> GenericClaims:
     """Any token as generic claims, WITHOUT checking its signature: for display and for logs only."""
-    payload = read_json(Chunks(token).payload)
-    body = payload.get("nats")
-    generic = {**payload, "nats": body if isinstance(body, dict) else {}}
-    return cast(GenericClaims, _lenient(generic, GenericClaims))
+    return cast(GenericClaims, _read(Chunks(token), generic=True)[0])
 
 
-def _kind_and_version(chunks: Chunks) -> tuple[str, int]:
-    """Kind ("" for generic) and version: 1 or 2. Pre-release and future versions are refused."""
+class _PeekBody(msgspec.Struct, frozen=True):
+    type: str = ""
+    version: int = 0
+
+
+class _Peek(msgspec.Struct, frozen=True):
+    """What tells kind and version: version 1 has its type at the top, version 2 in the body."""
+
+    type: str = ""
+    nats: _PeekBody = _PeekBody()
+
+
+def _read(chunks: Chunks, *, generic: bool) -> tuple[Claims, int]:
+    """The claims, and the version of their signature.
+
+    What our writer would have written is read at once; anything else member by member, as Go would read it.
+    """
+    payload = chunks.payload
     try:
-        peek = msgspec.json.decode(chunks.payload, type=_Peek)
-        kind, version, old = peek.nats.type, peek.nats.version, peek.type
+        shape, version = _shape(msgspec.json.decode(payload, type=_Peek), chunks, generic)
+        claims = msgspec.json.decode(payload, type=shape)
+        if write_json(claims) == payload:
+            return claims.settled(), version
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        kind, version, old = "", 0, ""
-    if not (isinstance(kind, str) and kind) or not isinstance(version, int):
-        kind, version, old = _peek_leniently(chunks.payload)
-    if old:
-        if old in ("cluster", "server"):
-            raise InvalidToken(f"{old.capitalize()}Claims are not supported")
-        return old, 1
-    if version > VERSION:
-        raise InvalidToken(
-            f"JWT was generated by a newer version: {version}; this library reads {VERSION} and older",
-        )
-    if kind not in _KINDS:
-        return "", chunks.header_version
-    if version <= 0 and kind in _SUBJECTS:
+        pass  # the lenient reader decides, and names the fault
+    from natskit.jwt import lenient
+
+    value = read_json(payload)
+    shape, version = _shape(lenient.convert(value, _Peek), chunks, generic)
+    return lenient.convert(value, shape).settled(), version
+
+
+def _shape(peek: _Peek, chunks: Chunks, generic: bool) -> tuple[type[Claims], int]:
+    """The struct that fits the payload, and the version of its signature. Future and pre-release versions are refused.
+
+    Generic tokens are signed as their header says. The reference library takes those without a known kind for
+    version 1 always, and so refuses what it wrote itself.
+    """
+    kind, version = (peek.type, 1) if peek.type else (peek.nats.type, peek.nats.version)
+    if not generic and version > VERSION:
+        raise InvalidToken(f"JWT was generated by a newer version: {version}; this library reads {VERSION} and older")
+    if not generic and kind in ("cluster", "server"):
+        raise InvalidToken(f"{kind.capitalize()}Claims are not supported")
+    if generic or kind not in _KINDS:
+        return (_old_shape("generic"), 1) if chunks.header_version == 1 else (GenericClaims, 2)
+    if kind not in _SUBJECTS:
+        return _KINDS[kind], max(version, 1)
+    if version < 1:
         raise InvalidToken(f"library supports version {VERSION} or less - received {version}")
-    return kind, 1 if version <= 1 else 2
+    return (_old_shape(kind), 1) if version == 1 else (_KINDS[kind], 2)
 
 
-def _peek_leniently(payload: bytes) -> tuple[str, int, str]:
-    members = {name.casefold(): value for name, value in read_json(payload).items()}
-    body = members.get("nats")
-    inner = {name.casefold(): value for name, value in body.items()} if isinstance(body, dict) else {}
-    kind, version, old = inner.get("type") or "", inner.get("version") or 0, members.get("type") or ""
-    if not isinstance(kind, str) or type(version) is not int or not isinstance(old, str):
-        raise InvalidToken("invalid JSON in token: type and version have other types than text and number")
-    return kind, version, old
+def _old_shape(kind: str) -> type[Claims]:
+    from natskit.jwt import v1
+
+    return v1.KINDS[kind]
 
 
 def _check_signature(chunks: Chunks, issuer: str, version: int) -> None:
@@ -162,65 +171,8 @@ def _check_signature(chunks: Chunks, issuer: str, version: int) -> None:
         verify(issuer, chunks.signed(version), chunks.signature)
     except InvalidKey as error:
         raise InvalidToken(f'the issuer "{issuer}" is not a public key: {error}') from None
-    except VerifyError:
+    except (VerifyError, KeyUseError):
         raise VerifyError(f"claim failed V{version} signature verification") from None
-
-
-def _read(payload: bytes, kind: type[Claims]) -> Claims:
-    """The claims; as our writer would write them at once, else member by member as Go would read them."""
-    try:
-        claims: Claims = msgspec.json.decode(payload, type=kind)
-        if write_json(claims) == payload:
-            return _settled(claims)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass  # the lenient reader decides, and names the fault
-    return _settled(_lenient(read_json(payload), kind))
-
-
-def _lenient(value: dict[str, Any], kind: type[msgspec.Struct]) -> Any:
-    from natskit.jwt import lenient
-
-    try:
-        return lenient.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise InvalidToken(f"invalid claims in token: {error}") from None
-
-
-def _read_v1(payload: bytes, name: str) -> Claims:
-    from natskit.jwt import v1
-
-    old = v1.KINDS.get(name)
-    if old is None:
-        raise InvalidToken(f'"{name}" claims have no version 1')
-    try:
-        claims = msgspec.json.decode(payload, type=old)
-        if write_json(claims) != payload:
-            claims = _lenient(read_json(payload), old)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        claims = _lenient(read_json(payload), old)
-    return _settled(v1.migrate(claims))
-
-
-def _settled(claims: Claims) -> Claims:
-    """What the reference library makes of an account after reading it: later signing keys win, tiers clear the rest."""
-    if not isinstance(claims, AccountClaims):
-        return claims
-    account = claims.nats
-    keys = _sorted_keys(account)
-    if keys != account.signing_keys:
-        account = replace(account, signing_keys=keys)
-    if account.limits.tiered_limits:
-        flat = dict.fromkeys(_JETSTREAM_MEMBERS, 0) | {"max_bytes_required": False}
-        account = replace(account, limits=replace(account.limits, **flat))
-    return claims if account is claims.nats else replace(claims, nats=account)
-
-
-_JETSTREAM_MEMBERS = AccountLimits.__struct_fields__[9:16]
-
-
-def _sorted_keys(account: Account) -> tuple[str | UserScope, ...]:
-    named = {entry if isinstance(entry, str) else entry.key: entry for entry in account.signing_keys}
-    return tuple(named[name] for name in sorted(named))
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -241,29 +193,46 @@ class _Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str = ""
 
 
-def encode(claims: Claims, signer: KeyPair, *, issued_at: int, version: int = VERSION) -> str:
+Sign = Callable[[str, bytes], bytes]
+"""Signs bytes with the key of that public name; for keys that are kept elsewhere, in hardware or behind a service."""
+
+
+def encode(claims: Claims, signer: KeyPair, *, issued_at: int, version: int = VERSION, sign: Sign | None = None) -> str:
     """The signed token. ``issued_at`` is in Unix seconds; ``version`` 1 writes the form of 2019.
 
     ``issuer``, ``issued_at``, ``id``, type and version are set here, exports and imports are sorted by subject, and
-    ``issuer_account`` is left as it is. Raises ClaimsError if the subject or the signer has a role that does not fit,
-    KeyUseError if the signer has no secret half.
+    ``issuer_account`` is left as it is. With ``sign`` the signer may be a public key only. Raises ClaimsError if the
+    subject or the signer has a role that does not fit or the claims cannot be written, KeyUseError if the signer has
+    no secret half.
     """
     _check_roles(claims, signer)
-    if version == 1:
-        return _encode_v1(claims, signer, issued_at)
-    body = _typed_body(claims)
-    prepared = replace(claims, issuer=signer.public, issued_at=issued_at, id="", nats=body)
-    prepared = replace(prepared, id=_identity(prepared))
-    return _sign(HEADER_V2, write_json(prepared), signer, 2)
+    issued = replace(claims, issuer=signer.public, issued_at=issued_at, nats=claims.arranged())
+    try:
+        header, payload = (HEADER_V1, _payload_v1(issued)) if version == 1 else (HEADER_V2, _payload_v2(issued))
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise ClaimsError(f"these claims cannot be written: {error}") from None
+    unsigned = join(header, payload)
+    signed = unsigned[len(header) + 1 :] if version == 1 else unsigned
+    signature = signer.sign(signed) if sign is None else sign(signer.public, signed)
+    return (unsigned + b"." + b64_encode(signature)).decode()
 
 
-def _encode_v1(claims: Claims, signer: KeyPair, issued_at: int) -> str:
+def _payload_v2(claims: Claims) -> bytes:
+    if isinstance(claims, GenericClaims):
+        body: Any = {**claims.nats, "version": VERSION}
+    else:
+        body = replace(claims.body, type=claims.kind, version=VERSION)
+    if isinstance(body, Account) and body.signing_keys:
+        body = replace(body, signing_keys=tuple(map(_without_zero_limits, body.sorted_signing_keys)))
+    return write_json(replace(claims, nats=body, id=_identity(replace(claims, id=""))))
+
+
+def _payload_v1(claims: Claims) -> bytes:
     from natskit.jwt import v1
 
     # The old id stays in while the new one is made: 2019's tools did that when they wrote claims again.
-    old = v1.downgrade(replace(claims, issuer=signer.public, issued_at=issued_at, nats=_ordered(claims)))
-    old = replace(old, id=_identity(old))
-    return _sign(HEADER_V1, write_json(old), signer, 1)
+    old = v1.downgrade(claims)
+    return write_json(replace(old, id=_identity(old)))
 
 
 def _check_roles(claims: Claims, signer: KeyPair) -> None:
@@ -277,29 +246,6 @@ def _check_roles(claims: Claims, signer: KeyPair) -> None:
         raise ClaimsError(
             f"unable to validate expected prefixes - [{wanted}]: {signer.public} is a key of kind {signer.role.value}"
         )
-
-
-def _typed_body(claims: Claims) -> Any:
-    if isinstance(claims, GenericClaims):
-        return {**claims.nats, "version": VERSION}
-    return replace(_ordered(claims), type=claims.kind, version=VERSION)
-
-
-def _ordered(claims: Claims) -> Any:
-    """The body with its lists in the order in which they are written."""
-    if not isinstance(claims, AccountClaims):
-        return claims.body
-    account = claims.nats
-    for export in account.exports:
-        latency = export.service_latency
-        if latency and isinstance(latency.sampling, int) and not 1 <= latency.sampling <= 100:
-            raise ClaimsError(f"unknown sampling rate {latency.sampling}: give 1 to 100 percent, or headers")
-    return replace(
-        account,
-        imports=tuple(sorted(account.imports, key=lambda each: each.subject.encode())),
-        exports=tuple(sorted(account.exports, key=lambda each: each.subject.encode())),
-        signing_keys=tuple(map(_without_zero_limits, _sorted_keys(account))),
-    )
 
 
 def _without_zero_limits(entry: str | UserScope) -> str | UserScope:
@@ -328,14 +274,3 @@ def _identity(claims: Any) -> str:
         type=getattr(claims, "type", ""),
     )
     return base32_encode(hashlib.new("sha512_256", write_json(head), usedforsecurity=False).digest())
-
-
-def _sign(header: bytes, payload: bytes, signer: KeyPair, version: int) -> str:
-    unsigned = join(header, payload)
-    signed = unsigned[len(header) + 1 :] if version == 1 else unsigned
-    return (unsigned + b"." + b64_encode(signer.sign(signed))).decode()
-
-
-def issuer_role(claims: Claims) -> Role:
-    """The role of the key that signed. Raises InvalidKey."""
-    return role_of(claims.issuer)

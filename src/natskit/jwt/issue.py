@@ -37,3 +37,30 @@ class Issues:
     def time(self, text: str, path: str = "") -> None:
         """Add a finding about dates."""
         self.found.append(Issue("time", text, path))
+
+
+_ESCAPES = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+    "\\": "\\\\",
+    '"': '\\"',
+}
+
+
+def quoted(text: str) -> str:
+    """The text as the reference quotes values in its messages: double quotes, backslash escapes."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(char: str) -> str:
+    if (known := _ESCAPES.get(char)) or char.isprintable():
+        return known or char
+    code = ord(char)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,8 +1,9 @@
 """Reads JSON into the claim structs as Go does where it is looser than msgspec.
 
-Member names match in any case, ``null`` keeps the default, the last of equal members wins, ``src`` may be one string of
-CIDRs, and entries of ``signing_keys`` that are neither text nor objects are passed over. Tokens that our own writer
-could have written never come here (see ``codec``); a rule spelled ``Deny`` must not be lost all the same.
+Member names match in any case, ``null`` keeps the default, the last of equal members wins, ``src`` may be one string
+of CIDRs, and entries of ``signing_keys`` that are neither text nor objects are passed over. Stricter than Go: a member
+that is there in two spellings, and an import or export that is ``null``, are refused. Tokens that our own writer could
+have written never come here (see ``codec``); a rule spelled ``Deny`` must not be lost all the same.
 
 Source: spec/nkeys-and-jwt.md section 2.2.
 """
@@ -12,46 +13,84 @@ from __future__ import annotations
 import types
 import typing
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from natskit.errors import InvalidToken
+from natskit.jwt.issue import quoted
+from natskit.jwt.sharing import Export, Import
+from natskit.jwt.v1 import OldExport, OldImport, split_networks
 
-def convert(value: object, kind: type[msgspec.Struct]) -> Any:
-    """``value`` (from JSON) as a struct of type ``kind``. Raises msgspec.ValidationError."""
-    return msgspec.convert(_tidy(value, kind), kind)
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+def convert(value: dict[str, Any], kind: type[_S]) -> _S:
+    """``value`` (a JSON object) as a struct of type ``kind``. Raises InvalidToken."""
+    try:
+        return msgspec.convert(_members_of(value, kind), kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidToken(f"invalid claims in token: {error}") from None
 
 
 def _tidy(value: object, kind: Any) -> object:
-    if isinstance(value, dict) and (struct := _struct_in(kind)):
-        return _tidy_members(value, struct)
-    if isinstance(value, dict) and typing.get_origin(kind) is dict:
-        element = typing.get_args(kind)[1]
-        return {key: _tidy(item, element) for key, item in value.items()}
+    """``value`` with what msgspec would refuse made plain, as far as ``kind`` has structs in it."""
+    if isinstance(value, dict):
+        if struct := _struct_in(kind):
+            return _members_of(value, struct)
+        if typing.get_origin(kind) is dict:
+            element = typing.get_args(kind)[1]
+            return {key: _tidy(_or_zero(item, element), element) for key, item in value.items()}
     if isinstance(value, list) and typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
-        return [_tidy(item, element) for item in value if item is not None]
+        return [_tidy(_or_zero(item, element), element) for item in value]
     return value
 
 
-def _tidy_members(value: dict[Any, Any], struct: type[msgspec.Struct]) -> dict[str, object]:
+def _or_zero(item: object, kind: Any) -> object:
+    """``item``, or for a ``null`` in a list or map what Go has there: the zero value, for pointers nothing."""
+    if item is not None or kind is Any or type(None) in typing.get_args(kind):
+        return item
+    if kind in (Import, OldImport, Export, OldExport):
+        raise InvalidToken(f"null {'export' if kind in (Export, OldExport) else 'import'} is not allowed")
+    if typing.get_origin(kind) is Annotated:
+        kind = typing.get_args(kind)[0]
+    return (typing.get_origin(kind) or kind)() if _struct_in(kind) is None else {}
+
+
+def _members_of(value: dict[Any, Any], struct: type[msgspec.Struct]) -> dict[str, object]:
     members = _members(struct)
     tidy: dict[str, object] = {}
     for name, item in value.items():
-        field = members.get(name.casefold())
+        field = members.get(_folded(name))
         if field is None or item is None:
             continue
+        if field.encode_name in tidy:
+            # Which one counts depends on the reader; no honest writer leaves the choice.
+            raise InvalidToken(f"invalid claims in token: {quoted(field.encode_name)} is there in two spellings")
         if field.encode_name == "src" and isinstance(item, str):
-            item = list(dict.fromkeys(part for part in (each.strip().lower() for each in item.split(",")) if part))
+            item = split_networks(item)
         elif field.encode_name == "signing_keys" and isinstance(item, list):
-            item = [entry for entry in item if isinstance(entry, (str, dict))]
+            item = [_with_kind(entry) for entry in item if isinstance(entry, str | dict)]
         tidy[field.encode_name] = _tidy(item, field.type)
     return tidy
 
 
+def _with_kind(entry: str | dict[str, Any]) -> str | dict[str, Any]:
+    """A scope must say that it is one."""
+    if isinstance(entry, dict) and not any(_folded(name) == "kind" for name in entry):
+        return {"kind": "", **entry}
+    return entry
+
+
+def _folded(name: str) -> str:
+    """The name as Go compares it: without case, and with the two letters beyond ASCII that have such a case."""
+    return name.lower().replace("ſ", "s")
+
+
 @cache
 def _members(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.encode_name.casefold(): field for field in msgspec.structs.fields(struct)}
+    return {field.encode_name: field for field in msgspec.structs.fields(struct)}
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
+from natskit.errors import ClaimsError
 from natskit.jwt.body import Body, Claims, Int64
 
 
@@ -29,6 +30,15 @@ class OperatorClaims(Claims, frozen=True, kw_only=True):
     kind: ClassVar[str] = "operator"
 
     nats: Operator = field(default_factory=Operator)
+
+    def arranged(self) -> Operator:
+        """The body as it is. Raises ClaimsError for an account server URL that is none."""
+        if self.nats.account_server_url:
+            from natskit.jwt.url import account_server_fault
+
+            if fault := account_server_fault(self.nats.account_server_url):
+                raise ClaimsError(fault)
+        return self.nats
 
 
 def new_operator(subject: str, name: str = "") -> OperatorClaims:

@@ -6,6 +6,7 @@ from msgspec import field
 from msgspec.structs import force_setattr
 
 from natskit.jwt.body import Body, Int64
+from natskit.jwt.issue import quoted
 
 STREAM, SERVICE = "stream", "service"
 
@@ -43,7 +44,7 @@ class Export(Body, frozen=True):
     info_url: str = ""
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.type, "export")
+        check_sharing_type(self.type)
         if not 0 <= self.account_token_position < 1 << 64:
             raise ValueError(f"account_token_position {self.account_token_position} is out of range")
 
@@ -72,7 +73,7 @@ class Import(Body, frozen=True):
     allow_trace: bool = False
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.type, "import")
+        check_sharing_type(self.type)
 
     @property
     def is_stream(self) -> bool:
@@ -85,7 +86,7 @@ class Import(Body, frozen=True):
         return self.type == SERVICE
 
 
-def check_sharing_type(text: str, what: str) -> None:
+def check_sharing_type(text: str) -> None:
     """Raise ValueError unless ``text`` is stream, service or absent."""
     if text not in ("", STREAM, SERVICE):
-        raise ValueError(f'unknown export type "{text}"' if what == "export" else f'unknown {what} type "{text}"')
+        raise ValueError(f"unknown export type {quoted(text)}")

@@ -1,22 +1,24 @@
 """Version 1, the format of 2019: its structs, migration to the shape of version 2, and back for writing.
 
 ``type`` and ``tags`` stand at the top level, ``issuer_account`` after the body, and only the payload chunk is signed.
-What version 2 has no place for (``identity``, a user's and an activation's ``max``) is dropped on migration; what
-version 1 has no place for is dropped on the way back.
+What version 2 has no place for (``identity``, a user's and an activation's ``max``) is dropped on migration; claims
+that version 1 has no place for are refused on the way back.
 
 Source: spec/nkeys-and-jwt.md sections 2, 3 and 10.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from msgspec import field
+from msgspec.structs import asdict, replace
 
 from natskit.errors import ClaimsError
 from natskit.jwt.account import Account, AccountClaims, AccountLimits
 from natskit.jwt.activation import Activation, ActivationClaims
 from natskit.jwt.body import Body, Claims, Int64, Permission, ResponsePermission, TimeRange
+from natskit.jwt.generic import GenericClaims
 from natskit.jwt.operator import Operator, OperatorClaims
 from natskit.jwt.sharing import Export, Import, ServiceLatency, check_sharing_type
 from natskit.jwt.user import User, UserClaims
@@ -25,10 +27,39 @@ VERSION = 1
 
 
 class OldClaims(Claims, frozen=True, kw_only=True):
-    """The head of version 1."""
+    """The head of version 1. A kind says what it is in version 2, and how bodies become each other."""
+
+    now: ClassVar[Any]
 
     tags: tuple[str, ...] = ()
     type: str = ""
+
+    def settled(self) -> Claims:
+        """The claims in the shape of version 2; ``nats.version`` stays 1 until they are written again."""
+        claims: Claims = self.now(**_head(self), nats=self.migrated(tags=self.tags, type=self.type, version=VERSION))
+        return claims
+
+    def migrated(self, **common: Any) -> Any:
+        """The body in the shape of version 2, with the members that all bodies have."""
+        raise NotImplementedError
+
+    @classmethod
+    def members(cls, body: Any) -> dict[str, Any]:
+        """What this kind has below its head, from a body in the shape of version 2."""
+        raise NotImplementedError
+
+
+def _head(claims: Claims) -> dict[str, Any]:
+    return {name: getattr(claims, name) for name in Claims.__struct_fields__}
+
+
+def _pick(kind: Any, source: Any, **given: Any) -> Any:
+    """A ``kind`` with the members of ``source`` that it has too."""
+    names = set(kind.__struct_fields__) & set(source.__struct_fields__)
+    return kind(**{name: getattr(source, name) for name in names} | given)
+
+
+# ---- operator ------------------------------------------------------------------------------------
 
 
 class Identity(Body, frozen=True):
@@ -52,7 +83,23 @@ class OldOperatorClaims(OldClaims, frozen=True, kw_only=True):
     """Operator token. The body is left out when there is nothing in it."""
 
     kind: ClassVar[str] = "operator"
+    now: ClassVar[Any] = OperatorClaims
+
     nats: OldOperator | None = None
+
+    def migrated(self, **common: Any) -> Operator:
+        """Without ``identity``."""
+        operator: Operator = _pick(Operator, self.nats or OldOperator(), **common)
+        return operator
+
+    @classmethod
+    def members(cls, body: Operator) -> dict[str, Any]:
+        """The body, if it is not empty."""
+        old = _pick(OldOperator, body)
+        return {"nats": None if old == OldOperator() else old}
+
+
+# ---- account -------------------------------------------------------------------------------------
 
 
 class OldLimits(Body, frozen=True):
@@ -88,7 +135,7 @@ class OldExport(Body, frozen=True):
     account_token_position: Int64 = 0
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.type, "export")
+        check_sharing_type(self.type)
 
 
 class OldImport(Body, frozen=True):
@@ -102,7 +149,7 @@ class OldImport(Body, frozen=True):
     type: str = ""
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.type, "import")
+        check_sharing_type(self.type)
 
 
 class OldAccount(Body, frozen=True):
@@ -120,7 +167,47 @@ class OldAccountClaims(OldClaims, frozen=True, kw_only=True):
     """Account token."""
 
     kind: ClassVar[str] = "account"
+    now: ClassVar[Any] = AccountClaims
+
     nats: OldAccount = field(default_factory=OldAccount)
+
+    def migrated(self, **common: Any) -> Account:
+        """Without ``identity``; signing keys have no scope; missing limits stay 0."""
+        old = self.nats
+        return Account(
+            imports=tuple(_pick(Import, each) for each in old.imports),
+            exports=tuple(_pick(Export, each, service_latency=_latency(each)) for each in old.exports),
+            limits=_pick(AccountLimits, old.limits),
+            signing_keys=old.signing_keys,
+            revocations=old.revocations,
+            **common,
+        )
+
+    @classmethod
+    def members(cls, body: Account) -> dict[str, Any]:
+        """The body."""
+        old = OldAccount(
+            imports=tuple(_pick(OldImport, each) for each in body.imports),
+            exports=tuple(_pick(OldExport, each, service_latency=_old_latency(each)) for each in body.exports),
+            limits=_pick(OldLimits, body.limits),
+            signing_keys=body.signing_key_names,
+            revocations=body.revocations,
+        )
+        return {"nats": old}
+
+
+def _latency(export: OldExport) -> ServiceLatency | None:
+    return ServiceLatency(**asdict(export.service_latency)) if export.service_latency else None
+
+
+def _old_latency(export: Export) -> OldLatency | None:
+    latency = export.service_latency
+    if latency is None:
+        return None
+    return OldLatency(sampling=latency.sampling if isinstance(latency.sampling, int) else 0, results=latency.results)
+
+
+# ---- user ----------------------------------------------------------------------------------------
 
 
 class OldUser(Body, frozen=True):
@@ -140,8 +227,40 @@ class OldUserClaims(OldClaims, frozen=True, kw_only=True):
     """User token."""
 
     kind: ClassVar[str] = "user"
+    now: ClassVar[Any] = UserClaims
+
     nats: OldUser = field(default_factory=OldUser)
     issuer_account: str = ""
+
+    def migrated(self, **common: Any) -> User:
+        """Without ``max``; what version 1 did not limit is unlimited."""
+        old = self.nats
+        user: User = _pick(
+            User,
+            old,
+            src=split_networks(old.src),
+            subs=-1,
+            data=-1,
+            payload=old.payload or -1,
+            issuer_account=self.issuer_account,
+            **common,
+        )
+        return user
+
+    @classmethod
+    def members(cls, body: User) -> dict[str, Any]:
+        """The body, and the account beside it."""
+        old = _pick(OldUser, body, src=",".join(body.src), payload=0 if body.payload == -1 else body.payload)
+        return {"nats": old, "issuer_account": body.issuer_account}
+
+
+def split_networks(src: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The networks of a comma-separated list: trimmed, lower case, each once."""
+    parts = src.split(",") if isinstance(src, str) else src
+    return tuple(dict.fromkeys(part for part in (each.strip().lower() for each in parts) if part))
+
+
+# ---- activation, generic -------------------------------------------------------------------------
 
 
 class OldActivation(Body, frozen=True):
@@ -155,160 +274,69 @@ class OldActivation(Body, frozen=True):
     times: tuple[TimeRange, ...] = ()
 
     def __post_init__(self) -> None:
-        check_sharing_type(self.type, "import")
+        check_sharing_type(self.type)
 
 
 class OldActivationClaims(OldClaims, frozen=True, kw_only=True):
     """Activation token."""
 
     kind: ClassVar[str] = "activation"
+    now: ClassVar[Any] = ActivationClaims
+
     nats: OldActivation = field(default_factory=OldActivation)
     issuer_account: str = ""
 
+    def migrated(self, **common: Any) -> Activation:
+        """Subject and kind are all that is left."""
+        old = self.nats
+        return Activation(subject=old.subject, kind=old.type, issuer_account=self.issuer_account, **common)
+
+    @classmethod
+    def members(cls, body: Activation) -> dict[str, Any]:
+        """The body, and the account beside it."""
+        return {"nats": OldActivation(subject=body.subject, type=body.kind), "issuer_account": body.issuer_account}
+
+
+class OldGenericClaims(OldClaims, frozen=True, kw_only=True):
+    """Token of another kind."""
+
+    kind: ClassVar[str] = "generic"
+    now: ClassVar[Any] = GenericClaims
+
+    nats: dict[str, Any] = field(default_factory=dict)
+
+    def migrated(self, **common: Any) -> dict[str, Any]:
+        """The map, with ``type`` and ``tags`` in it if the token has them."""
+        beside = {"type": common["type"], "tags": [*common["tags"]]}
+        return self.nats | {name: value for name, value in beside.items() if value}
+
 
 KINDS: dict[str, type[OldClaims]] = {
-    kind.kind: kind for kind in (OldOperatorClaims, OldAccountClaims, OldUserClaims, OldActivationClaims)
+    kind.kind: kind
+    for kind in (OldOperatorClaims, OldAccountClaims, OldUserClaims, OldActivationClaims, OldGenericClaims)
 }
 
 
-# ---- to version 2 --------------------------------------------------------------------------------
-
-
-def _head(claims: Claims) -> dict[str, Any]:
-    return {name: getattr(claims, name) for name in Claims.__struct_fields__}
-
-
-def migrate(claims: OldClaims) -> Claims:
-    """The claims in the shape of version 2; ``nats.version`` stays 1 until they are written again."""
-    common: dict[str, Any] = {"tags": claims.tags, "type": claims.type, "version": VERSION}
-    body: Any
-    if isinstance(claims, OldOperatorClaims):
-        body = claims.nats or OldOperator()
-        kept = {name: getattr(body, name) for name in OldOperator.__struct_fields__ if name != "identity"}
-        return OperatorClaims(**_head(claims), nats=Operator(**kept, **common))
-    if isinstance(claims, OldAccountClaims):
-        return AccountClaims(**_head(claims), nats=_migrate_account(claims.nats, common))
-    if isinstance(claims, OldUserClaims):
-        return UserClaims(**_head(claims), nats=_migrate_user(claims, common))
-    activation = cast(OldActivationClaims, claims)
-    return ActivationClaims(
-        **_head(claims),
-        nats=Activation(
-            subject=activation.nats.subject,
-            kind=activation.nats.type,
-            issuer_account=activation.issuer_account,
-            **common,
-        ),
-    )
-
-
-def _members(struct: Body) -> dict[str, Any]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
-
-
-def _migrate_account(old: OldAccount, common: dict[str, Any]) -> Account:
-    return Account(
-        imports=tuple(Import(**_members(each)) for each in old.imports),
-        exports=tuple(_migrate_export(each) for each in old.exports),
-        limits=AccountLimits(**_members(old.limits)),
-        signing_keys=old.signing_keys,
-        revocations=old.revocations,
-        **common,
-    )
-
-
-def _migrate_export(old: OldExport) -> Export:
-    latency = old.service_latency
-    return Export(
-        **{
-            **_members(old),
-            "service_latency": latency and ServiceLatency(sampling=latency.sampling, results=latency.results),
-        }
-    )
-
-
-def _migrate_user(claims: OldUserClaims, common: dict[str, Any]) -> User:
-    old = claims.nats
-    return User(
-        pub=old.pub,
-        sub=old.sub,
-        resp=old.resp,
-        src=split_networks(old.src),
-        times=old.times,
-        subs=-1,
-        data=-1,
-        payload=old.payload or -1,
-        bearer_token=old.bearer_token,
-        issuer_account=claims.issuer_account,
-        **common,
-    )
-
-
-def split_networks(src: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The networks of a comma-separated list: trimmed, lower case, each once."""
-    parts = src.split(",") if isinstance(src, str) else src
-    return tuple(dict.fromkeys(part for part in (each.strip().lower() for each in parts) if part))
-
-
-# ---- from version 2 ------------------------------------------------------------------------------
+# ---- writing -------------------------------------------------------------------------------------
 
 
 def downgrade(claims: Claims) -> OldClaims:
-    """The claims in the shape of version 1. Raises ClaimsError for kinds that it does not have."""
-    head = _head(claims)
-    body = claims.body
-    if isinstance(claims, OperatorClaims):
-        kept = {name: getattr(body, name) for name in OldOperator.__struct_fields__ if name != "identity"}
-        operator = OldOperator(**kept)
-        return OldOperatorClaims(
-            **head, tags=body.tags, type="operator", nats=None if operator == OldOperator() else operator
+    """The claims in the shape of version 1. Raises ClaimsError for kinds and members that it has no place for."""
+    kind = KINDS.get(claims.kind, OldGenericClaims)
+    if kind is OldGenericClaims:
+        raise ClaimsError(f"{claims.kind} claims cannot be written as version 1")
+    old = kind(**_head(claims), tags=claims.body.tags, type=claims.kind, **kind.members(claims.body))
+    if lost := _lost(claims.body, old.settled().body):
+        raise ClaimsError(
+            f"version 1 has no place for {', '.join(lost)} of {claims.kind} {claims.name or claims.subject}",
+            hint="leave it out, or write version 2",
         )
-    if isinstance(claims, AccountClaims):
-        return OldAccountClaims(**head, tags=body.tags, type="account", nats=_downgrade_account(claims.nats))
-    if isinstance(claims, UserClaims):
-        return OldUserClaims(
-            **head, tags=body.tags, type="user", nats=_downgrade_user(claims.nats), issuer_account=body.issuer_account
-        )
-    if isinstance(claims, ActivationClaims):
-        return OldActivationClaims(
-            **head,
-            tags=body.tags,
-            type="activation",
-            nats=OldActivation(subject=body.subject, type=body.kind),
-            issuer_account=body.issuer_account,
-        )
-    raise ClaimsError(f"{claims.kind} claims cannot be written as version 1")
+    return old
 
 
-def _downgrade_account(account: Account) -> OldAccount:
-    return OldAccount(
-        imports=tuple(_pick(OldImport, each) for each in account.imports),
-        exports=tuple(_downgrade_export(each) for each in account.exports),
-        limits=cast(OldLimits, _pick(OldLimits, account.limits)),
-        signing_keys=account.signing_key_names,
-        revocations=account.revocations,
-    )
-
-
-def _downgrade_export(export: Export) -> OldExport:
-    latency = export.service_latency
-    sampling = latency.sampling if latency and isinstance(latency.sampling, int) else 0
-    old = latency and OldLatency(sampling=sampling, results=latency.results)
-    return cast(OldExport, _pick(OldExport, export, service_latency=old))
-
-
-def _downgrade_user(user: User) -> OldUser:
-    return OldUser(
-        pub=user.pub,
-        sub=user.sub,
-        resp=user.resp,
-        payload=max(user.payload, 0),
-        src=",".join(user.src),
-        times=user.times,
-        bearer_token=user.bearer_token,
-    )
-
-
-def _pick(kind: Any, source: Body, **given: Any) -> Any:
-    """A ``kind`` with the members of ``source`` that it has."""
-    return kind(**{name: getattr(source, name) for name in kind.__struct_fields__} | given)
+def _lost(body: Any, again: Any) -> list[str]:
+    """The members that differ between a body and what is read when it has been written as version 1."""
+    if isinstance(body, User):
+        body = replace(body, src=split_networks(body.src))
+    given, left = asdict(body), asdict(again)
+    return [name for name in given if name not in ("type", "version") and given[name] != left[name]]

@@ -7,18 +7,17 @@ Source: spec/nkeys-and-jwt.md section 5.
 
 from __future__ import annotations
 
+from natskit.jwt import url
 from natskit.jwt.account import AccountClaims
 from natskit.jwt.account_validation import check_account
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
 from natskit.jwt.body import Claims
-from natskit.jwt.checks import check_activation, check_permissions, quoted, split_url
-from natskit.jwt.issue import Issue, Issues
+from natskit.jwt.checks import check_activation, check_permissions, whole_number
+from natskit.jwt.issue import Issue, Issues, quoted
 from natskit.jwt.operator import OperatorClaims
 from natskit.jwt.user import User, UserClaims
 from natskit.nkeys import Role, is_public
-
-_SERVICE_SCHEMES = ("nats", "tls", "ws", "wss")
 
 
 def issues(claims: Claims, now: int) -> tuple[Issue, ...]:
@@ -57,14 +56,10 @@ def check_dates(claims: Claims, now: int, found: Issues) -> None:
 
 def _check_operator(claims: OperatorClaims, found: Issues) -> None:
     operator = claims.nats
-    if url := operator.account_server_url:
-        parts, fault = split_url(url)
-        if parts is None:
-            found.error(f"error parsing account server url: {fault}", "account_server_url")
-        elif not parts.scheme:
-            found.error(f"account server url {quoted(url)} requires a protocol", "account_server_url")
+    if fault := url.account_server_fault(operator.account_server_url):
+        found.error(fault, "account_server_url")
     for index, service in enumerate(operator.operator_service_urls):
-        if fault := service_url_fault(service):
+        if fault := url.service_fault(service):
             found.error(fault, f"operator_service_urls[{index}]")
     for index, key in enumerate(operator.signing_keys):
         if not is_public(key, Role.OPERATOR):
@@ -75,22 +70,6 @@ def _check_operator(claims: OperatorClaims, found: Issues) -> None:
         found.error(f"assert server version error: {fault}", "assert_server_version")
 
 
-def service_url_fault(text: str) -> str:
-    """What is wrong with an operator service URL; empty if nothing is."""
-    if not text:
-        return ""
-    url, fault = split_url(text)
-    if url is None:
-        return f"error parsing operator service url {quoted(text)}: {fault}"
-    if url.username is not None:
-        return f"operator service url {quoted(text)} - credentials are not supported"
-    if url.path:
-        return f"operator service url {quoted(text)} - paths are not supported"
-    if url.scheme.lower() not in _SERVICE_SCHEMES:
-        return f"operator service url {quoted(text)} - protocol not supported (only 'nats', 'tls', 'ws', 'wss' only)"
-    return ""
-
-
 def _version_fault(text: str) -> str:
     if not text:
         return ""
@@ -98,9 +77,10 @@ def _version_fault(text: str) -> str:
     if len(parts) != 3:
         return "asserted server version must be of the form <major>.<minor>.<update>"
     for part in parts:
-        if not part.lstrip("-+").isdecimal():
+        number = whole_number(part)
+        if number is None:
             return f"asserted server version cant parse {part} to int"
-        if part.startswith("-"):
+        if number < 0:
             return f"asserted server version can'b contain negative values: {part}"
     return ""
 
@@ -135,14 +115,14 @@ def _check_origin(user: User, found: Issues) -> None:
 def _is_network(text: str) -> bool:
     import ipaddress
 
-    address, slash, bits = text.partition("/")
-    if not slash or not bits.isdecimal() or text != text.strip():
+    address, _, bits = text.partition("/")
+    if not (bits.isascii() and bits.isdigit()) or "%" in address:
         return False
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
         return False
-    return address == address.strip()
+    return True
 
 
 def seconds_of_day(text: str) -> float | None:
