@@ -20,7 +20,7 @@ from natskit.errors import Error, UsageError  # noqa: E402
 from . import tree  # noqa: E402
 from .run import GLOBAL_FLAGS, merged, start  # noqa: E402
 
-__all__ = ["execute", "main"]
+__all__ = ["execute", "first_word", "main"]
 
 _SWITCHES = {"interactive", "help", "json", "short-ids", "long-ids", "version", "raw", "tls-first", "i", "h", "J", "W"}
 _SWITCHES |= {"v", "R"}
@@ -53,7 +53,7 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 
 def _execute(console: Console, words: Sequence[str]) -> int:
-    if words[:1] == ["__complete"]:
+    if words and words[0] == "__complete":
         return _complete(console, words[1:])
     asks_help = bool(words) and words[0] == "help"
     path, rest = _find(words[1:] if asks_help else words)
@@ -76,7 +76,7 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
     """The path of the command or group that is meant, and the other words. Flags may stand before its words."""
     path, rest = "", list(words)
     while tree.leaf_of(path) is None:
-        position = _first_word(rest)
+        position = first_word(rest)
         if position is None:
             break
         found = tree.names_in(path).get(tree.canonical(rest[position]))
@@ -89,7 +89,7 @@ def _find(words: Sequence[str]) -> tuple[str, list[str]]:
     return path, rest
 
 
-def _first_word(words: Sequence[str]) -> int | None:
+def first_word(words: Sequence[str]) -> int | None:
     """Where the first word is that is neither a flag nor the value of one."""
     skip = False
     for position, word in enumerate(words):

@@ -25,7 +25,8 @@ _BASH = """\
 _nsc() {
     local IFS=$'\\n'
     COMPREPLY=($(nsc __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1))
-    COMPREPLY=("${COMPREPLY[@]// /\\ }")
+    local i
+    for i in "${!COMPREPLY[@]}"; do COMPREPLY[i]=$(printf '%q' "${COMPREPLY[i]}"); done
     [[ ${#COMPREPLY[@]} -gt 0 ]] || compopt -o default
 }
 complete -F _nsc nsc
@@ -99,22 +100,24 @@ def fish(run: Run, *, no_descriptions: bool) -> None:
 
 def complete(words: Sequence[str]) -> Iterator[Candidate]:
     """What may stand in place of the last of ``words``, which may be empty or begun."""
+    from . import first_word
+
     *before, begun = words or [""]
-    path, rest = _walk(before)
+    path, rest = _walk(before[1:] if before[:1] == ["help"] else before)
     leaf = tree.leaf_of(path)
     if leaf is None:
-        found: Iterator[Candidate] = _words_below(path)
+        found: Iterator[Candidate] = _words_below(path) if first_word(rest) is None else iter(())
     else:
         found = _candidates(leaf.load(), rest, begun, before)
     yield from (each for each in found if each[0].startswith(begun))
 
 
 def _walk(words: Sequence[str]) -> tuple[str, list[str]]:
-    from . import _first_word
+    from . import first_word
 
     path, rest = "", list(words)
     while tree.leaf_of(path) is None:
-        position = _first_word(rest)
+        position = first_word(rest)
         found = None if position is None else tree.names_in(path).get(tree.canonical(rest[position]))
         if position is None or found is None:
             break

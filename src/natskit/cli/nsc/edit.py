@@ -21,7 +21,7 @@ __all__ = ["AccountEdit", "editing_account"]
 class AccountEdit:
     """An account as it is now, and the way to write it again. Made by `editing_account`."""
 
-    __slots__ = ("_run", "claims", "name", "now", "store")
+    __slots__ = ("_run", "claims", "name", "now", "plan", "store")
 
     def __init__(self, run: Run) -> None:
         workspace = run.workspace
@@ -30,13 +30,18 @@ class AccountEdit:
         self.store = workspace.operator()
         self.claims = self.store.account(self.name)
         self.now = workspace.now()
+        self.plan = Plan(workspace)
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the operator's system account."""
+        return self.store.operator().nats.system_account == self.claims.subject
 
     def save(self, claims: AccountClaims) -> None:
         """Sign and write the changed claims. Raises ClaimsError, NotFound (no key to sign with), StoreError."""
         run = self._run
-        plan = Plan(run.workspace)
-        plan_account(plan, self.store, claims, signer=run.private_key)
-        run.files(plan.commit())
+        plan_account(self.plan, self.store, claims, signer=run.private_key)
+        run.files(self.plan.commit())
         note = managed_note(run.workspace, self.store)
         if note:
             run.warn(note)

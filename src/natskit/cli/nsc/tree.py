@@ -64,6 +64,7 @@ LEAVES: dict[str, Leaf] = {
     "delete operator": Leaf("operator:delete_operator", "Delete an operator with its accounts"),
     "delete account": Leaf("account:delete_account", "Delete an account with its users"),
     "delete user": Leaf("user:delete_user", "Delete users"),
+    "edit account": Leaf("edit_account:edit_account", "Change an account"),
     "describe account": Leaf("describe.account:describe_account", "Show an account"),
     "describe export": Leaf("describe.export:describe_export", "Show an export of an account"),
     "describe import": Leaf("describe.export:describe_import", "Show an import of an account"),
