@@ -108,7 +108,7 @@ async def test_server_delivers_what_the_graph_says(engine: Engine, seed: int) ->
             await player.play(f"{name}> SUB > 1")
         for name in NAMES:
             for subject in LITERALS:
-                await player._line(f"{name}> PUB {subject} 1 | x")
+                await player.line(f"{name}> PUB {subject} 1 | x")
                 wanted = [(each.account, each.subject) for each in graph.publish(name, subject).deliveries]
                 assert sorted(await arrived(player)) == sorted(wanted), f"{subject} in {name}"
     finally:

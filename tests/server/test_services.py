@@ -80,7 +80,7 @@ async def test_requests_that_wait_are_bounded(stage: Stage, monkeypatch: pytest.
     monkeypatch.setattr(answers, "MAX_PENDING", 10)
     engine, player = stage
     await player.play("s> SUB h 1\nc> SUB in 1")
-    await player._line("c> " + " | ".join("PUB h in 1 | q" for _ in range(50)))
+    await player.line("c> " + " | ".join("PUB h in 1 | q" for _ in range(50)))
     assert waiting(engine) == 10
 
 
@@ -110,7 +110,7 @@ async def test_service_that_does_not_answer_is_measured_too(stage: Stage) -> Non
     await engine.pass_time(6)
     gone = await metric(player)
     assert (gone["status"], gone["description"]) == (408, "Request Timeout")
-    await player._line("c> PUB v 1 | q")
+    await player.line("c> PUB v 1 | q")
     bad = await metric(player)
     assert (bad["status"], bad["description"], bad["requestor"]["acc"]) == (400, "Bad Request", "C")
     player.clients["s"].inbox.clear()

@@ -129,14 +129,15 @@ class Player:
                 if engine != self.engine:
                     continue
             if line and not line.startswith("#"):
-                await self._line(line)
+                await self.line(line)
         for client in self.clients.values():
             if not client.raw:
                 await client.sync()
             if client.inbox:
                 raise ScenarioError(f"{client.name} also received {client.inbox}")
 
-    async def _line(self, line: str) -> None:
+    async def line(self, line: str) -> None:
+        """Play one line; what anybody receives besides waits for later lines."""
         match = re.match(r"(\w+)([<>]) ?(.*)", line)
         if match is None:
             raise ValueError(f"not a line of a scenario: {line!r}")

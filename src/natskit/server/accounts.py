@@ -147,7 +147,8 @@ ACCOUNT_EXPIRED = "Account Authentication Expired"
 class Accounts:
     """The accounts of one server.
 
-    ``on_change`` is called with an account after its claims changed, to judge its members again.
+    ``on_change`` is called with an account after its claims changed, to judge its members again; ``on_open`` with one
+    that is new.
     """
 
     def __init__(self, clock: Clock, trust: Trust | None = None, resolver: Resolver | None = None) -> None:
@@ -157,6 +158,7 @@ class Accounts:
         self.services = Services(clock)
         self.system: Account | None = None
         self.on_change: Callable[[Account], None] = lambda account: None
+        self.on_open: Callable[[Account], None] = lambda account: None
         self._clock = clock
         self._live: dict[str, Account] = {}
         self._links: dict[tuple[object, ...], Link] = {}
@@ -206,6 +208,7 @@ class Accounts:
         account = self._live.get(model.id)
         if account is None:
             account = self._live[model.id] = Account(model, self._clock)
+            self.on_open(account)
         account.adopt(model)
         self._follow(self.graph.put(model))
         return account
@@ -301,7 +304,9 @@ class Accounts:
         account.default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
         self._live[account_id] = account
         self._follow(self.graph.put(account.model))
-        if not is_new:
+        if is_new:
+            self.on_open(account)
+        else:
             self.services.renew(account)
             account.close_surplus()
             self.on_change(account)

@@ -20,10 +20,11 @@ def rtt_ns(client: Client) -> int:
     return int(client.rtt_s * 1e9)
 
 
-def client_info(client: Client, *, service: str = "", stop: float | None = None) -> dict[str, Any]:
+def client_info(client: Client, *, service: str = "", stop: float | None = None, name_tag: str = "") -> dict[str, Any]:
     """A client as JSON members, in their order; what is empty is left out.
 
-    ``service``: the account whose service import passed a request on; ``stop``: when the client left (Unix seconds).
+    ``service``: the account whose service import passed a request on; ``stop``: when the client left (Unix seconds);
+    ``name_tag``: instead of its own.
     """
     admission, connect = client.admission, client.connect
     account = admission.account if admission is not None else None
@@ -42,7 +43,7 @@ def client_info(client: Client, *, service: str = "", stop: float | None = None)
         "stop": timestamp(stop) if stop is not None else "",
         "jwt": connect.jwt if admission is not None and admission.claims is not None else "",
         "issuer_key": admission.issuer_key if admission is not None else "",
-        "name_tag": account.name if account is not None and account.claims is not None else "",
+        "name_tag": name_tag or (admission.name_tag if admission is not None else ""),
         "tags": list(admission.tags) if admission is not None else [],
         "kind": "Client",
         "client_type": "nats" if client.peer.connection_type != "WEBSOCKET" else "websocket",

@@ -176,6 +176,8 @@ class Client:
     def _refuse(self, error: AuthenticationError) -> None:
         log.error("%s - %s", self.peer, error)
         self._server.last_auth_error = error
+        if self._server.events is not None:
+            self._server.events.refused(self, error.reason)
         self.engine.close(error.reason, error.reply, error.message)
 
     def _let_in(self, admission: Admission, connected: bool) -> None:
@@ -195,6 +197,8 @@ class Client:
             self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
         self._grant(admission)
+        if connected and self._server.events is not None:
+            self._server.events.connected(self)
 
     def _grant(self, admission: Admission) -> None:
         """Let the engine live by an admission."""

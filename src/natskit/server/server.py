@@ -30,12 +30,15 @@ from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.claims import open_claims
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
+from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
 from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import reloadable
+from natskit.server.requests import Requests
 from natskit.server.system import Identity, System
+from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
 
 __all__ = ["Server"]
@@ -79,6 +82,9 @@ class Server:
         self.accounts: Accounts
         self.authenticator: Authenticator
         self.system: System | None = None
+        self.events: Events | None = None
+        self.requests: Requests | None = None
+        self.started_at = 0.0
         self._listener: Listener | None = None
         self._next_id = FIRST_CLIENT_ID
         self._info: Info
@@ -123,6 +129,7 @@ class Server:
             return
         _refuse_unsupported(self.options)
         self.loop = asyncio.get_running_loop()
+        self.started_at = self.clock.now()
         self._empty = asyncio.Event()
         self._empty.set()
         self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
@@ -182,7 +189,10 @@ class Server:
         self.hub.close()
         if self.system is not None:
             self.system.close()
-            self.system = None
+            self.system = self.requests = None
+        if self.events is not None:
+            self.events.close()
+            self.events = None
         await self.accounts.close()
         self.clock.close()
 
@@ -192,7 +202,12 @@ class Server:
             identity = Identity(
                 name=self.name, host=self.host, id=self.id, version=self._info.version, tags=self.options.tags
             )
-            self.system = System(account, identity, self.clock)
+            system = self.system = System(account, identity, self.clock)
+            self.events = Events(system, self.accounts, self.clock)
+            self.requests = Requests(self, system)
+            self.accounts.on_open = lambda opened: serve_user_info(system, opened, self.clock)
+            for opened in self.accounts:
+                self.accounts.on_open(opened)
             if self.options.operator_mode:
                 open_claims(self.system, self.accounts)
 
@@ -224,6 +239,8 @@ class Server:
     def forget(self, client: Client, reason: str) -> None:
         """A connection is closed."""
         self.clients.pop(client.peer.cid, None)
+        if self.events is not None:
+            self.events.disconnected(client, reason)
         if not self.clients:
             self._empty.set()
 

@@ -87,7 +87,15 @@ class System:
 
     def say(self, subject: str, message: dict[str, Any]) -> None:
         """Publish ``message`` with the ``server`` object in front."""
-        self.publish(subject, msgspec.json.encode({"server": self.describe(), **message}))
+        self.publish_json(subject, {"server": self.describe(), **message})
+
+    def publish_json(self, subject: str, message: dict[str, Any]) -> None:
+        """Publish an object as it is."""
+        self.publish(subject, msgspec.json.encode(message))
+
+    def publish_in(self, account: Account, subject: str, message: dict[str, Any]) -> None:
+        """Publish an object in another account."""
+        account.space.publish_internal(subject.encode(), payload=msgspec.json.encode(message), event=True)
 
     def publish(self, subject: str, payload: bytes) -> None:
         """Publish bytes as they are."""

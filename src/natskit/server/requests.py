@@ -1,0 +1,244 @@
+"""Requests to the server in its system account: about itself, its accounts, its clients.
+
+Source: spec/server-accounts.md section 8.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from natskit.errors import Error, NotFound, ServerError, UsageError
+from natskit.server.events import account_statistics
+from natskit.server.system import timestamp
+
+if TYPE_CHECKING:
+    from natskit.server.accounts import Account
+    from natskit.server.server import Server
+    from natskit.server.system import System
+
+__all__ = ["Requests"]
+
+Report = Callable[[Mapping[str, Any]], object]
+"""Makes the data of an answer from the members of a request. Raises Error."""
+
+AccountReport = Callable[[str, Mapping[str, Any]], object]
+"""The same about the account whose id comes first; None: no answer."""
+
+
+class Requests:
+    """Answers requests. Reports by name are in ``server_reports`` and ``account_reports``; others may add theirs."""
+
+    def __init__(self, server: Server, system: System) -> None:
+        self._server = server
+        self._system = system
+        self.server_reports: dict[str, Report] = {
+            "HEALTHZ": lambda options: {"status": "ok", "status_code": 200},
+            "KICK": self._kick,
+        }
+        self.account_reports: dict[str, AccountReport] = {
+            "INFO": self._account_info,
+            "STATZ": self._account_statistics,
+        }
+        system.serve("$SYS.REQ.SERVER.PING", lambda tokens, reply, payload: self._ask_server("STATSZ", reply, payload))
+        system.serve("$SYS.REQ.SERVER.*.*", self._on_server)
+        system.serve("$SYS.REQ.ACCOUNT.*.*", self._on_account)
+        system.serve("$SYS.REQ.ACCOUNT.NSUBS", self._on_count)
+        system.serve("$SYS.DEBUG.SUBSCRIBERS", self._on_debug)
+
+    # the server
+
+    def _on_server(self, tokens: list[str], reply: str, payload: bytes) -> None:
+        if tokens[3] in ("PING", self._server.id):
+            self._ask_server(tokens[4], reply, payload)
+
+    def _ask_server(self, name: str, reply: str, payload: bytes) -> None:
+        if not reply:
+            return
+        if name == "IDZ":
+            identity = self._system.identity
+            self._system.publish_json(reply, {"name": identity.name, "host": identity.host, "id": identity.id})
+            return
+        try:
+            options = _options(payload)
+            if not self._concerns_us(options):
+                return
+            if name == "STATSZ":
+                self._system.publish_json(reply, {"server": self._system.describe(), "statsz": self._statistics()})
+            elif name in self.server_reports:
+                self._answer(reply, lambda: self.server_reports[name](options))
+        except UsageError as error:
+            self._system.say(reply, {"error": {"code": 400, "description": error.message}})
+
+    def _concerns_us(self, options: Mapping[str, Any]) -> bool:
+        """Whether a request that filters servers is for this one."""
+        exact = bool(options.get("exact_match"))
+        identity = self._system.identity
+        for key, have in (("server_name", identity.name), ("host", identity.host), ("cluster", "")):
+            wanted = options.get(key)
+            if wanted and not (wanted == have if exact else str(wanted) in have):
+                return False
+        return set(options.get("tags") or ()) <= set(identity.tags) and not options.get("domain")
+
+    def _answer(self, reply: str, report: Callable[[], object]) -> None:
+        try:
+            data = report()
+        except Error as error:
+            self._system.say(reply, {"data": None, "error": {"code": 500, "description": error.message}})
+        else:
+            self._system.say(reply, {} if data is None else {"data": data})
+
+    def _statistics(self) -> dict[str, Any]:
+        server = self._server
+        spaces = [account.space for account in server.accounts]
+        sent = {"msgs": sum(s.out_messages for s in spaces), "bytes": sum(s.out_bytes for s in spaces)}
+        received = {"msgs": sum(s.in_messages for s in spaces), "bytes": sum(s.in_bytes for s in spaces)}
+        return {
+            "start": timestamp(server.started_at),
+            "mem": _resident_bytes(),
+            "cores": os.cpu_count() or 1,
+            "cpu": 0,
+            "connections": len(server.clients),
+            "total_connections": server.total_connections,
+            "active_accounts": sum(1 for account in server.accounts if account.members),
+            "subscriptions": sum(s.subscription_count for s in spaces),
+            "sent": sent,
+            "sent_to_clients": sent,
+            "received": received,
+            "received_from_clients": received,
+            "slow_consumers": server.slow_consumers,
+            "active_servers": 1,
+        }
+
+    def _kick(self, options: Mapping[str, Any]) -> None:
+        client = self._server.clients.get(options.get("cid", 0))
+        if client is None:
+            raise ServerError("no such client or leafnode id")
+        client.close("Kicked")
+
+    # accounts
+
+    def _on_account(self, tokens: list[str], reply: str, payload: bytes) -> None:
+        account_id, name = tokens[3], tokens[4]
+        if not reply:
+            return
+        try:
+            options = _options(payload)
+        except UsageError as error:
+            self._system.say(reply, {"error": {"code": 400, "description": error.message}})
+            return
+        if not self._concerns_us(options):
+            return
+        if account_id == "PING":
+            if name == "STATZ":
+                self._system.say(reply, {"data": self._all_statistics(options)})
+        elif name == "CONNS":
+            account = self._server.accounts.find(account_id)
+            if account is not None and account.members and self._server.events is not None:
+                self._system.publish_json(reply, self._server.events.connections(account))
+        elif name in self.account_reports and (name != "STATZ" or self._is_busy(account_id, options)):
+            self._answer(reply, lambda: self.account_reports[name](account_id, options))
+
+    def _is_busy(self, account_id: str, options: Mapping[str, Any]) -> bool:
+        account = self._server.accounts.find(account_id)
+        return bool(options.get("include_unused")) or (account is not None and bool(account.members))
+
+    def _account_statistics(self, account_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        account = self._server.accounts.find(account_id)
+        return self._report_statistics([account] if account is not None else [])
+
+    def _all_statistics(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = options.get("accounts") or [account.id for account in self._server.accounts]
+        found = [self._server.accounts.find(str(each)) for each in wanted]
+        everything = bool(options.get("include_unused"))
+        return self._report_statistics([each for each in found if each is not None and (each.members or everything)])
+
+    def _report_statistics(self, accounts: list[Account]) -> dict[str, Any]:
+        now = timestamp(self._server.clock.now())
+        described = [account_statistics(account) for account in accounts]
+        return {"server_id": self._server.id, "now": now, "account_statz": described}
+
+    def _account_info(self, account_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        account = self._server.accounts.find(account_id)
+        if account is None:
+            raise NotFound(f"Account {account_id} does not exist")
+        return account_info(account, self._server.clock.now())
+
+    # subscriptions
+
+    def _on_count(self, tokens: list[str], reply: str, payload: bytes) -> None:
+        try:
+            options = _options(payload)
+        except UsageError:
+            return
+        account = self._server.accounts.find(str(options.get("acc", "")))
+        if reply and account is not None:
+            count = _matching(account, str(options.get("subject", "")), str(options.get("queue", "")))
+            self._system.publish(reply, str(count).encode())
+
+    def _on_debug(self, tokens: list[str], reply: str, payload: bytes) -> None:
+        subject, _, queue = payload.decode("utf-8", "replace").strip().partition(" ")
+        if reply:
+            count = _matching(self._system.account, subject, queue.strip())
+            self._system.publish(reply, str(count).encode())
+
+
+def account_info(account: Account, now: float) -> dict[str, Any]:
+    """An account in use, as the server sees it."""
+    info: dict[str, Any] = {
+        "account_name": account.id,
+        "update_time": timestamp(account.asked_at),
+        "is_system": account.is_system,
+        "expired": bool(account.model.lapse(now)),
+        "complete": True,
+        "jetstream_enabled": False,
+        "leafnode_connections": 0,
+        "client_connections": len(account.members),
+        "subscriptions": account.space.subscription_count,
+    }
+    if not account.is_system:
+        del info["is_system"]
+    if account.claims is not None:
+        body = account.claims.nats
+        info |= {
+            "jwt": account.token,
+            "issuer_key": account.claims.issuer,
+            "name_tag": account.claims.name,
+            "decoded_jwt": msgspec.to_builtins(account.claims),
+        }
+        if body.tags:
+            info["tags"] = list(body.tags)
+        if body.revocations:
+            info["revoked_user"] = {key: timestamp(at) for key, at in body.revocations.items()}
+    return info
+
+
+def _matching(account: Account, subject: str, queue: str) -> int:
+    """How many subscriptions, of a queue if one is given, a message on ``subject`` would find."""
+    found = [entry for entry in account.space.matches(subject.encode()) if hasattr(entry, "queue")]
+    return sum(1 for entry in found if not queue or entry.queue == queue.encode())
+
+
+def _options(payload: bytes) -> Mapping[str, Any]:
+    """The members of a request; an empty one has none. Raises UsageError."""
+    if not payload.strip():
+        return {}
+    try:
+        found = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(str(error)) from None
+    if not isinstance(found, dict):
+        raise UsageError("a request is an object or empty")
+    return found
+
+
+def _resident_bytes() -> int:
+    """How much memory the process has in use; 0 where that cannot be told."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
