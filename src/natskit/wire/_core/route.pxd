@@ -64,6 +64,7 @@ cdef class Route:
     cdef uint32_t watched_count
     cdef uint64_t watched_sum
     cdef uint64_t checked       # the clock when the sum was last compared
+    cdef size_t weight          # bytes, roughly
     cdef list choices           # of (weight, Route or None) of a weighted mapping, else None
     cdef int watch(self, Epochs *epochs, bytes subject) except -1
     cdef int prepare(self, list plain, dict queues) except -1

@@ -8,6 +8,7 @@ subscriptions come first, then one slice per queue group.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_WriteUnraisable
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
 from natskit.wire._core.epochs cimport WATCHED, Epochs, clock, watch
@@ -36,6 +37,7 @@ cdef class Route:
     def __cinit__(self, bytes subject not None):
         self.subject = subject
         self.keep = []
+        self.weight = 256 + PyBytes_GET_SIZE(subject)
 
     def __dealloc__(self):
         PyMem_RawFree(self.deliveries)
@@ -95,6 +97,7 @@ cdef class Route:
         self.prefixes = <char *>PyMem_RawMalloc(length)
         if self.deliveries == NULL or self.prefixes == NULL:
             raise MemoryError
+        self.weight += length + len(stops) * (sizeof(Delivery) + sizeof(PyObject *))
         length = 0
         for stop in stops:
             self.add(stop, self.prefixes + length)

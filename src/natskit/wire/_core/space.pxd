@@ -10,7 +10,8 @@ from natskit.wire._core.table cimport Table
 
 cdef enum:
     ROUTES = 16384          # cached routes per space
-    DELIVERIES = 262144     # and deliveries in all of them
+    WEIGHT = 33554432       # and bytes in all of them
+    LONGEST = 512           # longer subjects are computed every time
 
 cdef class Link(Entry):
     cdef readonly Space target

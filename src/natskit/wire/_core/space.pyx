@@ -135,13 +135,15 @@ cdef class Space:
                 return route
         key = PyBytes_FromStringAndSize(subject, size)  # with a mapping it is not the subject of the route
         route = self.mapped(key) if self.mapper is not None else self.direct(key)
-        if self.weight + route.total > DELIVERIES:
+        if size > LONGEST:
+            return route
+        if self.weight + route.weight > WEIGHT:
             self.routes.clear()
             self.weight = 0
         gone = self.routes.put(key, hash, route)
-        self.weight += route.total
+        self.weight += route.weight
         if gone is not None:
-            self.weight -= gone.total
+            self.weight -= gone.weight
         return route
 
     cdef Route direct(self, bytes subject, bint links=True):
@@ -217,6 +219,9 @@ cdef class Space:
         route.keep.append(self)
         route.watch(self.epochs, subject)
         route.choices = [(weight, self.direct(name, links) if name else None) for weight, name in mapping]
+        for _, choice in route.choices:
+            if choice is not None:
+                route.weight += (<Route>choice).weight
         return route
 
     cdef Route choose(self, Route route):

@@ -8,7 +8,7 @@ from natskit.wire._core.table cimport Table
 
 
 cdef class Verdicts:
-    def __cinit__(self, ask, size_t capacity=1024):
+    def __cinit__(self, ask, size_t capacity=8192):
         self.ask = ask
         self.table = Table(capacity)
 
@@ -29,5 +29,6 @@ cdef class Verdicts:
             return <object>known is True
         key = PyBytes_FromStringAndSize(subject, size)
         allowed = bool(self.ask(key))
-        self.table.put(key, hash, allowed)
+        if size <= LONGEST:
+            self.table.put(key, hash, allowed)
         return allowed
