@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
-from natskit.wire import Connection, Verdicts
+from natskit.server.verdicts import publish_verdicts
+from natskit.wire import Connection
 
 if TYPE_CHECKING:
     from natskit.graph import Permissions
@@ -210,7 +211,7 @@ class Client:
         self._replies = ExpectedReplies(permissions.responses) if permissions.responses else None
         self.engine.admit(
             admission.account.space,
-            publish=Verdicts(self.may_publish) if permissions.restricts_publish else None,
+            publish=publish_verdicts(permissions),
             checks_subscribe=permissions.restricts_subscribe,
             checks_deliver=permissions.filters_delivery,
             tracks_replies=permissions.responses is not None,
