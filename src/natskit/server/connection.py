@@ -242,9 +242,6 @@ class Client:
 
     # permissions
 
-    def may_publish(self, subject: bytes) -> bool:
-        return self._permissions.may_publish(_text(subject)).allowed
-
     def may_respond(self, subject: bytes) -> bool:
         return self._replies is not None and self._replies.take(subject, self._server.clock.now())
 

@@ -28,11 +28,8 @@ class Session(Protocol):
     def on_pong(self) -> None:
         """The peer answered a PING."""
 
-    def may_publish(self, subject: bytes) -> bool:
-        """May the peer publish? Asked once per subject and set of permissions, the answer is cached."""
-
     def may_respond(self, subject: bytes) -> bool:
-        """Publishing is not allowed as such: is it an answer that ``on_request`` has promised? Never cached."""
+        """The verdicts on publishing say no: is it an answer that ``on_request`` has promised? Never cached."""
 
     def may_subscribe(self, subject: bytes, queue: bytes | None) -> bool:
         """May the peer subscribe?"""
