@@ -59,7 +59,7 @@ def test_revocations_count_to_the_second_and_never_go_back():
     assert jwt.is_revoked({}, "U2", 0)
     assert jwt.revoke(revocations, "U1", 50) == {"U1": 100}
     everybody = jwt.revoke({"U1": 100, "U2": 300}, "*", 200)
-    assert everybody == {"U2": 300, "*": 200}
+    assert everybody == {"U1": 100, "U2": 300, "*": 200}
     assert jwt.is_revoked(everybody, "anyone", 200)
 
 
@@ -88,7 +88,10 @@ def expand(allow=(), deny=(), tags=(), name="bob", account_tags=("region:eu",)):
         ("d.{{tag(dept)}}", ("dept:eng", "dept:ops"), ("d.eng", "d.ops")),
         ("{{tag(a)}}.{{tag(b)}}", ("a:1", "a:2", "b:3", "b:4"), ("1.3", "1.4", "2.3", "2.4")),
         ("KV_{{tag(dept)}}.x", ("dept:eng",), ("KV_eng.x",)),
-        ("{{TAG(Dept)}}", ("dept:eng",), ("eng",)),
+        ("{{tag(Dept)}}", ("dept:eng",), ("eng",)),
+        ("{{tag(t)}}.{{name()}}.{{tag(t)}}", ("t:1", "t:2"), ("1.bob.1", "1.bob.1", "2.bob.2", "2.bob.2")),
+        ("{{tag(t)}}.{{name()}}", ("t:{{name()}}",), ("{{name()}}.bob",)),
+        ("a.{{}}.{{name()}}", (), ("a.{{}}.bob",)),
     ],
 )
 def test_placeholders_are_filled_in(entry, tags, expected):
@@ -99,6 +102,10 @@ def test_an_allow_rule_without_values_goes_and_an_empty_list_denies_everything()
     rights = expand(allow=("x.{{tag(no)}}", "y.{{name()}}"))
     assert rights.pub == jwt.Permission(allow=("y.bob",))
     assert expand(allow=("x.{{tag(no)}}",)).pub == jwt.Permission(deny=(">",))
+
+
+def test_tags_of_upper_case_functions_are_not_found_as_on_the_server():
+    assert expand(allow=("x", "{{TAG(dept)}}"), tags=("dept:eng",)).pub == jwt.Permission(allow=("x",))
 
 
 def test_a_deny_rule_without_values_refuses_the_user():
@@ -112,6 +119,8 @@ def test_a_deny_rule_without_values_refuses_the_user():
 def test_unknown_placeholders_and_explosions_are_refused():
     with pytest.raises(ClaimsError, match="template operation"):
         expand(allow=("{{nobody()}}",))
+    with pytest.raises(ClaimsError, match=r'template operation in "a.{{b.{{name\(\)}}": "b.{{name\(\)" is not defined'):
+        expand(allow=("a.{{b.{{name()}}",))
     tags = tuple(f"t:{number}" for number in range(100))
     with pytest.raises(ClaimsError, match="exceeds limit: 4096"):
         expand(
@@ -141,8 +150,10 @@ def test_creds_round_trip():
         lambda text: text[: text.index("------END USER NKEY SEED------") + 30],
         lambda text: text.replace("------END USER NKEY SEED------", "-----END USER NKEY SEED-----"),
         lambda text: "some words before\n" + text,
+        lambda text: "user: " + text.replace("------END USER NKEY SEED------\n", "------END USER NKEY SEED------"),
+        lambda text: text.replace("\n------END NATS", " \t\n------END NATS"),
     ],
-    ids=["2019", "labels", "javascript", "five dashes", "words before"],
+    ids=["2019", "labels", "javascript", "five dashes", "words before", "word in the line", "blanks"],
 )
 def test_creds_of_other_writers_are_read(change):
     assert files.parse_creds(change(files.format_creds(TOKEN, USER.seed))) == (TOKEN, USER.seed)
@@ -154,12 +165,24 @@ def test_decorated_and_bare_tokens_are_read():
     assert files.decorate(TOKEN, "activation").startswith("-----BEGIN NATS ACTIVATION JWT-----\n")
 
 
+def _creds():
+    return files.format_creds(TOKEN, USER.seed)
+
+
+def _account_token():
+    return jwt.encode(jwt.new_account(ACCOUNT.public), OPERATOR, issued_at=100)
+
+
 def test_files_that_do_not_fit_are_refused_without_showing_secrets():
     other = KeyPair.create(Role.USER)
     for call, message in [
         (lambda: files.format_creds(TOKEN, other.seed), "does not match the jwt subject"),
         (lambda: files.format_creds(TOKEN, ACCOUNT.seed), "not an user seed"),
+        (lambda: files.format_creds(_account_token(), USER.seed), '"account" cannot be serialized as a user config'),
+        (lambda: files.decorate_seed("S"), "seed is too short"),
         (lambda: files.parse_creds("nothing"), "no user JWT found"),
+        (lambda: files.parse_creds(_creds().replace("JWT-----\n", "JWT----- \n")), "no user JWT found"),
+        (lambda: files.parse_creds(_creds().replace("JWT------\n", "JWT------ x\n")), "no user JWT found"),
         (lambda: files.parse_creds(files.decorate(TOKEN, "user") + files.decorate_seed(ACCOUNT.seed)), "user seed"),
         (lambda: files.parse_seed("hello"), "no nkey seed found"),
         (lambda: files.parse_seed("  " + USER.seed), "doesn't contain a seed"),

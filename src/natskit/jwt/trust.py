@@ -50,12 +50,8 @@ def is_revoked(revocations: Mapping[str, int], key: str, issued_at: int) -> bool
 
 
 def revoke(revocations: Mapping[str, int], key: str, at: int) -> dict[str, int]:
-    """The revocations with one more. A later time that is there already stays; what ``*`` covers is dropped."""
-    merged = {**revocations, key: max(at, revocations.get(key, 0))}
-    limit = merged.get(ALL)
-    if limit is None:
-        return merged
-    return {name: time for name, time in merged.items() if name == ALL or time > limit}
+    """The revocations with one more. A later time that is there already stays."""
+    return {**revocations, key: max(at, revocations.get(key, 0))}
 
 
 def activation_hash(claims: ActivationClaims) -> str:
@@ -65,7 +61,7 @@ def activation_hash(claims: ActivationClaims) -> str:
 
     if not (claims.issuer and claims.subject and claims.nats.subject):
         raise ClaimsError(
-            "not enough data in the activation claims to create a hash: issuer, subject and import subject"
+            "not enough data in the activaion claims to create a hash: issuer, subject and import subject"  # sic
         )
     text = f"{claims.issuer}.{claims.subject}.{_fixed_part(claims.nats.subject)}"
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .operator_store import OperatorStore
     from .workspace import Workspace
 
-__all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "plan_user_removal"]
+__all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "edit_user", "plan_user_removal"]
 
 
 class AddedUser(NamedTuple):
@@ -62,7 +62,8 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
 
     body = claims.nats
     if scoped:
-        if body.permissions or body.bearer_token or body.src or body.times:
+        plain = User(subs=-1, data=-1, payload=-1).rights
+        if body.rights not in (plain, User().rights):
             raise UsageError(
                 "scoped users require no permissions or limits set: the role of the signing key decides them",
                 hint="leave the permission flags away, or sign with another key (-K)",
@@ -82,6 +83,24 @@ def _plan_secrets(
     if seed is None:
         return key_path, ""
     return key_path, plan.creds(workspace.keystore.creds_path(store.name, account, name), write_creds(token, seed))
+
+
+def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims, *, signer: str = "") -> AddedUser:
+    """Plan to write a user again, signed by the key that signed it before if that is stored, and its creds.
+
+    Raises UsageError, ClaimsError, NotFound (no key to sign with).
+    """
+    workspace = plan.workspace
+    owner = store.account(account)
+    if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
+        raise UsageError(f'account "{account}" disallows bearer token')
+    pair = account_signer(workspace, store, owner, signer, prefer=claims.issuer)
+    claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
+    check_issues(claims, workspace.now())
+    token = workspace.sign(claims, pair)
+    plan.token(store.user_path(account, claims.name), token)
+    key = KeyPair.from_public(claims.subject)
+    return AddedUser(claims, account, *_plan_secrets(plan, store, account, claims.name, key, token, own=False))
 
 
 def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:

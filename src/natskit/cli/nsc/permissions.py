@@ -92,7 +92,7 @@ def allowed(run: Run, before: Permissions, given: dict[str, Any]) -> Permissions
     resp = before.resp
     count = given["allow_pub_response"] if given["allow_pub_response"] is not None else given["max_responses"]
     ttl = given["response_ttl"]
-    if count is not None:
+    if count:
         resp = ResponsePermission(max=count, ttl=resp.ttl if resp else 0)
         run.note(f"set max responses to {count}")
     if ttl is not None:
@@ -164,8 +164,8 @@ def _lists(
         run.note(f"added {words} {each}")
     for each in gone:
         run.note(f"removed {words} {each}")
-    kept = [each for each in dict.fromkeys((*getattr(before, member), *more)) if each not in gone]
-    return {member: tuple(kept)} if more or gone else {}
+    kept = {*getattr(before, member), *more} - set(gone)
+    return {member: tuple(sorted(kept))} if more or gone else {}
 
 
 def _times(run: Run, before: Any, more: Sequence[str], gone: Sequence[str]) -> dict[str, Any]:
