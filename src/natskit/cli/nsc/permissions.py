@@ -164,8 +164,8 @@ def _lists(
         run.note(f"added {words} {each}")
     for each in gone:
         run.note(f"removed {words} {each}")
-    kept = {*getattr(before, member), *more} - set(gone)
-    return {member: tuple(sorted(kept))} if more or gone else {}
+    kept = [each for each in dict.fromkeys((*getattr(before, member), *more)) if each not in gone]
+    return {member: tuple(sorted(kept) if member == "src" else kept)} if more or gone else {}
 
 
 def _times(run: Run, before: Any, more: Sequence[str], gone: Sequence[str]) -> dict[str, Any]:
