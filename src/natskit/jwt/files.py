@@ -33,6 +33,8 @@ def decorate(token: str, kind: str) -> str:
 
 def decorate_seed(seed: str) -> str:
     """The warning and the seed between its markers. Raises InvalidToken for other roles."""
+    if len(seed) < 2:
+        raise InvalidToken("seed is too short")
     role = _SEED_ROLES.get(seed[:2])
     if role is None:
         raise InvalidToken("seed is not an operator, account or user seed")
@@ -54,7 +56,9 @@ def format_creds(token: str, seed: str) -> str:
     from natskit.jwt.codec import decode
     from natskit.jwt.user import UserClaims
 
-    claims = decode(token, UserClaims)
+    claims = decode(token)
+    if not isinstance(claims, UserClaims):
+        raise InvalidToken(f'"{claims.kind}" cannot be serialized as a user config')
     pair = KeyPair.from_seed(seed)
     if pair.role is not Role.USER:
         raise InvalidToken("nkey seed is not an user seed")
@@ -91,7 +95,7 @@ def parse_seed(text: str) -> str:
 def parse_creds(text: str) -> Creds:
     """Token and seed of a creds file. Raises InvalidToken if one is missing or the seed is not a user's."""
     blocks = _blocks(text)
-    if not blocks:
+    if not blocks or not blocks[0].startswith("eyJ"):  # with the token's markers damaged, the seed would be first
         raise InvalidToken("no user JWT found: a creds file starts with a line like -----BEGIN NATS USER JWT-----")
     seed = parse_seed(text)
     if not seed.startswith("SU"):
@@ -101,13 +105,13 @@ def parse_creds(text: str) -> Creds:
 
 def _blocks(text: str) -> list[str]:
     """The single lines that stand between two marker lines, in order; each marker belongs to one block only."""
-    lines = text.split("\n")
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
     found: list[str] = []
     position = 0
     while position + 2 < len(lines):
-        begin, body, end = (line.removesuffix("\r") for line in lines[position : position + 3])
-        body = body.rstrip(" \t")
-        if _is_marker(begin.lstrip(), whole=True) and body and _BODY.issuperset(body) and _is_marker(end):
+        begin, body, end = lines[position : position + 3]
+        body = body.rstrip(" \t")  # tools of 2019 took blanks there
+        if _ends_marker(begin) and body and _BODY.issuperset(body) and _ends_marker(end) and end.startswith("---"):
             found.append(body)
             position += 3
         else:
@@ -115,6 +119,6 @@ def _blocks(text: str) -> list[str]:
     return found
 
 
-def _is_marker(line: str, *, whole: bool = False) -> bool:
-    """Whether a line is ``---...---``. After the end marker anything may follow, after the begin marker nothing."""
-    return line.startswith("---") and "---" in line[3:] and (not whole or line.endswith("---"))
+def _ends_marker(line: str) -> bool:
+    """Whether a line ends with ``---...---``; what stands before does not matter."""
+    return line.endswith("---") and len(line) - line.find("---") >= 6

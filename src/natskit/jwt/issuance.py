@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from natskit.errors import ClaimsError
 from natskit.jwt.codec import encode
 from natskit.jwt.user import new_scoped_user
-from natskit.nkeys import KeyPair, Role, is_public
+from natskit.nkeys import KeyPair, Role, is_public, role_of
 
 
 def issue_user(
@@ -30,10 +30,16 @@ def issue_user(
     ``expires_in`` is in seconds (0: never), ``now`` in Unix seconds; the name defaults to the user's key. Raises
     ClaimsError for keys of another role, KeyUseError for a signing key without its secret half.
     """
-    if not is_public(account, Role.ACCOUNT):
-        raise ClaimsError(f'issueUserJWT requires an account key for the accountId parameter, but got "{account}"')
-    if not is_public(user, Role.USER):
-        raise ClaimsError(f'issueUserJWT requires a user key for the publicUserKey parameter, but got "{user}"')
+    _expect(account, Role.ACCOUNT, "accountId")
+    _expect(user, Role.USER, "publicUserKey")
     claims = new_scoped_user(user, name or user, account)
     claims = replace(claims, expires=now + expires_in if expires_in else 0, nats=replace(claims.nats, tags=tuple(tags)))
     return encode(claims, signing_key, issued_at=now)
+
+
+def _expect(key: str, role: Role, parameter: str) -> None:
+    if is_public(key, role):
+        return
+    got = f"a key of kind {role_of(key).value}" if is_public(key) else "no public key"
+    article = "an" if role is Role.ACCOUNT else "a"
+    raise ClaimsError(f"issueUserJWT requires {article} {role.value} key for the {parameter} parameter, but got {got}")

@@ -9,7 +9,9 @@ Source: spec/nkeys-and-jwt.md section 8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -17,6 +19,7 @@ from natskit import subjects
 from natskit.errors import ClaimsError
 from natskit.jwt.account import AccountClaims, UserScope
 from natskit.jwt.body import Permission, ScopeTemplate
+from natskit.jwt.issue import quoted
 from natskit.jwt.user import UserClaims
 
 MAX_SUBJECTS = 4096
@@ -40,80 +43,87 @@ def _expand(permission: Permission, values: _Values) -> Permission:
 
 
 def _expand_all(entries: tuple[str, ...], values: _Values, *, strict: bool) -> tuple[str, ...]:
-    if not any(_placeholder(entry) for entry in entries):
+    if not any(_operations(entry) for entry in entries):
         return entries
     found: list[str] = []
     for entry in entries:
         made = _fill(entry, values, strict=strict)
         good = [subject for subject in made if subjects.is_valid(subject)]
         if strict and len(good) < len(made):
-            raise ClaimsError(f'template "{entry}": generated invalid subject')
+            raise ClaimsError(f"template {quoted(entry)}: generated invalid subject")
         found.extend(good)
-        if len(found) > MAX_SUBJECTS:
-            raise ClaimsError(f"template expansion exceeds limit: {MAX_SUBJECTS}")
+        _check_count(len(found))
     return tuple(found)
 
 
 def _fill(entry: str, values: _Values, *, strict: bool) -> list[str]:
-    """One subject for each combination of values, the last placeholder turning fastest."""
-    results = [entry]
-    while operation := _placeholder(results[0]):
-        choices = values.of(operation)
-        if not choices:
-            if strict:
-                raise ClaimsError(f'generated invalid subject "{entry}": "{operation}" is not defined')
-            return []
-        # A placeholder that occurs again gets the same value: all occurrences are replaced together.
-        results = [result.replace("{{" + operation + "}}", choice) for result in results for choice in choices]
-        if len(results) > MAX_SUBJECTS:
-            raise ClaimsError(f"template expansion exceeds limit: {MAX_SUBJECTS}")
-    return results
+    """One subject for each combination of values, the last placeholder turning fastest.
+
+    A placeholder that stands there twice has the same value in both places, so its combinations repeat. A value is
+    never looked through for placeholders again.
+    """
+    parts = _operations(entry)
+    choices = [values.of(operation, entry) for _, operation in parts]
+    for (_, operation), found in zip(parts, choices, strict=True):
+        if not found and strict:
+            raise ClaimsError(f"generated invalid subject {quoted(entry)}: {quoted(operation)} is not defined")
+    _check_count(math.prod(map(len, choices)))
+    rest = entry[sum(len(before) + len(operation) + 4 for before, operation in parts) :]
+    return ["".join(_pieces(parts, combination)) + rest for combination in itertools.product(*choices)]
 
 
-def _placeholder(entry: str) -> str | None:
-    """The text between the first ``{{`` and its ``}}``, if there is any and it holds no brace."""
+def _pieces(parts: list[tuple[str, str]], combination: tuple[str, ...]) -> Iterator[str]:
+    chosen: dict[str, str] = {}
+    for (before, operation), value in zip(parts, combination, strict=True):
+        yield before
+        yield chosen.setdefault(operation, value)
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_SUBJECTS:
+        raise ClaimsError(f"template expansion exceeds limit: {MAX_SUBJECTS}")
+
+
+def _operations(entry: str) -> list[tuple[str, str]]:
+    """Every placeholder: the text before it (from the one before), and what stands between its braces."""
+    found: list[tuple[str, str]] = []
+    done = 0
     start = entry.find("{{")
     while start >= 0:
         end = entry.find("}", start + 2)
         if end > start + 2 and entry.startswith("}}", end):
-            return entry[start + 2 : end]
-        start = entry.find("{{", start + 1)
-    return None
+            found.append((entry[done:start], entry[start + 2 : end]))
+            done = end + 2
+            start = entry.find("{{", done)
+        else:
+            start = entry.find("{{", start + 1)
+    return found
 
 
 class _Values:
     """What placeholders stand for."""
 
     def __init__(self, user: UserClaims, account: AccountClaims) -> None:
-        self.user = user
-        self.account = account
-
-    def of(self, operation: str) -> list[str]:
-        """The values of the text between the braces; none for a tag that nobody has."""
-        name, bracket, rest = operation.strip().partition("(")
-        argument = rest[:-1] if rest.endswith(")") else None
-        if not bracket or argument is None:
-            raise _unknown(operation)
-        read = self._readers().get(name.lower())
-        if read is None or bool(argument) != name.lower().endswith("tag"):
-            raise _unknown(operation)
-        return [value for value in read(argument) if "{{" not in value]
-
-    def _readers(self) -> dict[str, Callable[[str], list[str]]]:
-        return {
-            "name": lambda _: [self.user.name],
-            "subject": lambda _: [self.user.subject],
-            "account-name": lambda _: [self.account.name],
-            "account-subject": lambda _: [self.user.nats.issuer_account],
-            "tag": lambda key: _tagged(self.user.nats.tags, key),
-            "account-tag": lambda key: _tagged(self.account.nats.tags, key),
+        self._texts = {
+            "name": user.name,
+            "subject": user.subject,
+            "account-name": account.name,
+            "account-subject": user.nats.issuer_account,
         }
+        self._tags = {"tag": user.nats.tags, "account-tag": account.nats.tags}
+
+    def of(self, operation: str, entry: str) -> list[str]:
+        """The values of the text between the braces; none for a tag that nobody has."""
+        name, bracket, argument = operation.strip().partition("(")
+        folded = name.lower()
+        if folded in self._texts and bracket + argument == "()":
+            return [self._texts[folded]]
+        if folded in self._tags and bracket and argument.endswith(")"):
+            # nats-server finds the tags of TAG(k) under "tag(k:" (2.15), which is never.
+            return _tagged(self._tags[folded], argument[:-1]) if name == folded else []
+        raise ClaimsError(f"template operation in {quoted(entry)}: {quoted(operation)} is not defined")
 
 
 def _tagged(tags: tuple[str, ...], key: str) -> list[str]:
     prefix = key.lower() + ":"
     return [tag[len(prefix) :] for tag in tags if tag.startswith(prefix)]
-
-
-def _unknown(operation: str) -> ClaimsError:
-    return ClaimsError(f'template operation in "{{{{{operation}}}}}": "{operation}" is not defined')
