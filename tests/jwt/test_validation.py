@@ -95,6 +95,35 @@ def test_operator_checks(body, text):
     assert message.startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://h:1/jwt/v1?a=b#c", ""),
+        ("https://[::1]:80/x", ""),
+        ("anything:at all", ""),
+        ("localhost:9090", ""),
+        ("h/x", 'account server url "h/x" requires a protocol'),
+        ("//h/x", 'account server url "//h/x" requires a protocol'),
+        (":x", 'error parsing account server url: parse ":x": missing protocol scheme'),
+        (
+            "1.2.3.4:5",
+            'error parsing account server url: parse "1.2.3.4:5": first path segment in URL cannot contain colon',
+        ),
+        ("http://h:x", 'error parsing account server url: parse "http://h:x": invalid port ":x" after host'),
+        ("http://[::1", "error parsing account server url: parse \"http://[::1\": missing ']' in host"),
+        ("http://h/%zz", 'error parsing account server url: parse "http://h/%zz": invalid URL escape "%zz"'),
+        ("http://a b/", 'error parsing account server url: parse "http://a b/": invalid character " " in host name'),
+        ("http://u v@h/", 'error parsing account server url: parse "http://u v@h/": net/url: invalid userinfo'),
+        (
+            "http://h/\x01",
+            'error parsing account server url: parse "http://h/\\x01": net/url: invalid control character in URL',
+        ),
+    ],
+)
+def test_urls_are_judged_as_the_reference_does(url, fault):
+    assert found(operator(account_server_url=url)) == ([("E", fault)] if fault else [])
+
+
 def test_good_service_urls_pass():
     assert not found(operator(operator_service_urls=("nats://a:1", "tls://b", "WS://c", "wss://d", "")))
 
@@ -151,6 +180,11 @@ def test_subjects(subject, texts):
         ),
         ({"subject": "a", "type": "stream", "description": "x" * 8193}, "Description is too long"),
         ({"subject": "a", "type": "stream", "info_url": "foo"}, "error parsing info url: no hostname or scheme"),
+        (
+            {"subject": "a", "type": "stream", "info_url": "1:"},
+            'error parsing info url: parse "1:": first path segment in URL cannot contain colon',
+        ),
+        ({"subject": 'a "\t', "type": "stream"}, 'subject "a \\"\\t" cannot have spaces'),
     ],
 )
 def test_export_checks(one, text):
@@ -194,6 +228,8 @@ def test_exports_that_contain_each_other_are_named():
             ],
         ),
         ({"subject": "a.*.*", "type": "stream", "local_subject": "b.$2.$1"}, []),
+        ({"subject": "a.*.*", "type": "stream", "local_subject": "b.$1.$1"}, []),
+        ({"subject": "a.*.*", "type": "stream", "local_subject": "$x.$-1.$01.$.x$1"}, []),
         (
             {"subject": "a", "type": "stream", "token": "no token"},
             [("E", 'import "a" contains an invalid activation token')],

@@ -27,6 +27,10 @@ from natskit.jwt.authorization import (
     AuthorizationRequestClaims,
     AuthorizationResponse,
     AuthorizationResponseClaims,
+    ClientInformation,
+    ClientTLS,
+    ConnectOptions,
+    ServerID,
 )
 from natskit.jwt.body import (
     Access,
@@ -62,6 +66,9 @@ __all__ = [
     "AuthorizationResponse",
     "AuthorizationResponseClaims",
     "Claims",
+    "ClientInformation",
+    "ClientTLS",
+    "ConnectOptions",
     "Export",
     "ExternalAuthorization",
     "GenericClaims",
@@ -75,6 +82,7 @@ __all__ = [
     "Permissions",
     "ResponsePermission",
     "ScopeTemplate",
+    "ServerID",
     "ServiceLatency",
     "TimeRange",
     "User",

@@ -51,6 +51,10 @@ class ConnectOptions(Body, frozen=True):
     version: str = ""
     protocol: Int64 = field(default_factory=int)
 
+    def __repr__(self) -> str:
+        """Without passwords, tokens and signatures."""
+        return f"ConnectOptions(user={self.user!r}, nkey={self.nkey!r}, name={self.name!r}, lang={self.lang!r})"
+
 
 class ClientTLS(Body, frozen=True):
     """The client's TLS session; certificates are PEM."""
@@ -92,6 +96,10 @@ class AuthorizationResponse(Body, frozen=True):
     tags: tuple[str, ...] = ()
     type: str = ""
     version: Int64 = 0
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"AuthorizationResponse(error={self.error!r}, issuer_account={self.issuer_account!r})"
 
 
 class AuthorizationResponseClaims(Claims, frozen=True, kw_only=True):

@@ -209,7 +209,7 @@ def encode(claims: Claims, signer: KeyPair, *, issued_at: int, version: int = VE
     issued = replace(claims, issuer=signer.public, issued_at=issued_at, nats=claims.arranged())
     try:
         header, payload = (HEADER_V1, _payload_v1(issued)) if version == 1 else (HEADER_V2, _payload_v2(issued))
-    except (UnicodeEncodeError, OverflowError) as error:
+    except UnicodeEncodeError as error:
         raise ClaimsError(f"these claims cannot be written: {error}") from None
     unsigned = join(header, payload)
     signed = unsigned[len(header) + 1 :] if version == 1 else unsigned

@@ -13,7 +13,7 @@ from __future__ import annotations
 import types
 import typing
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeGuard, TypeVar
 
 import msgspec
 
@@ -35,27 +35,36 @@ def convert(value: dict[str, Any], kind: type[_S]) -> _S:
 
 def _tidy(value: object, kind: Any) -> object:
     """``value`` with what msgspec would refuse made plain, as far as ``kind`` has structs in it."""
-    if isinstance(value, dict):
-        if struct := _struct_in(kind):
-            return _members_of(value, struct)
-        if typing.get_origin(kind) is dict:
-            element = typing.get_args(kind)[1]
+    for option in _options(kind):
+        if isinstance(value, dict) and _is_struct(option):
+            return _members_of(value, option)
+        if isinstance(value, dict) and typing.get_origin(option) is dict:
+            element = typing.get_args(option)[1]
             return {key: _tidy(_or_zero(item, element), element) for key, item in value.items()}
-    if isinstance(value, list) and typing.get_origin(kind) is tuple:
-        element = typing.get_args(kind)[0]
-        return [_tidy(_or_zero(item, element), element) for item in value]
+        if isinstance(value, list) and typing.get_origin(option) is tuple:
+            element = typing.get_args(option)[0]
+            return [_tidy(_or_zero(item, element), element) for item in value]
     return value
+
+
+def _options(kind: Any) -> tuple[Any, ...]:
+    """The branches of a union; of anything else itself."""
+    return typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+
+
+def _is_struct(kind: Any) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _or_zero(item: object, kind: Any) -> object:
     """``item``, or for a ``null`` in a list or map what Go has there: the zero value, for pointers nothing."""
-    if item is not None or kind is Any or type(None) in typing.get_args(kind):
+    if item is not None or kind is Any or type(None) in _options(kind):
         return item
     if kind in (Import, OldImport, Export, OldExport):
         raise InvalidToken(f"null {'export' if kind in (Export, OldExport) else 'import'} is not allowed")
     if typing.get_origin(kind) is Annotated:
         kind = typing.get_args(kind)[0]
-    return (typing.get_origin(kind) or kind)() if _struct_in(kind) is None else {}
+    return {} if _is_struct(kind) else (typing.get_origin(kind) or kind)()
 
 
 def _members_of(value: dict[Any, Any], struct: type[msgspec.Struct]) -> dict[str, object]:
@@ -91,9 +100,3 @@ def _folded(name: str) -> str:
 @cache
 def _members(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(struct)}
-
-
-def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that ``kind`` is, or that one branch of the union ``kind`` is."""
-    options = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    return next((each for each in options if isinstance(each, type) and issubclass(each, msgspec.Struct)), None)
