@@ -156,6 +156,10 @@ def _run(console: Console, path: str, command: Command, words: Sequence[str]) ->
     run = start(parsed, command.flags, console)
     if command.stores:
         run.workspace.check_generation()
+    if run.interactive:
+        from .questions import ask
+
+        ask(path, run, parsed.values)
     own = {flag.key for flag in command.flags} | {each.strip("[].") for each in command.arguments}
     try:
         status = command.function(run, **{key: parsed.values[key] for key in own})

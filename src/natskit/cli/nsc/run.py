@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, Parsed, switch, text
@@ -38,7 +38,7 @@ class Run:
     ``workspace`` is open; ``values`` are those of the global flags, ``given`` the names of all flags that were given.
     """
 
-    def __init__(self, workspace: Workspace, console: Console, values: Mapping[str, Any], given: set[str]) -> None:
+    def __init__(self, workspace: Workspace, console: Console, values: dict[str, Any], given: set[str]) -> None:
         self.workspace = workspace
         self.console = console
         self.values = values
