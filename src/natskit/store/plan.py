@@ -100,7 +100,7 @@ class Plan:
         self._removals[path] = None
 
     def discard(self, path: str) -> None:
-        """Remove a seed or creds file, and its folder if that is empty then. Done last, when no token needs it."""
+        """Remove a seed, and its folder if that is empty then, or a creds file. Done last, when no token needs it."""
         self._last[path] = None
 
     def select(self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None) -> None:
@@ -164,6 +164,7 @@ def _discard(path: str) -> bool:
         return False
     except OSError as error:
         raise refused(error, path, "remove") from None
-    with contextlib.suppress(OSError):  # not empty
-        os.rmdir(os.path.dirname(path))
+    if path.endswith(".nk"):
+        with contextlib.suppress(OSError):  # not empty
+            os.rmdir(os.path.dirname(path))
     return True

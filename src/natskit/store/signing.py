@@ -10,12 +10,12 @@ from natskit.nkeys import KeyPair, Role, is_public
 from .files import absolute, read_text
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims
+    from natskit.jwt import AccountClaims, OperatorClaims
 
     from .operator_store import OperatorStore
     from .workspace import Workspace
 
-__all__ = ["account_signer", "operator_signer", "read_key"]
+__all__ = ["account_signer", "edit_signer", "operator_identity", "operator_signer", "read_key"]
 
 
 def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
@@ -62,6 +62,13 @@ def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "",
     if given:
         return _given(workspace, given, (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,), None)
     return _first_stored(workspace, ((prefer,) if prefer in candidates else ()) + candidates)
+
+
+def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str = "") -> KeyPair:
+    """The key that signs the operator itself: its identity key, else one of its signing keys. Raises NotFound."""
+    if given:
+        return _given(workspace, given, (Role.OPERATOR,), None)
+    return _first_stored(workspace, (claims.subject, *claims.nats.signing_keys))
 
 
 def edit_signer(
