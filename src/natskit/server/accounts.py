@@ -188,6 +188,12 @@ class Accounts:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
+    def is_strict(self, account: Account) -> bool:
+        """Whether the identity key of ``account`` may not sign its users."""
+        if account.claims is None:
+            return bool(self.trust.strict)
+        return account.claims.issuer in self.trust.strict
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about the accounts in the background, until `close`."""
         task = asyncio.create_task(work)

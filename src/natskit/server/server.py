@@ -26,10 +26,11 @@ from natskit.errors import AuthenticationError, ServerError
 from natskit.graph import EVERYTHING
 from natskit.nkeys import KeyPair, Role
 from natskit.server.accounts import Accounts
-from natskit.server.auth import Admission, Authenticator, Peer
+from natskit.server.auth import Admission, Authenticator, Callout, CalloutServer, Peer
 from natskit.server.claims import open_claims
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
+from natskit.server.door import TlsDoor
 from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
@@ -70,7 +71,9 @@ class Server:
     ) -> None:
         self.options = options_of(config)
         self.clock = clock or Clock()
-        self.id = KeyPair.create(Role.SERVER).public
+        self.key = KeyPair.create(Role.SERVER)
+        self.xkey = KeyPair.create(Role.CURVE)
+        self.id = self.key.public
         self.name = self.options.server_name or self.id
         self.slow_consumers = 0
         self.stalled_clients = 0
@@ -86,6 +89,7 @@ class Server:
         self.requests: Requests | None = None
         self.started_at = 0.0
         self._listener: Listener | None = None
+        self._tls: TlsDoor | None = None
         self._next_id = FIRST_CLIENT_ID
         self._info: Info
         self._empty: asyncio.Event
@@ -133,7 +137,9 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
         self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
-        self.authenticator = Authenticator(self.options, self.accounts, self.clock)
+        self.authenticator = self._authenticator(self.options)
+        if self.options.tls is not None:
+            self._tls = TlsDoor(self, self.options.tls, self.options.allow_non_tls)
         listener = Listener(self.options.host, self.options.port, self._on_accept)
         self.hub = Hub(self._wake, self._on_crash)
         self._listener = listener
@@ -171,9 +177,11 @@ class Server:
         or changes what only a restart can change; nothing has changed then.
         """
         options = reloadable(self.options, self._reread() if config is None else options_of(config))
+        if self._tls is not None and options.tls is not None:
+            self._tls.configure(options.tls)
         reprovision(self.accounts, options)
         self.options = options
-        self.authenticator = Authenticator(options, self.accounts, self.clock)
+        self.authenticator = self._authenticator(options)
         self._info = self._describe()
         for client in tuple(self.clients.values()):
             await client.judge_again()
@@ -185,6 +193,9 @@ class Server:
         return Options.load(self.options.file)
 
     async def _close_rooms(self) -> None:
+        if self._tls is not None:
+            await self._tls.close()
+            self._tls = None
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:
@@ -195,6 +206,16 @@ class Server:
             self.events = None
         await self.accounts.close()
         self.clock.close()
+
+    def _authenticator(self, options: Options) -> Authenticator:
+        configured = options.authorization is not None and options.authorization.callout is not None
+        if not configured and not options.operator_mode:
+            return Authenticator(options, self.accounts, self.clock)
+        asking = CalloutServer(
+            key=self.key, xkey=self.xkey, name=self.name, host=self.host, version=COMPATIBLE, tags=options.tags
+        )
+        callout = Callout(options, self.accounts, self.clock, asking)
+        return Authenticator(options, self.accounts, self.clock, callout)
 
     def _open_system(self) -> None:
         account = self.accounts.system
@@ -216,8 +237,10 @@ class Server:
     def _wake(self) -> None:
         self.loop.call_soon(self.hub.flush)
 
-    def _on_crash(self, connection: Connection, error: BaseException) -> None:
-        log.error("%r - internal error, the connection is closed", connection.session, exc_info=error)
+    def _on_crash(self, connection: Connection, error: Exception) -> None:
+        client = connection.session
+        if isinstance(client, Client):
+            client.crashed(error)
 
     def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -229,12 +252,20 @@ class Server:
         client = Client(self, peer)
         self.clients[peer.cid] = client
         self._empty.clear()
-        self.hub.attach(client.engine, accepted.detach())
         log.debug("%s - Client connection created", peer)
+        if self._tls is not None and not full:
+            self.hub.adopt(client.engine)
+            self._tls.enter(client, accepted)
+            return
+        self.attach(client, accepted)
         client.begin(greet_only=full)
         if full:
             log.error("%s - maximum connections exceeded: %d", peer, self.options.limits.max_connections)
             client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+
+    def attach(self, client: Client, accepted: socket.socket) -> None:
+        """Serve a socket in clear text."""
+        self.hub.attach(client.engine, accepted.detach())
 
     def forget(self, client: Client, reason: str) -> None:
         """A connection is closed."""
@@ -253,7 +284,7 @@ class Server:
     # INFO
 
     def _describe(self) -> Info:
-        host, port = self.host, self.port
+        host, port, tls = self.host, self.port, self.options.tls
         if self.options.client_advertise:
             host, _, advertised = self.options.client_advertise.rpartition(":")
             port = int(advertised)
@@ -265,7 +296,11 @@ class Server:
             port=port,
             headers=not self.options.no_header_support,
             auth_required=self.authenticator.announced,
+            tls_required=tls is not None and (not self.options.allow_non_tls or tls.handshake_first_s is not None),
+            tls_verify=tls is not None and tls.verify,
+            tls_available=tls is not None and self.options.allow_non_tls,
             max_payload=self.options.limits.max_payload,
+            xkey=self.xkey.public,
         )
 
     def info_for(self, client: Client) -> Info:
@@ -303,11 +338,10 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 def _refuse_unsupported(options: Options) -> None:
     """Rather refuse than run without what was asked for."""
     for given, name in (
-        (options.tls, "tls"),
+        (options.tls is not None and options.tls.verify_and_map, "verify_and_map of tls"),
         (options.websocket, "websocket"),
         (options.proxy_protocol, "proxy_protocol"),
         (options.monitoring.http_port is not None or options.monitoring.https_port is not None, "http monitoring"),
-        (options.authorization is not None and options.authorization.callout, "auth_callout"),
     ):
         if given:
             raise ServerError(f"{name} is not supported yet", hint="remove it from the configuration")

@@ -42,7 +42,7 @@ def user_info(client: Client, now: float) -> dict[str, Any]:
         "account": admission.account.id,
         "account_name": admission.account.name,
     }
-    if admission.claims is not None and admission.name_tag:
+    if admission.claims is not None and admission.name_tag not in ("", admission.user):
         info["user_name"] = admission.name_tag
     permissions = admission.permissions
     if permissions.restricts_publish or permissions.restricts_subscribe:

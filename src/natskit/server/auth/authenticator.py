@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from natskit.errors import AuthenticationError
 from natskit.server.accounts import Account, Accounts, Member
 from natskit.server.auth.admission import Admission
+from natskit.server.auth.callout import Callout
 from natskit.server.auth.connect import ConnectOptions, Peer
 from natskit.server.auth.named import NamedUsers
 from natskit.server.auth.token import TokenUsers
@@ -43,7 +44,8 @@ class Authenticator:
     A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``.
     """
 
-    def __init__(self, options: Options, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, options: Options, accounts: Accounts, clock: Clock, callout: Callout | None = None) -> None:
+        self._callout = callout
         self._users: TokenUsers | NamedUsers
         if options.operator_mode:
             self._users = TokenUsers(options, accounts, clock)
@@ -79,9 +81,21 @@ class Authenticator:
         try:
             if connect.account or connect.new_account:
                 raise AuthenticationError("account and new_account of CONNECT are not supported")
-            return await self._users.admit(connect, peer)
+            if self._callout is None:
+                return await self._users.admit(connect, peer)
+            return await self._consult(self._callout, connect, peer)
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
+
+    async def _consult(self, callout: Callout, connect: ConnectOptions, peer: Peer) -> Admission:
+        """Log in by the server's own means, then let an auth callout service have its say."""
+        try:
+            local: Admission | AuthenticationError = await self._users.admit(connect, peer)
+        except AuthenticationError as error:
+            local = error
+        if isinstance(self._users, NamedUsers):
+            connect = self._users.stand_in(connect)
+        return await callout.settle(local, connect, peer)
 
     def join(self, guest: Guest, connect: ConnectOptions) -> None:
         """Count a connection, whose ``admission`` is set, in its account; and close it when its time is over.
@@ -132,7 +146,7 @@ class Authenticator:
             return
         admission = self._users.review(guest, guest.admission)
         if admission is not None:
-            _replace(guest, admission)
+            _replace(guest, self._callout.restrict(admission) if self._callout is not None else admission)
 
 
 def _replace(guest: Guest, admission: Admission) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from natskit.errors import AuthenticationError
 from natskit.server.accounts import Account, Accounts
 from natskit.server.auth.admission import Admission
@@ -73,6 +75,15 @@ class NamedUsers:
         account, user = self._known(self.anonymous, "no_auth_user")
         _judge_connection_type(user, peer)
         return self._admission(account, user)
+
+    def stand_in(self, connect: ConnectOptions) -> ConnectOptions:
+        """The credentials that count: those of the ``no_auth_user`` for somebody who offers none."""
+        if connect.user or connect.password or connect.auth_token or connect.nkey or not self.anonymous:
+            return connect
+        found = self._users.get(self.anonymous)
+        if found is None or found[1].nkey:
+            return connect
+        return replace(connect, user=found[1].name, password=found[1].password)
 
     def has_moved(self, connect: ConnectOptions, account: Account) -> bool:
         """Whether the user that a client named is gone, or is one of another account than ``account``."""

@@ -56,12 +56,12 @@ class TokenUsers:
         # (3) (4) (5) an account that is in use here, signed by a trusted key
         account = await self._account_of(claims)
         # (6) to (9) what the account says about the user
-        admission, rights = judge_user(claims, account, strict=self._is_strict(account))
+        admission, rights = judge_user(claims, account, strict=self._accounts.is_strict(account))
         if lapse := account.model.lapse(self._clock.now()):
             raise AuthenticationError(f"Account JWT has expired: {lapse}")
         judge_bearer(rights, account)
         # (10) the right kind of connection
-        _judge_connection_type(rights, peer)
+        judge_connection_type(rights, peer)
         # (11) the user has the seed of its key
         if not rights.bearer_token:
             verify_nonce(claims.subject, peer.nonce, connect.sig)
@@ -74,7 +74,7 @@ class TokenUsers:
     def review(self, member: Member, admission: Admission) -> Admission | None:
         """Judge a connected user by its account's new claims: what it has from now on, or None if it was closed."""
         claims, account = admission.claims, admission.account
-        if claims is None:
+        if claims is None or account.claims is None:
             return admission
         if account.model.lapse(self._clock.now()):
             member.close(EXPIRED, ACCOUNT_EXPIRED)
@@ -86,7 +86,7 @@ class TokenUsers:
             member.close("Credentials Revoked", "User Authentication Revoked")
             return None
         try:
-            fresh, rights = judge_user(claims, account, strict=self._is_strict(account))
+            fresh, rights = judge_user(claims, account, strict=self._accounts.is_strict(account))
         except AuthenticationError as error:
             log.info("%s is closed: %s", member, error)
             member.close(error.reason)
@@ -101,7 +101,7 @@ class TokenUsers:
             log.info("%s is closed: the scope of its signing key changed", member)
             member.close("Authentication Failure")
             return None
-        return replace(fresh, expires_at=admission.expires_at)
+        return replace(fresh, user=admission.user, expires_at=admission.expires_at)
 
     def _user_claims(self, token: str) -> jwt.UserClaims:
         fault = "the client sent none"
@@ -121,20 +121,10 @@ class TokenUsers:
         except Error as error:
             raise AuthenticationError(f"Account JWT lookup error: {error}") from None
 
-    def _is_strict(self, account: Account) -> bool:
-        """Whether the account's identity key may not sign users."""
-        if account.claims is None:
-            return bool(self._accounts.trust.strict)
-        return account.claims.issuer in self._accounts.trust.strict
-
     def _deadline(self, claims: jwt.UserClaims, rights: Rights, now: float) -> float | None:
         """When the user has to leave: the end of its token or of the time of day at which it may be here."""
         ends = [float(claims.expires)] if claims.expires else []
-        if rights.times:
-            end = window_end(rights.times, rights.times_location, now)
-            if end is None:
-                raise AuthenticationError("Outside connect times")
-            ends.append(end)
+        ends += judge_window(rights, now)
         return min(ends, default=None)
 
 
@@ -216,7 +206,7 @@ def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
 # ---- what the user's token says about the connection ---------------------------------------------
 
 
-def _judge_connection_type(rights: Rights, peer: Peer) -> None:
+def judge_connection_type(rights: Rights, peer: Peer) -> None:
     listed = rights.allowed_connection_types
     if not listed:
         return
@@ -226,6 +216,16 @@ def _judge_connection_type(rights: Rights, peer: Peer) -> None:
         raise AuthenticationError(f"invalid connection types [{shown}]")
     if peer.connection_type not in known:
         raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {', '.join(known)}")
+
+
+def judge_window(rights: Rights, now: float) -> list[float]:
+    """The end of the time of day at which a user may be here; none if it always may. Raises AuthenticationError."""
+    if not rights.times:
+        return []
+    end = window_end(rights.times, rights.times_location, now)
+    if end is None:
+        raise AuthenticationError("Outside connect times")
+    return [end]
 
 
 def _judge_address(rights: Rights, host: str) -> None:
