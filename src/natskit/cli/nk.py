@@ -51,7 +51,7 @@ def command(
     if entropy and not kind:
         raise UsageError("Entropy file only used when creating keys with -gen")
     if kind:
-        _generate(Role.parse(kind), pubout, entropy, prefix, maxpre)
+        _generate(_role(kind), pubout, entropy, prefix, maxpre)
     elif to_sign:
         click.echo(_sign(to_sign, inkey))
     elif to_verify:
@@ -63,7 +63,17 @@ def command(
     return None
 
 
+command.misused = 1  # as the original
 main = command.run
+
+
+def _role(kind: str) -> Role:
+    try:
+        return Role.parse(kind)
+    except InvalidKey as error:
+        raise UsageError(
+            "Usage: nk -gen [user|account|server|cluster|operator|curve|x25519]", hint=error.message
+        ) from None
 
 
 def _generate(role: Role, pubout: bool, entropy: str | None, prefix: str | None, most: int) -> None:

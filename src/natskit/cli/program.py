@@ -39,6 +39,8 @@ class Program(click.Command):
     """A click command that reads its options as Go's ``flag`` package does. Made by `program`."""
 
     examples: Sequence[Example] = ()
+    misused = MISUSED
+    """Exit status for arguments that make no sense."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_arrange(self._options(ctx), args)))
@@ -68,7 +70,7 @@ class Program(click.Command):
     def execute(self, argv: Sequence[str]) -> int:
         """Run with these arguments and return the exit status. A failure is told on stderr, never raised."""
         console = Console(json=self._speaks_json(argv), lead=f"{self.name}:")
-        return guard(console, lambda: self._invoke(argv), fatal={errors.UsageError: MISUSED})
+        return guard(console, lambda: self._invoke(argv), fatal={errors.UsageError: self.misused})
 
     def _invoke(self, argv: Sequence[str]) -> int:
         try:
