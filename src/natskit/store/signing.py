@@ -65,10 +65,14 @@ def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "",
 
 
 def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str = "") -> KeyPair:
-    """The key that signs the operator itself: its identity key, else one of its signing keys. Raises NotFound."""
+    """The key that signs the operator itself: its identity key unless it is strict, else a signing key.
+
+    ``claims`` are those before the edit. Raises NotFound.
+    """
     if given:
         return _given(workspace, given, (Role.OPERATOR,), None)
-    return _first_stored(workspace, (claims.subject, *claims.nats.signing_keys))
+    identity = () if claims.nats.strict_signing_key_usage else (claims.subject,)
+    return _first_stored(workspace, (*identity, *claims.nats.signing_keys))
 
 
 def edit_signer(

@@ -69,7 +69,7 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
                 hint="leave the permission flags away, or sign with another key (-K)",
             )
         body = User(tags=body.tags)
-    return replace(body, issuer_account=account if signer.public != account else "")
+    return replace(body, issuer_account=account if signer.public != account else body.issuer_account)
 
 
 def _plan_secrets(

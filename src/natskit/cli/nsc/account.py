@@ -82,7 +82,6 @@ def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds
         plan = Plan(run.workspace)
         deleted = accounts.delete_account(plan, store, account, key=rm_nkey, creds=rm_creds)
         run.files(plan.commit())
-        run.workspace.save_context()
     _tell_deleted(run, account, deleted)
 
 

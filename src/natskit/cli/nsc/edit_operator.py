@@ -58,7 +58,8 @@ def edit_operator(run: Run, **flags: Any) -> None:
     with run.workspace.locked():
         store = run.workspace.operator()
         plan = Plan(run.workspace)
-        claims = dated(run, store.operator(), flags["start"], flags["expiry"])
+        before = store.operator()
+        claims = dated(run, before, flags["start"], flags["expiry"])
         tags, done = edited_tags(claims.nats.tags, flags["tag"], flags["rm_tag"])
         for line in done:
             run.note(line)
@@ -68,7 +69,7 @@ def edit_operator(run: Run, **flags: Any) -> None:
             _check_strict(store, body, claims.subject)
         claims = replace(claims, nats=body)
         check_issues(claims, run.workspace.now())
-        pair = operator_identity(run.workspace, claims, run.private_key)
+        pair = operator_identity(run.workspace, before, run.private_key)
         plan.token(store.operator_path, run.workspace.sign(claims, pair))
         run.files(plan.commit())
     run.success(f'edited operator "{claims.name}"')
