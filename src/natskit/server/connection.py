@@ -20,6 +20,7 @@ from natskit.wire import Connection
 if TYPE_CHECKING:
     from natskit.graph import Permissions
     from natskit.server.server import Server
+    from natskit.server.stream import Stream
 
 __all__ = ["Client"]
 
@@ -49,10 +50,12 @@ class Client:
         "connect",
         "connected_at",
         "engine",
+        "greeted",
         "peer",
         "rtt_at",
         "rtt_s",
         "started_at",
+        "stream",
     )
 
     def __init__(self, server: Server, peer: Peer) -> None:
@@ -75,6 +78,8 @@ class Client:
         self.started_at = server.loop.time()
         self.connected_at = 0.0
         self.rtt_s = self.rtt_at = 0.0
+        self.greeted = False
+        self.stream: Stream | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -90,9 +95,11 @@ class Client:
     # life
 
     def begin(self, *, greet_only: bool = False) -> None:
-        """Greet the client and, unless it is to be turned away, start its timers."""
+        """Greet the client, if it was not before, and, unless it is to be turned away, start its timers."""
         server = self._server
-        self.engine.write(server.info_for(self).line())
+        if not self.greeted:
+            self.greeted = True
+            self.engine.write(server.info_for(self).line())
         if greet_only:
             return
         if not server.authenticator.required:
@@ -117,7 +124,14 @@ class Client:
     def subscription_count(self) -> int:
         return self.engine.subscription_count
 
+    def crashed(self, error: Exception) -> None:
+        """An error of ours; it costs this connection only."""
+        log.error("%s - internal error, the connection is closed", self.peer, exc_info=error)
+        self.engine.cut("Protocol Violation", "internal error")
+
     def on_close(self, reason: str, cause: str) -> None:
+        if self.stream is not None:
+            self.stream.end(lost=reason.startswith(("Slow Consumer", "Write Error", "Read Error")))
         for timer in (self._auth_timer, self._ping_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
@@ -336,7 +350,12 @@ class Client:
         self._server.loop.call_later(seconds, self.engine.resume)
 
     def on_output(self) -> None:
-        """Only for connections that are not served by a descriptor."""
+        if self.stream is not None:
+            self.stream.flush()
+
+    def on_reading(self, wanted: bool) -> None:
+        if self.stream is not None:
+            self.stream.read(wanted)
 
 
 def _text(raw: bytes) -> str:

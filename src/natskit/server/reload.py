@@ -66,6 +66,8 @@ def _changes(old: Options, new: Options) -> Iterator[tuple[str, Any, Any]]:
         before, after = _setting(old, name), _setting(new, name)
         if before != after:
             yield name.rpartition(".")[2], before, after
+    if (old.tls is None) != (new.tls is None):
+        yield "moving to or from tls", old.tls is not None, new.tls is not None
     known = {user.id for _, user in new.users()}
     if new.no_auth_user != old.no_auth_user and (new.no_auth_user or old.no_auth_user in known):
         yield "no_auth_user", old.no_auth_user, new.no_auth_user

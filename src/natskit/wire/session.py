@@ -53,6 +53,9 @@ class Session(Protocol):
     def on_output(self) -> None:
         """Bytes wait for ``connection.take()``; only for connections without a descriptor."""
 
+    def on_reading(self, wanted: bool) -> None:
+        """Go on, or stop, reading what is fed; only for connections without a descriptor, and only if it changes."""
+
     def on_blocked(self, pending: int) -> None:
         """The descriptor takes no more, ``pending`` bytes wait; 0: all of them are written."""
 

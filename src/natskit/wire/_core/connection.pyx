@@ -33,6 +33,8 @@ cdef class Connection(Publisher):
             if view.len and self.phase < lifecycle.CLOSING:
                 self.reads += 1
                 self.take_in(<const char *>view.buf, view.len, self.outbox.round.depth == 1)
+                if self.paused or self.phase == lifecycle.DECIDING:
+                    self.outbox.watch(self, False, False)
         finally:
             try:
                 self.outbox.leave()

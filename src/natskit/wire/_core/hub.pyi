@@ -11,15 +11,17 @@ class Hub(Outbox):
     connection is cut.
     """
 
-    on_crash: Callable[[Connection, BaseException], object] | None
+    on_crash: Callable[[Connection, Exception], object] | None
     def __init__(
         self,
         wake: Callable[[], object] | None = None,
-        on_crash: Callable[[Connection, BaseException], object] | None = None,
+        on_crash: Callable[[Connection, Exception], object] | None = None,
     ) -> None: ...
     def fileno(self) -> int: ...
     def attach(self, connection: Connection, fd: int) -> None:
         """Read and write ``fd`` (non-blocking socket) for this connection; it is closed with the connection."""
+    def adopt(self, connection: Connection) -> None:
+        """Somebody else carries its bytes, with ``feed`` and ``take``: tell the session when to read and when not."""
     def run(self) -> int:
         """Serve what is ready now; return how many events there were."""
     def close(self) -> None: ...

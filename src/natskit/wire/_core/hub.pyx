@@ -64,6 +64,9 @@ cdef class Hub(Outbox):
         connection.sink.fd = fd
         connection.watched = READY_READ
 
+    def adopt(self, Connection connection not None):
+        connection.watched = READY_READ
+
     def close(self):
         """Cut what is still connected."""
         for connection in self.served:
@@ -220,10 +223,14 @@ cdef class Hub(Outbox):
     cdef int watch(self, Output output, bint reading, bint writing) except -1:
         cdef Connection connection = <Connection>output
         cdef int now = (READY_READ if reading else 0) | (READY_WRITE if writing else 0)
-        if connection.sink.fd < 0 or connection.watched == now:
+        cdef int before = connection.watched
+        if before == now:
             return 0
-        readiness_watch(self.poll, connection.sink.fd, connection.watched, now)
         connection.watched = now
+        if connection.sink.fd >= 0:
+            readiness_watch(self.poll, connection.sink.fd, before, now)
+        elif (before ^ now) & READY_READ and connection.phase < lifecycle.CLOSING:
+            connection.session.on_reading(reading)
         return 0
 
     cdef int forget(self, Output output) except -1:

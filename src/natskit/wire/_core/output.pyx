@@ -95,6 +95,7 @@ cdef class Output:
 
     def take(self):
         data = PyBytes_FromStringAndSize(self.sink.data + self.sink.head, self.sink.tail - self.sink.head)
+        self.sink.sent += self.sink.tail - self.sink.head
         discard(&self.sink)
         return data
 

@@ -1,0 +1,109 @@
+"""Connections whose bytes go through an asyncio transport: TLS.
+
+The transport is filled from the engine while it takes more, and told to rest when the engine is not to be fed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from natskit.errors import Error
+
+if TYPE_CHECKING:
+    from natskit.server.connection import Client
+
+__all__ = ["Stream"]
+
+HIGH_WATER = 512 * 1024
+"""Bytes in the transport from which on the rest waits in the engine, where it counts as pending."""
+
+CLOSE_S = 5.0
+"""How long a closing transport has to get rid of what it holds."""
+
+
+class Stream(asyncio.BufferedProtocol):
+    """Carries bytes between a transport and the engine of a client, from when ``admit(transport)`` does not raise."""
+
+    def __init__(self, client: Client, buffer: memoryview, admit: Callable[[asyncio.BaseTransport], None]) -> None:
+        self._client = client
+        self._engine = client.engine
+        self._buffer = buffer
+        self._admit = admit
+        self._transport: asyncio.Transport | None = None
+        self._full = False
+        self._ended = False
+        client.stream = self
+
+    # from the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(HIGH_WATER)
+        try:
+            self._admit(transport)
+        except Error as error:
+            self._engine.cut("TLS Handshake Failure", error.message)
+            return
+        self._client.begin()  # here, not later: what comes next may be its first bytes
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._ended:
+            return
+        try:
+            self._engine.feed(self._buffer[:nbytes])
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
+            self._client.crashed(error)
+
+    def eof_received(self) -> bool:
+        self._engine.feed_eof()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._engine.cut("Read Error" if exc else "Client Closed", str(exc or ""))
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self._client.on_blocked(self._held() + self._engine.pending)
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._client.on_blocked(0)
+        self.flush()
+        self._engine.drained()
+
+    # from the engine
+
+    def flush(self) -> None:
+        """Give the transport what is queued, unless it is full."""
+        if self._transport is not None and not self._full and self._engine.pending:
+            self._transport.write(self._engine.take())
+
+    def read(self, wanted: bool) -> None:
+        """Go on or stop reading."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def end(self, lost: bool) -> None:
+        """The connection is closed; ``lost``: what the transport still holds is not to be waited for."""
+        self._ended = True
+        transport = self._transport
+        if transport is None:
+            return
+        if lost:
+            transport.abort()
+        else:
+            transport.close()
+            asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
+
+    def _held(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
