@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import ssl
@@ -60,10 +61,8 @@ async def closed(reader):
 
 async def end(writer):
     writer.close()
-    try:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
         await writer.wait_closed()
-    except (ConnectionError, ssl.SSLError):
-        pass
 
 
 async def talk(server, context, **options):

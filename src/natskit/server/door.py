@@ -112,10 +112,10 @@ class TlsDoor:
     async def _first_byte(self, accepted: socket.socket) -> int:
         """The first byte that comes, left where it is. Raises ConnectionError if none does."""
         loop = self._server.loop
-        ready = loop.create_future()
-        loop.add_reader(accepted.fileno(), lambda: ready.done() or ready.set_result(None))
+        ready = asyncio.Event()
+        loop.add_reader(accepted.fileno(), ready.set)
         try:
-            await ready
+            await ready.wait()
         finally:
             loop.remove_reader(accepted.fileno())
         first = accepted.recv(1, socket.MSG_PEEK)

@@ -18,7 +18,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,7 +30,6 @@ from natskit.server.auth import Admission, Authenticator, Callout, CalloutServer
 from natskit.server.claims import open_claims
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
-from natskit.server.door import TlsDoor
 from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
@@ -41,6 +40,9 @@ from natskit.server.requests import Requests
 from natskit.server.system import Identity, System
 from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
+
+if TYPE_CHECKING:
+    from natskit.server.door import TlsDoor
 
 __all__ = ["Server"]
 
@@ -139,6 +141,8 @@ class Server:
         self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
         self.authenticator = self._authenticator(self.options)
         if self.options.tls is not None:
+            from natskit.server.door import TlsDoor
+
             self._tls = TlsDoor(self, self.options.tls, self.options.allow_non_tls)
         listener = Listener(self.options.host, self.options.port, self._on_accept)
         self.hub = Hub(self._wake, self._on_crash)
