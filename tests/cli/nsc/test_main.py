@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +134,20 @@ def test_output_survives_an_ascii_terminal(current_store, home):
 def test_deprecated_flags_say_so(nsc, current_store):
     result = nsc("add", "user", "-a", "Beta", "later", "--max-responses", "2")
     assert "has been deprecated" in result.err
+
+
+def test_every_command_line_that_help_shows_is_understood(nsc):
+    from natskit.cli.command import parse, place
+    from natskit.cli.nsc import _find
+    from natskit.cli.nsc.help import _TASKS
+    from natskit.cli.nsc.run import merged
+
+    lines = [line for _, *lines in _TASKS for line in lines]
+    lines += [line for leaf in tree.LEAVES.values() for line, _ in leaf.load().examples]
+    for line in lines:
+        words = shlex.split(re.split(" [|>] ", line)[0])
+        if words[0] != "nsc":
+            continue
+        path, rest = _find(words[1:])
+        command = tree.LEAVES[path].load()
+        place(parse(rest, merged(command.flags)), command.arguments)

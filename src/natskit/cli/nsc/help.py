@@ -13,6 +13,38 @@ __all__ = ["command_help", "group_help"]
 _WIDTH = 100
 
 
+_TASKS = (
+    (
+        "start from nothing",
+        "nsc init --name demo",
+        "nsc generate config --mem-resolver --config-file server.conf",
+        "nats-server -c server.conf",
+    ),
+    (
+        "a team with its own subjects, and a service that may publish some of them",
+        "nsc add account Orders",
+        "nsc add user shop --allow-pub 'orders.>' --allow-sub '_INBOX.>'",
+        "nsc generate creds -n shop -o shop.creds",
+    ),
+    (
+        "let another account receive them",
+        "nsc add export -a Orders --subject 'orders.>' --private",
+        "nsc add import -a Billing --src-account Orders --remote-subject 'orders.>' --private",
+    ),
+    (
+        "or an account of somebody else's operator",
+        "nsc generate activation -a Orders -t AC... --subject 'orders.eu.>' -o token.jwt",
+        "nsc add import --token token.jwt",
+    ),
+    ("try it", "nsc tool sub -a Billing 'orders.>'", "nsc tool pub -a Orders orders.eu.1 hello"),
+    (
+        "see what there is, and whether servers take it",
+        "nsc describe account Orders",
+        "nsc validate --all-accounts",
+    ),
+)
+
+
 def group_help(group: str) -> str:
     """What ``nsc``, ``nsc add`` ... print: the commands below."""
     name = f"nsc {group}".strip()
@@ -20,7 +52,15 @@ def group_help(group: str) -> str:
     words = tree.children(group)
     column = max(map(len, words), default=0) + 3
     lines += [f"  {word:<{column}}{_summary(f'{group} {word}'.strip())}" for word in words]
+    if not group:
+        lines += ["", "By task:", *_tasks()]
     return "\n".join([*lines, "", f'"{name} COMMAND --help" says more about a command, with examples.'])
+
+
+def _tasks() -> Iterator[str]:
+    for task, *commands in _TASKS:
+        yield f"  # {task}"
+        yield from (f"  {line}" for line in commands)
 
 
 def _summary(path: str) -> str:
