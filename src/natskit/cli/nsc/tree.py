@@ -98,6 +98,7 @@ LEAVES: dict[str, Leaf] = {
     "completion bash": Leaf("completion:bash", "Completion for bash"),
     "completion fish": Leaf("completion:fish", "Completion for fish"),
     "completion zsh": Leaf("completion:zsh", "Completion for zsh"),
+    "migrate": Leaf("migrate:migrate", "Take accounts over from another operator"),
     "tool pub": Leaf("tool:pub", "Publish a message as a user of the store"),
     "tool reply": Leaf("tool:reply", "Answer requests as a user of the store"),
     "tool req": Leaf("tool:req", "Send a request as a user of the store"),
