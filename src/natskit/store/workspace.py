@@ -169,8 +169,13 @@ class Workspace:
     # ---- the current operator and account
 
     def _settle(self) -> None:
-        """Fill the defaults: none to choose from: none; one: that one; several: the configured one if it exists."""
+        """Fill the defaults: none to choose from: none; one: that one; several: the configured one if it exists.
+
+        A stores root that is not there (yet) leaves the names as they are.
+        """
         config = self.config
+        if config.store_root and not os.path.isdir(config.store_root):
+            return
         config.operator = _sane(config.operator, iter_operators(config.store_root) if config.store_root else iter(()))
         store = self._current_store()
         config.account = _sane(config.account, store.iter_accounts()) if store else ""
