@@ -40,3 +40,26 @@ async def test_scenario(engine: Engine, sections: list[tuple[str, str]]) -> None
             await (engine.reload(body) if name == "config" else player.play(body))
     finally:
         await player.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+async def test_s12_queue_group_spans_exporter_and_importer(engine: Engine) -> None:
+    await engine.start("""
+        accounts {
+         E { users=[{user:e,password:e}], exports=[{stream:"pub.>"}] }
+         I { users=[{user:i,password:i}], imports=[ {stream:{account:E,subject:"pub.>"},prefix:"from"} ] } }
+    """)
+    player = Player(engine.host, engine.port, engine.name, users={"e2": "e"})
+    try:
+        await player.play("i> SUB from.pub.> g 1\ne2> SUB pub.> g 7")
+        await player.line("e> " + " | ".join("PUB pub.z 1 | x" for _ in range(100)))
+        counts = []
+        for name, message in (("i", "MSG from.pub.z 1 1 | x"), ("e2", "MSG pub.z 7 1 | x")):
+            client = player.clients[name]
+            await client.sync()
+            assert set(client.inbox) == {message}
+            counts.append(len(client.inbox))
+        assert sum(counts) == 100
+        assert min(counts) > 0
+    finally:
+        await player.close()

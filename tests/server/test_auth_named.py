@@ -10,6 +10,7 @@ import pytest
 from natskit.errors import AuthenticationError, ProtocolError
 from natskit.nkeys import KeyPair, Role
 from natskit.server.auth import Admission, Authenticator, ConnectOptions, Peer
+from natskit.server.auth.certificate import CertificateNames
 from natskit.server.clock import Clock
 from natskit.server.options import (
     Account,
@@ -18,6 +19,7 @@ from natskit.server.options import (
     Options,
     Permissions,
     SubjectPermission,
+    Tls,
     User,
 )
 from natskit.server.provision import open_accounts
@@ -244,3 +246,97 @@ def test_last_of_duplicate_connect_keys_wins() -> None:
 def test_connect_options_never_show_secrets() -> None:
     shown = repr(ConnectOptions(user="u", password="hush", auth_token="hush", sig="hush"))
     assert "hush" not in shown
+
+
+# ---- certificates --------------------------------------------------------------------------------
+
+
+def subject(*parts: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    return tuple((tuple(part.split("=")),) for part in parts)  # type: ignore[misc]
+
+
+PLAIN = CertificateNames(subject=subject("C=US", "O=Org", "CN=cn3"))
+DOMAIN = CertificateNames(subject=subject("DC=com", "DC=example", "OU=Users", "CN=joe"))
+NAMED = CertificateNames(emails=("a@b.c",), dns_names=("host.x",), uris=("urn:y",), subject=subject("CN=x"))
+
+
+@pytest.mark.parametrize(
+    ("user", "certificate", "mapped"),
+    [
+        ("CN=cn3,O=Org,C=US", PLAIN, True),
+        ("C=US,O=Org,CN=cn3", PLAIN, True),
+        ("O=Org,CN=cn3,C=US", PLAIN, True),
+        ("cn=cn3,o=Org,c=US", PLAIN, True),
+        ("CN=cn3, O=Org, C=US", PLAIN, True),
+        ("cn3", PLAIN, False),
+        ("CN=cn3", PLAIN, False),
+        ("CN=cn3,O=Org", PLAIN, False),
+        ("CN=cn3,O=org,C=US", PLAIN, False),
+        ("CN=joe,OU=Users,DC=example,DC=com", DOMAIN, True),
+        ("DC=com,DC=example,OU=Users,CN=joe", DOMAIN, True),
+        ("CN=joe,OU=Users,DC=com,DC=example", DOMAIN, True),
+        ("CN=joe,OU=Users", DOMAIN, True),
+        ("a@b.c", NAMED, True),
+        ("host.x", NAMED, True),
+        ("urn:y", NAMED, True),
+        ("CN=x", NAMED, True),
+        ("CN=m,OU=b,OU=a,O=Org", CertificateNames(subject=subject("O=Org", "OU=a", "OU=b", "CN=m")), True),
+        ("CN=m,OU=a+OU=b,O=Org", CertificateNames(subject=subject("O=Org", "OU=a", "OU=b", "CN=m")), True),
+        ("CN=e,O=Org\\, Inc.", CertificateNames(subject=subject("O=Org, Inc.", "CN=e")), True),
+    ],
+)
+async def test_certificate_stands_for_a_user(user: str, certificate: CertificateNames, mapped: bool) -> None:
+    options = users(User(name=user), tls=Tls(verify_and_map=True))
+    peer = Peer(host="127.0.0.1", certificate=certificate)
+    if mapped:
+        assert (await admit(options, peer, user="ignored")).user == user
+    else:
+        assert "not found" in await refuse(options, peer)
+
+
+async def test_mapping_is_for_everybody_and_compares_passwords() -> None:
+    options = users(User(name="a@b.c", password="p"), User(name="u", password="u"), tls=Tls(verify_and_map=True))
+    peer = Peer(host="127.0.0.1", certificate=NAMED)
+    assert "wrong password" in await refuse(options, peer)
+    assert (await admit(options, peer, password="p")).user == "a@b.c"
+    assert "no TLS certificate" in await refuse(options, user="u", password="u")
+
+
+async def test_user_without_password_needs_its_certificate_on_every_listener() -> None:
+    options = users(User(name="a@b.c"), User(name="u", password="u"), tls=Tls(verify_and_map=True))
+    web = Peer(host="127.0.0.1", connection_type="WEBSOCKET")
+    assert "certificate only" in await refuse(options, web, user="a@b.c")
+    assert (await admit(options, web, user="u", password="u")).user == "u"
+
+
+def test_names_are_read_from_what_ssl_knows() -> None:
+    decoded = {
+        "subject": ((("countryName", "US"),), (("commonName", "x"), ("emailAddress", "e@f"))),
+        "subjectAltName": (("email", "a@b.c"), ("DNS", "host.x"), ("URI", "urn:y"), ("IP Address", "127.0.0.1")),
+    }
+    names = CertificateNames.from_ssl(decoded)
+    assert (names.emails, names.dns_names, names.uris) == (("a@b.c",), ("host.x",), ("urn:y",))
+    assert names.subject == ((("C", "US"),), (("CN", "x"), ("EMAILADDRESS", "e@f")))
+
+
+# ---- proxies -------------------------------------------------------------------------------------
+
+
+def signed_by(pair: KeyPair) -> str:
+    return base64.urlsafe_b64encode(sign(pair)).rstrip(b"=").decode()
+
+
+async def test_user_may_have_to_come_through_a_trusted_proxy() -> None:
+    proxy, stranger = KeyPair.create(Role.SERVER), KeyPair.create(Role.SERVER)
+    options = users(
+        User(name="u", password="p", proxy_required=True),
+        User(name="v", password="p"),
+        trusted_proxies=(KeyPair.create(Role.SERVER).public, proxy.public),
+    )
+    assert (await door(options)).needs_nonce
+    assert (await admit(options, user="u", password="p", proxy_sig=signed_by(proxy))).user == "u"
+    assert (await admit(options, user="v", password="p")).user == "v"
+    assert "Proxy Required" in await refuse(options, user="u", password="p")
+    for user in ("u", "v"):
+        message = await refuse(options, user=user, password="p", proxy_sig=signed_by(stranger))
+        assert "Proxy Not Trusted" in message

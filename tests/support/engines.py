@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import signal
 from pathlib import Path
@@ -50,11 +51,14 @@ class RealServer:
             self.program, "-c", str(self._config), "-l", str(self._log), "-D", "--ports_file_dir", str(self._ports)
         )
         await self._until(lambda: "Server is ready" in self.log(), "the server is ready")
-        await self._until(lambda: any(self._ports.iterdir()), "the ports file is there")
-        import json
+        await self._until(self._find_port, "the ports file is there")
 
-        urls = json.loads(next(self._ports.iterdir()).read_text())["nats"]
-        self.port = int(urls[0].rpartition(":")[2])
+    def _find_port(self) -> bool:
+        texts = [file.read_text() for file in self._ports.iterdir()]
+        if not texts or not texts[0].endswith("}"):
+            return False
+        self.port = int(json.loads(texts[0])["nats"][0].rpartition(":")[2])
+        return True
 
     def _write(self, config: str, port: str) -> None:
         self._config.write_text(f"listen: 127.0.0.1:{port}\n{config}\n")

@@ -19,7 +19,8 @@ class Admission(Struct, frozen=True, kw_only=True):
     """The account that a client lives in, what it may do there, and for how long.
 
     ``user`` is what it is called in logs and events; ``max_subscriptions`` and ``max_payload`` (bytes) are the tighter
-    of its own and its account's limits, -1: none. ``expires_at`` is in Unix seconds. ``claims``, ``rights`` (its own,
+    of its own and its account's limits, -1: none. ``expires_at`` is in Unix seconds. ``proxy_required``: only
+    by way of a trusted proxy. ``claims``, ``rights`` (its own,
     or of the scoped key that signed it) and ``issuer_key`` are there for users that came with a token.
     """
 
@@ -29,6 +30,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     max_subscriptions: int = -1
     max_payload: int = -1
     expires_at: float | None = None
+    proxy_required: bool = False
     claims: UserClaims | None = None
     rights: UserRights | ScopeTemplate | None = None
     issuer_key: str = ""

@@ -11,6 +11,7 @@ from natskit.server.auth.admission import Admission
 from natskit.server.auth.callout import Callout
 from natskit.server.auth.connect import ConnectOptions, Peer
 from natskit.server.auth.named import NamedUsers
+from natskit.server.auth.signature import verify_nonce
 from natskit.server.auth.token import TokenUsers
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Authenticator:
 
     def __init__(self, options: Options, accounts: Accounts, clock: Clock, callout: Callout | None = None) -> None:
         self._callout = callout
+        self._proxies = options.trusted_proxies
         self._users: TokenUsers | NamedUsers
         if options.operator_mode:
             self._users = TokenUsers(options, accounts, clock)
@@ -71,7 +73,7 @@ class Authenticator:
     @property
     def needs_nonce(self) -> bool:
         """Whether INFO carries a nonce to sign."""
-        return isinstance(self._users, TokenUsers) or self._users.asks_for_signatures
+        return isinstance(self._users, TokenUsers) or self._users.asks_for_signatures or bool(self._proxies)
 
     async def authenticate(self, connect: ConnectOptions, peer: Peer) -> Admission:
         """Let a client in. Raises AuthenticationError, its message ready for the log.
@@ -81,11 +83,28 @@ class Authenticator:
         try:
             if connect.account or connect.new_account:
                 raise AuthenticationError("account and new_account of CONNECT are not supported")
+            proxied = self._judge_proxy(connect, peer)
             if self._callout is None:
-                return await self._users.admit(connect, peer)
-            return await self._consult(self._callout, connect, peer)
+                admission = await self._users.admit(connect, peer)
+            else:
+                admission = await self._consult(self._callout, connect, peer)
+            if admission.proxy_required and not proxied:
+                raise AuthenticationError("Proxy Required: the client came directly", reason="Proxy Required")
+            return admission
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
+
+    def _judge_proxy(self, connect: ConnectOptions, peer: Peer) -> bool:
+        """Whether a trusted proxy, through which the client comes, signed the nonce. Raises AuthenticationError."""
+        if not self._proxies or not connect.proxy_sig:
+            return False
+        for key in self._proxies:
+            try:
+                verify_nonce(key, peer.nonce, connect.proxy_sig)
+            except AuthenticationError:
+                continue
+            return True
+        raise AuthenticationError("Proxy Not Trusted: no trusted key signed the nonce", reason="Proxy Not Trusted")
 
     async def _consult(self, callout: Callout, connect: ConnectOptions, peer: Peer) -> Admission:
         """Log in by the server's own means, then let an auth callout service have its say."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from natskit.errors import ProtocolError
+from natskit.server.auth.certificate import CertificateNames
 
 __all__ = ["ConnectOptions", "Peer"]
 
@@ -94,7 +95,8 @@ def _jwt_subject(token: str) -> str:
 class Peer(Struct, frozen=True, kw_only=True):
     """A connection as its server sees it. ``nonce`` is what the client was asked to sign; empty: it was not asked.
 
-    ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS.
+    ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS. ``certificate``: the names in the one that the client showed
+    and that was verified.
     """
 
     host: str
@@ -102,6 +104,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     nonce: str = ""
     connection_type: str = "STANDARD"
     cid: int = 0
+    certificate: CertificateNames | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port} - cid:{self.cid}"

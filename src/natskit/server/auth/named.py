@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from natskit.errors import AuthenticationError
 from natskit.server.accounts import Account, Accounts
 from natskit.server.auth.admission import Admission
+from natskit.server.auth.certificate import map_certificate
 from natskit.server.auth.connect import ConnectOptions, Peer
 from natskit.server.auth.password import matches_password
 from natskit.server.auth.signature import verify_nonce
@@ -31,6 +32,8 @@ class NamedUsers:
         self._has_nkeys = any(user.nkey for _, user in self._users.values())
         self._has_names = any(user.name for _, user in self._users.values())
         self._permissions = {key: permissions_of(user.permissions) for key, (_, user) in self._users.items()}
+        self._mapping_types = _mapping_types(options)
+        self._proxy_required = options.authorization is not None and options.authorization.proxy_required
         self.anonymous = options.no_auth_user
         self.admits_unknown = not options.no_auth_user and _only_system_users(options)
 
@@ -59,6 +62,8 @@ class NamedUsers:
         """
         if not self.required:
             return self._nobody()
+        if self._has_names and peer.connection_type in self._mapping_types:
+            return await self._admit_certificate(connect, peer)
         if not (connect.user or connect.password or connect.auth_token or connect.nkey):
             if self.admits_unknown:
                 return self._nobody()
@@ -104,9 +109,28 @@ class NamedUsers:
         verify_nonce(user.nkey, peer.nonce, connect.sig)
         return self._admission(account, user)
 
+    async def _admit_certificate(self, connect: ConnectOptions, peer: Peer) -> Admission:
+        """The user that the client's certificate stands for, whatever else the client says but its password."""
+        if peer.certificate is None:
+            raise AuthenticationError("User required in cert, no TLS certificate was shown")
+        name = map_certificate(peer.certificate, lambda: iter(self._users), self._is_name)
+        if not name:
+            raise AuthenticationError(f"User in cert {peer.certificate.describe()}, not found")
+        account, user = self._users[name]
+        _judge_connection_type(user, peer)
+        if not await matches_password(user.password, connect.password):
+            raise AuthenticationError(f'wrong password for "{name}", the user of the certificate')
+        return self._admission(self._account(account), user)
+
+    def _is_name(self, candidate: str) -> bool:
+        found = self._users.get(candidate)
+        return found is not None and bool(found[1].name)
+
     async def _admit_name(self, connect: ConnectOptions, peer: Peer) -> Admission:
         account, user = self._known(connect.user, "user")
         _judge_connection_type(user, peer)
+        if not user.password and self._mapping_types:
+            raise AuthenticationError("a user without password logs in with its certificate only")
         if not await matches_password(user.password, connect.password):
             raise AuthenticationError("wrong password")
         return self._admission(account, user)
@@ -147,6 +171,7 @@ class NamedUsers:
             user=user.id,
             max_subscriptions=account.limits.max_subscriptions,
             max_payload=account.limits.max_payload,
+            proxy_required=user.proxy_required or self._proxy_required,
         )
 
 
@@ -154,6 +179,12 @@ def _judge_connection_type(user: User, peer: Peer) -> None:
     if user.connection_types and peer.connection_type not in user.connection_types:
         allowed = ", ".join(user.connection_types)
         raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {allowed}")
+
+
+def _mapping_types(options: Options) -> frozenset[str]:
+    """The kinds of connection whose certificates stand for users."""
+    listeners = {"STANDARD": options.tls, "WEBSOCKET": options.websocket.tls if options.websocket else None}
+    return frozenset(kind for kind, tls in listeners.items() if tls is not None and tls.verify_and_map)
 
 
 def _only_system_users(options: Options) -> bool:

@@ -157,6 +157,7 @@ def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> tup
         user=claims.subject,
         max_subscriptions=tighter(rights.subs, account.limits.max_subscriptions),
         max_payload=tighter(rights.payload, account.limits.max_payload),
+        proxy_required=rights.proxy_required,
         claims=claims,
         rights=rights,
         issuer_key=claims.issuer,
