@@ -127,6 +127,10 @@ class Server:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
         return f"nats://{host}:{self.port}"
 
+    def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+        """Let the server's time pass at once: what expires meanwhile does so before this returns."""
+        self.clock.advance(seconds, minutes=minutes, hours=hours, days=days)
+
     # start and stop
 
     async def start(self) -> None:
