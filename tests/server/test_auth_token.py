@@ -200,6 +200,15 @@ async def test_template_that_makes_no_subject_is_refused(realm: Realm, account: 
     assert "User JWT generated invalid permissions" in message
 
 
+@pytest.mark.parametrize(("name", "tags"), [(">", ()), ("a.*", ()), ("bob", ("dept:>",))])
+async def test_name_and_tags_cannot_widen_the_template(
+    realm: Realm, account: AccountOwner, name: str, tags: tuple[str, ...]
+) -> None:
+    account.publish(signing_keys=(scope(account, pub=jwt.Permission(allow=("t.{{name()}}",))),))
+    message = await refuse(realm, account.user(name, account.signing_key, scoped=True, tags=tags))
+    assert "is a wildcard, which its template does not give" in message
+
+
 async def test_bearer_of_the_template_counts(realm: Realm, account: AccountOwner) -> None:
     account.publish(signing_keys=(scope(account, bearer_token=True),))
     assert (await admit(realm, account.user("bob", account.signing_key, scoped=True), sig="")).account.id == account.id

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from natskit import graph, jwt
-from natskit.errors import AuthenticationError, Error, InvalidSubject
+from natskit import graph, jwt, subjects
+from natskit.errors import AuthenticationError, Error, InvalidSubject, VerifyError
 from natskit.jwt.validation import check_scoped_user, issues
 from natskit.server.accounts import ACCOUNT_EXPIRED, EXPIRED, Account, Accounts, Member
 from natskit.server.auth.admission import Admission, tighter
@@ -185,9 +185,23 @@ def _rights_of(claims: jwt.UserClaims, account: Account, strict: bool) -> Rights
         return claims.nats
     try:
         check_scoped_user(claims, scope.key)
+        _check_fillings(scope.template, claims)
         return jwt.expand_template(scope, claims, account.claims)
     except Error as error:
         raise AuthenticationError(f"User JWT is not valid: {error}") from None
+
+
+def _check_fillings(template: jwt.ScopeTemplate, claims: jwt.UserClaims) -> None:
+    """Raise VerifyError if the user's name or tags would put wildcards into the subjects of the template.
+
+    Who holds the scoped key chooses them, and must not get more than the template gives.
+    """
+    lists = (template.pub.allow, template.pub.deny, template.sub.allow, template.sub.deny)
+    if not any("{{" in entry for entries in lists for entry in entries):
+        return
+    for text in (claims.name, *(tag.partition(":")[2] for tag in claims.nats.tags)):
+        if subjects.has_wildcard(text):
+            raise VerifyError(f'"{text}" in its name or tags is a wildcard, which its template does not give')
 
 
 def judge_bearer(rights: Rights, account: Account) -> None:
