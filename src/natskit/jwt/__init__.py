@@ -48,7 +48,6 @@ from natskit.jwt.generic import GenericClaims
 from natskit.jwt.issue import Issue
 from natskit.jwt.operator import Operator, OperatorClaims, new_operator
 from natskit.jwt.sharing import Export, Import, ServiceLatency
-from natskit.jwt.templates import expand_template
 from natskit.jwt.trust import activation_hash, did_sign, is_revoked, revoke, trusted_keys
 from natskit.jwt.user import User, UserClaims, new_scoped_user, new_user
 
@@ -111,11 +110,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from natskit.jwt.issuance import issue_user
+    from natskit.jwt.templates import expand_template
     from natskit.jwt.validation import check_scoped_user, issues
 
 # Loaded on first use: commands that only show claims need none of it.
 _LATER = {
     "check_scoped_user": "natskit.jwt.validation",
+    "expand_template": "natskit.jwt.templates",
     "issue_user": "natskit.jwt.issuance",
     "issues": "natskit.jwt.validation",
 }

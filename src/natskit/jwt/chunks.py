@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from natskit.errors import InvalidToken
+from natskit.jwt.issue import quoted
 
 MAX_TOKEN_BYTES = 1 << 20
 
@@ -107,9 +108,9 @@ def _algorithm(header: bytes) -> str:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidToken(f"invalid JSON in token header: {error}") from None
     if read.typ.lower() != "jwt":
-        raise InvalidToken(f'not supported type "{read.typ}"')
+        raise InvalidToken(f"not supported type {quoted(read.typ)}")
     if read.alg.lower() not in (_ALGORITHM_V1, _ALGORITHM_V2):
-        raise InvalidToken(f'unexpected "{read.alg}" algorithm')
+        raise InvalidToken(f"unexpected {quoted(read.alg)} algorithm")
     return read.alg.lower()
 
 

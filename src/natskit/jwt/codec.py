@@ -21,6 +21,7 @@ from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationR
 from natskit.jwt.body import Claims
 from natskit.jwt.chunks import HEADER_V1, HEADER_V2, Chunks, b64_encode, join, read_json, write_json
 from natskit.jwt.generic import GenericClaims
+from natskit.jwt.issue import quoted
 from natskit.jwt.operator import OperatorClaims
 from natskit.jwt.user import UserClaims
 from natskit.nkeys import KeyPair, Role, base32_encode, is_public, verify
@@ -170,7 +171,7 @@ def _check_signature(chunks: Chunks, issuer: str, version: int) -> None:
     try:
         verify(issuer, chunks.signed(version), chunks.signature)
     except InvalidKey as error:
-        raise InvalidToken(f'the issuer "{issuer}" is not a public key: {error}') from None
+        raise InvalidToken(f"the issuer {quoted(issuer)} is not a public key: {error}") from None
     except (VerifyError, KeyUseError):
         raise VerifyError(f"claim failed V{version} signature verification") from None
 
@@ -240,7 +241,7 @@ def _check_roles(claims: Claims, signer: KeyPair) -> None:
         raise ClaimsError("subject is not set")
     role, message = _SUBJECTS.get(claims.kind, (None, ""))
     if role is not None and not is_public(claims.subject, role):
-        raise ClaimsError(f'{message}, not "{claims.subject}"')
+        raise ClaimsError(f"{message}, not {quoted(claims.subject)}")
     if signer.role not in _ISSUERS[claims.kind]:
         wanted = " ".join(each.value for each in _ISSUERS[claims.kind])
         raise ClaimsError(
