@@ -292,7 +292,7 @@ AUTHS = {
         (),
     ),
     "subscribe_permissions": (
-        [("x", login(b"p") + b"SUB c.no 1\r\nSUB > 1\r\nSUB q 1\r\nSUB q g2 1\r\nSUB c.qq dq 1\r\nSUB q g1 2\r\n"
+        [("x", login(b"p") + b"SUB c.no 1\r\nSUB > 1\r\nSUB q 1\r\nSUB q g2 1\r\nSUB c.qq dq 1\r\nSUB q g1 2\r\nSUB c.a..b 3\r\nSUB zz..z 3\r\n"
           b"SUB zz..z 3\r\n")],
         (),
     ),

@@ -11,6 +11,7 @@ import pytest
 
 from natskit.errors import ConfigError, ServerError
 from natskit.server import Options, Server
+from natskit.wire import Connection, Hub, Space
 
 
 async def test_open_server_on_a_free_port():
@@ -188,3 +189,23 @@ async def test_works_on_uvloop_as_on_asyncio():
             return runner.run(talk())
 
     assert await asyncio.get_running_loop().run_in_executor(None, run) == b"x"
+
+
+async def test_stopped_servers_are_freed():
+    def alive():
+        gc.collect()
+        return sum(type(found) in (Space, Connection, Hub, Server) for found in gc.get_objects())
+
+    async def run():
+        async with Server() as server:
+            client = await nats.connect(server.client_url)
+            subscription = await client.subscribe("a.*")
+            await client.publish("a.b", b"x")
+            await subscription.next_msg(timeout=5)
+            await client.close()
+
+    await run()
+    before = alive()
+    for _ in range(3):
+        await run()
+    assert alive() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 
 import pytest
@@ -226,3 +227,26 @@ def test_weighted_mapping_scatters_and_drops(outbox):
     a.feed(b"UNSUB 1\r\nSUB a 2\r\n")
     b.feed(b"PUB x 0\r\n\r\n" * 200)
     assert {line.split()[1] for line in a.take().split(b"\r\n") if line} == {b"a"}
+
+
+# memory
+
+
+def alive(kind):
+    gc.collect()
+    return sum(type(found) is kind for found in gc.get_objects())
+
+
+def test_spaces_that_import_from_each_other_are_freed_with_their_routes():
+    before = alive(Space)
+    outbox, one, other = Outbox(), Space("1"), Space("2")
+    one.link(b">", other, lambda subject: subject)
+    other.link(b">", one, lambda subject: subject)
+    ends = [End(one, outbox), End(other, outbox)]
+    for end in ends:
+        end.feed(b"SUB > 1\r\nPUB a.b 0\r\n\r\nPUB a.c 0\r\n\r\n")
+    assert (one.cached_routes, other.cached_routes) == (2, 2)
+    for end in ends:
+        end.engine.cut("Client Closed")
+    del one, other, ends, end
+    assert alive(Space) == before

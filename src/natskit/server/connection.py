@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
-from natskit.server.verdicts import publish_verdicts
+from natskit.server.verdicts import may_subscribe, publish_verdicts
 from natskit.wire import Connection
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Client:
         return self._replies is not None and self._replies.take(subject, self._server.clock.now())
 
     def may_subscribe(self, subject: bytes, queue: bytes | None) -> bool:
-        return self._permissions.may_subscribe(_text(subject), None if queue is None else _text(queue)).allowed
+        return may_subscribe(self._permissions, subject, queue)
 
     def may_deliver(self, subject: bytes, queue: bytes | None) -> bool:
         return self._permissions.may_deliver(_text(subject), None if queue is None else _text(queue))

@@ -1,4 +1,8 @@
-"""Publish permissions as the engine asks for them: one table of verdicts for all clients with equal permissions."""
+"""Permissions as the engine asks about them, in bytes as they came.
+
+A subject with an empty token matches no rule, as it reaches no subscription: where there is a list of what is allowed
+it is refused, else it passes (and a subscription to it is found invalid).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,38 @@ from weakref import WeakValueDictionary
 from natskit.graph import Permissions
 from natskit.wire import Verdicts
 
-__all__ = ["publish_verdicts"]
+__all__ = ["may_subscribe", "publish_verdicts"]
 
 _IN_USE: WeakValueDictionary[Permissions, Verdicts] = WeakValueDictionary()
 """Verdicts follow from the permissions alone, so servers of one process may share them too."""
 
 
 def publish_verdicts(permissions: Permissions) -> Verdicts | None:
-    """What may be published; None: everything."""
+    """What may be published, one table for all clients with equal permissions; None: everything."""
     if not permissions.restricts_publish:
         return None
     verdicts = _IN_USE.get(permissions)
     if verdicts is None:
-        verdicts = _IN_USE[permissions] = Verdicts(
-            lambda subject: permissions.may_publish(subject.decode("utf-8", "surrogateescape")).allowed
-        )
+        verdicts = _IN_USE[permissions] = Verdicts(lambda subject: _may_publish(permissions, subject))
     return verdicts
+
+
+def _may_publish(permissions: Permissions, subject: bytes) -> bool:
+    if _has_empty_token(subject):
+        return not permissions.publish_allow and permissions.responses is None
+    return permissions.may_publish(_text(subject)).allowed
+
+
+def may_subscribe(permissions: Permissions, subject: bytes, queue: bytes | None) -> bool:
+    """Whether a client may subscribe."""
+    if _has_empty_token(subject):
+        return not permissions.subscribe_allow
+    return permissions.may_subscribe(_text(subject), None if queue is None else _text(queue)).allowed
+
+
+def _has_empty_token(subject: bytes) -> bool:
+    return subject.startswith(b".") or subject.endswith(b".") or b".." in subject
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

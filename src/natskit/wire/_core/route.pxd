@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
-from natskit.wire._core.epochs cimport Epochs
+from natskit.wire._core.epochs cimport WATCHED, Epochs
 from natskit.wire._core.index cimport Count
 from natskit.wire._core.sink cimport Sink
 
@@ -53,7 +53,8 @@ cdef class Stop:
 
 cdef class Route:
     cdef readonly bytes subject
-    cdef list keep              # whatever the pointers below point into
+    cdef object home            # the space it was computed in
+    cdef list keep              # whatever else the pointers below point into
     cdef Delivery *deliveries   # plain ones, then those of the queue groups
     cdef uint32_t plain
     cdef uint32_t total
@@ -61,12 +62,15 @@ cdef class Route:
     cdef uint32_t group_count
     cdef char *prefixes
     cdef uint64_t **watched
+    cdef uint64_t *own_watched[WATCHED]     # enough for a subject that leads to one space
     cdef uint32_t watched_count
     cdef uint64_t watched_sum
     cdef uint64_t checked       # the clock when the sum was last compared
     cdef size_t weight          # bytes, roughly
     cdef list choices           # of (weight, Route or None) of a weighted mapping, else None
     cdef int watch(self, Epochs *epochs, bytes subject) except -1
+    cdef int widen(self) except -1
+    cdef int hold(self, object owner) except -1
     cdef int prepare(self, list plain, dict queues) except -1
     cdef int add(self, Stop stop, char *prefix) except -1
     cdef bint still_holds(self) noexcept

@@ -36,29 +36,48 @@ cdef class Stop:
 cdef class Route:
     def __cinit__(self, bytes subject not None):
         self.subject = subject
-        self.keep = []
+        self.watched = self.own_watched
         self.weight = 256 + PyBytes_GET_SIZE(subject)
 
     def __dealloc__(self):
         PyMem_RawFree(self.deliveries)
         PyMem_RawFree(self.groups)
         PyMem_RawFree(self.prefixes)
-        PyMem_RawFree(self.watched)
+        if self.watched != self.own_watched:
+            PyMem_RawFree(self.watched)
 
     cdef int watch(self, Epochs *epochs, bytes subject) except -1:
         """Depend on what a space (kept alive by the caller) knows about a subject."""
-        cdef uint64_t **grown = <uint64_t **>PyMem_RawRealloc(
-            self.watched, (self.watched_count + WATCHED) * sizeof(uint64_t *)
-        )
         cdef uint32_t i
+        if self.watched_count:
+            self.widen()
+        watch(epochs, PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject), self.watched + self.watched_count)
+        for i in range(self.watched_count, self.watched_count + WATCHED):
+            self.watched_sum += self.watched[i][0]
+        self.watched_count += WATCHED
+        self.checked = clock()[0]
+        return 0
+
+    cdef int widen(self) except -1:
+        """Make room for what another space knows."""
+        cdef size_t size = (self.watched_count + WATCHED) * sizeof(uint64_t *)
+        cdef uint64_t **grown
+        if self.watched == self.own_watched:
+            grown = <uint64_t **>PyMem_RawMalloc(size)
+            if grown != NULL:
+                memcpy(grown, self.own_watched, sizeof(self.own_watched))
+        else:
+            grown = <uint64_t **>PyMem_RawRealloc(self.watched, size)
         if grown == NULL:
             raise MemoryError
         self.watched = grown
-        watch(epochs, PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject), grown + self.watched_count)
-        for i in range(self.watched_count, self.watched_count + WATCHED):
-            self.watched_sum += grown[i][0]
-        self.watched_count += WATCHED
-        self.checked = clock()[0]
+        return 0
+
+    cdef int hold(self, object owner) except -1:
+        """Keep something alive that the route points into."""
+        if self.keep is None:
+            self.keep = []
+        self.keep.append(owner)
         return 0
 
     cdef bint still_holds(self) noexcept:
@@ -113,7 +132,7 @@ cdef class Route:
         delivery.prefix = prefix
         delivery.prefix_size = PyBytes_GET_SIZE(stop.prefix)
         delivery.entry = <PyObject *>stop.entry
-        self.keep.append(stop.entry)
+        self.hold(stop.entry)
         self.total += 1
         return 0
 

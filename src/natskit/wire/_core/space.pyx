@@ -153,7 +153,7 @@ cdef class Space:
         cdef dict queues = {}
         cdef Entry entry
         cdef Link link
-        route.keep.append(self)
+        route.home = self
         route.watch(self.epochs, subject)
         if not has_empty_token(subject, len(subject)):
             for entry in self.index.match(subject):
@@ -170,7 +170,7 @@ cdef class Space:
     cdef int collect_imported(self, Route route, bytes local, list plain, dict queues) except -1:
         """Who receives, here, what another space exports under a subject of ours. Links do not chain."""
         cdef Entry entry
-        route.keep.append(self)
+        route.hold(self)
         route.watch(self.epochs, local)
         for entry in self.index.match(local):
             if not isinstance(entry, Link):
@@ -216,7 +216,7 @@ cdef class Space:
         if len(mapping) == 1 and mapping[0][1]:
             return self.direct(mapping[0][1], links)
         route = Route(subject)
-        route.keep.append(self)
+        route.home = self
         route.watch(self.epochs, subject)
         route.choices = [(weight, self.direct(name, links) if name else None) for weight, name in mapping]
         for _, choice in route.choices:

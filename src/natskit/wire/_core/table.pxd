@@ -9,10 +9,11 @@ cdef enum:
 cdef struct Slot:
     uint64_t hash
     PyObject *key           # bytes, referenced; NULL: free
-    PyObject *value         # referenced
+    PyObject *value         # borrowed from `values`
 
 cdef class Table:
     cdef Slot *slots
+    cdef list values        # by slot; a list, so that the garbage collector sees through
     cdef size_t sets
     cdef size_t max_sets
     cdef size_t used

@@ -19,8 +19,11 @@ cdef class Table:
         self.sets = min(<size_t>4, self.max_sets)
 
     def __dealloc__(self):
-        self.clear()
-        PyMem_RawFree(self.slots)
+        cdef size_t i
+        if self.slots != NULL:
+            for i in range(self.sets * WAYS):
+                Py_XDECREF(self.slots[i].key)
+            PyMem_RawFree(self.slots)
 
     def __len__(self):
         return self.used
@@ -35,8 +38,8 @@ cdef class Table:
             slot = self.slots[i]
             memset(&self.slots[i], 0, sizeof(Slot))  # before the references go: their end may run code
             Py_XDECREF(slot.key)
-            Py_XDECREF(slot.value)
         self.used = 0
+        self.values = [None] * (self.sets * WAYS)
         return 0
 
     cdef PyObject *find(self, const char *key, size_t size, uint64_t hash) noexcept:
@@ -63,6 +66,7 @@ cdef class Table:
             self.slots = <Slot *>PyMem_RawCalloc(self.sets * WAYS, sizeof(Slot))
             if self.slots == NULL:
                 raise MemoryError
+            self.values = [None] * (self.sets * WAYS)
         while True:
             slot = &self.slots[(hash & (self.sets - 1)) * WAYS]
             for way in range(WAYS):
@@ -78,32 +82,34 @@ cdef class Table:
         if place == NULL:
             place = &slot[self.victim % WAYS]
             self.victim += 1
-        Py_INCREF(key)
-        Py_INCREF(value)
+        cdef Py_ssize_t at = place - self.slots
         cdef PyObject *old_key = place.key
-        cdef PyObject *old_value = place.value
+        Py_INCREF(key)
         place.hash = hash
         place.key = <PyObject *>key
         place.value = <PyObject *>value
-        if old_key == NULL:
-            self.used += 1
-        else:
-            gone = <object>old_value
+        gone = self.values[at]
+        self.values[at] = value
+        self.used += old_key == NULL
         Py_XDECREF(old_key)
-        Py_XDECREF(old_value)
         return gone
 
     cdef int double(self) except -1:
         """Twice the sets: every entry keeps its way, in its old set or the new one beside it."""
         cdef Slot *grown = <Slot *>PyMem_RawCalloc(2 * self.sets * WAYS, sizeof(Slot))
+        cdef list values = [None] * (2 * self.sets * WAYS)
         cdef size_t i
+        cdef size_t at
         cdef Slot *slot
         if grown == NULL:
             raise MemoryError
         for i in range(self.sets * WAYS):
             slot = &self.slots[i]
             if slot.key != NULL:
-                grown[(slot.hash & (2 * self.sets - 1)) * WAYS + i % WAYS] = slot[0]
+                at = (slot.hash & (2 * self.sets - 1)) * WAYS + i % WAYS
+                grown[at] = slot[0]
+                values[at] = self.values[i]
+        self.values = values
         PyMem_RawFree(self.slots)
         self.slots = grown
         self.sets *= 2
