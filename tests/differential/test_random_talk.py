@@ -16,13 +16,16 @@ MODES = (
 CLIENTS = ("a", "b", "c")
 TOKENS = st.sampled_from([b"a", b"b", b"no", b"*", b">", b"*x", b""])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=3).map(b".".join).filter(bool)
+PUBLISHED = SUBJECTS.filter(lambda subject: b">" not in subject)
+"""Permission to publish on a subject with a token ``>`` is judged more strictly here."""
+
 SIDS = st.sampled_from([b"1", b"2", b"3"])
 PAYLOADS = st.sampled_from([b"", b"x", b"\r\n", b"PUB a 1\r\nx", b"NATS/1.0\r\n\r\nhi"])
 
 
 @st.composite
 def publishes(draw):
-    subject, payload = draw(SUBJECTS), draw(PAYLOADS)
+    subject, payload = draw(PUBLISHED), draw(PAYLOADS)
     reply = draw(st.sampled_from([b"", b"", b"in.1", b"_R_.x", b"a.b"]))
     return b" ".join(filter(None, [b"PUB", subject, reply, b"%d" % len(payload)])) + b"\r\n" + payload + b"\r\n"
 
@@ -31,7 +34,7 @@ def publishes(draw):
 def header_publishes(draw):
     payload = draw(PAYLOADS)
     sizes = b"%d %d" % (draw(st.integers(0, len(payload))), len(payload))
-    return b"HPUB " + draw(SUBJECTS) + b" " + sizes + b"\r\n" + payload + b"\r\n"
+    return b"HPUB " + draw(PUBLISHED) + b" " + sizes + b"\r\n" + payload + b"\r\n"
 
 
 OPERATIONS = st.one_of(
