@@ -240,6 +240,7 @@ class Client:
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
+        self.engine.max_control_line = self._server.options.limits.max_control_line
         if self.admission is not None:
             await self._server.authenticator.judge_again(self, self.connect, self.peer)
 
