@@ -90,7 +90,7 @@ def expand(allow=(), deny=(), tags=(), name="bob", account_tags=("region:eu",)):
         ("KV_{{tag(dept)}}.x", ("dept:eng",), ("KV_eng.x",)),
         ("{{tag(Dept)}}", ("dept:eng",), ("eng",)),
         ("{{tag(t)}}.{{name()}}.{{tag(t)}}", ("t:1", "t:2"), ("1.bob.1", "1.bob.1", "2.bob.2", "2.bob.2")),
-        ("{{tag(t)}}.{{name()}}", ("t:{{name()}}",), ("{{name()}}.bob",)),
+        ("{{tag(t)}}.{{name()}}", ("t:{{name()}}",), ("bob.bob",)),
         ("a.{{}}.{{name()}}", (), ("a.{{}}.bob",)),
     ],
 )
@@ -106,6 +106,13 @@ def test_an_allow_rule_without_values_goes_and_an_empty_list_denies_everything()
 
 def test_tags_of_upper_case_functions_are_not_found_as_on_the_server():
     assert expand(allow=("x", "{{TAG(dept)}}"), tags=("dept:eng",)).pub == jwt.Permission(allow=("x",))
+    assert expand(allow=("{{TAG(dept)}}",), tags=("tag(dept:eng",)).pub == jwt.Permission(allow=("eng",))
+
+
+def test_values_that_blow_up_are_refused():
+    name = "{{tag(t)}}" * 1000
+    with pytest.raises(ClaimsError, match="exceeds limit"):
+        expand(allow=("{{name()}}.{{tag(t)}}",), tags=("t:" + "x" * 1000,), name=name)
 
 
 def test_a_deny_rule_without_values_refuses_the_user():

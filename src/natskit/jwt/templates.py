@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -23,6 +22,7 @@ from natskit.jwt.issue import quoted
 from natskit.jwt.user import UserClaims
 
 MAX_SUBJECTS = 4096
+MAX_SUBJECT_CHARS = 1 << 16
 
 
 def expand_template(scope: UserScope, user: UserClaims, account: AccountClaims) -> ScopeTemplate:
@@ -59,24 +59,25 @@ def _expand_all(entries: tuple[str, ...], values: _Values, *, strict: bool) -> t
 def _fill(entry: str, values: _Values, *, strict: bool) -> list[str]:
     """One subject for each combination of values, the last placeholder turning fastest.
 
-    A placeholder that stands there twice has the same value in both places, so its combinations repeat. A value is
-    never looked through for placeholders again.
+    Values are put in one after the other, each wherever its placeholder stands by then, as nats-server does (2.15): a
+    placeholder that stands there twice has one value, and one inside a value is filled in if its turn is yet to come.
     """
-    parts = _operations(entry)
-    choices = [values.of(operation, entry) for _, operation in parts]
-    for (_, operation), found in zip(parts, choices, strict=True):
+    operations = _operations(entry)
+    choices = [values.of(operation, entry) for operation in operations]
+    for operation, found in zip(operations, choices, strict=True):
         if not found and strict:
             raise ClaimsError(f"generated invalid subject {quoted(entry)}: {quoted(operation)} is not defined")
     _check_count(math.prod(map(len, choices)))
-    rest = entry[sum(len(before) + len(operation) + 4 for before, operation in parts) :]
-    return ["".join(_pieces(parts, combination)) + rest for combination in itertools.product(*choices)]
+    return [_replaced(entry, operations, combination) for combination in itertools.product(*choices)]
 
 
-def _pieces(parts: list[tuple[str, str]], combination: tuple[str, ...]) -> Iterator[str]:
-    chosen: dict[str, str] = {}
-    for (before, operation), value in zip(parts, combination, strict=True):
-        yield before
-        yield chosen.setdefault(operation, value)
+def _replaced(entry: str, operations: list[str], combination: tuple[str, ...]) -> str:
+    for operation, value in zip(operations, combination, strict=True):
+        placeholder = "{{" + operation + "}}"
+        if len(entry) + entry.count(placeholder) * len(value) > MAX_SUBJECT_CHARS:
+            raise ClaimsError(f"template expansion exceeds limit: a subject of {MAX_SUBJECT_CHARS} characters")
+        entry = entry.replace(placeholder, value)
+    return entry
 
 
 def _check_count(count: int) -> None:
@@ -84,17 +85,15 @@ def _check_count(count: int) -> None:
         raise ClaimsError(f"template expansion exceeds limit: {MAX_SUBJECTS}")
 
 
-def _operations(entry: str) -> list[tuple[str, str]]:
-    """Every placeholder: the text before it (from the one before), and what stands between its braces."""
-    found: list[tuple[str, str]] = []
-    done = 0
+def _operations(entry: str) -> list[str]:
+    """What stands between the braces of every placeholder."""
+    found: list[str] = []
     start = entry.find("{{")
     while start >= 0:
         end = entry.find("}", start + 2)
         if end > start + 2 and entry.startswith("}}", end):
-            found.append((entry[done:start], entry[start + 2 : end]))
-            done = end + 2
-            start = entry.find("{{", done)
+            found.append(entry[start + 2 : end])
+            start = entry.find("{{", end + 2)
         else:
             start = entry.find("{{", start + 1)
     return found
@@ -119,8 +118,9 @@ class _Values:
         if folded in self._texts and bracket + argument == "()":
             return [self._texts[folded]]
         if folded in self._tags and bracket and argument.endswith(")"):
-            # nats-server finds the tags of TAG(k) under "tag(k:" (2.15), which is never.
-            return _tagged(self._tags[folded], argument[:-1]) if name == folded else []
+            # nats-server looks for the tags of TAG(k) under "tag(k:" (2.15)
+            key = argument[:-1] if name == folded else f"{name}({argument[:-1]}"
+            return _tagged(self._tags[folded], key)
         raise ClaimsError(f"template operation in {quoted(entry)}: {quoted(operation)} is not defined")
 
 
