@@ -169,8 +169,9 @@ class Run:
         return FAILED if self.report.failed else 0
 
     def abandon(self) -> None:
-        """Print what was reported before an error."""
-        for _, line in self.report.lines() if not self.json else ():
+        """Print what was reported before an error, if any of it was done."""
+        done = (self._written or self._removed) and not self.json
+        for _, line in self.report.lines() if done else ():
             self.console.notice(line)
 
     def _print_lines(self) -> None:

@@ -72,6 +72,9 @@ def tracking(export: Export) -> str:
 
 def import_table(run: Run, imports: Sequence[Import]) -> Table:
     """All imports. Exporters are shown by name where the stores know one, unless ``--long-ids``."""
+    from .names import names_of_accounts
+
+    names = {} if run.values["long_ids"] else names_of_accounts(run.workspace, (each.account for each in imports))
     table = Table("Imports", _IMPORT_HEADERS)
     for each in imports:
         table.row(
@@ -80,7 +83,7 @@ def import_table(run: Run, imports: Sequence[Import]) -> Table:
             remote_subject(each),
             local_subject(each),
             expires(each),
-            _exporter(run, each.account),
+            names.get(each.account) or run.key(each.account),
             yes(not each.token),
             yes(each.allow_trace) if each.is_stream else "N/A",
         )
@@ -97,13 +100,6 @@ def local_subject(each: Import) -> str:
     if each.to and not each.local_subject:
         return each.subject if each.is_service else f"{each.to}.{each.subject}"
     return each.local_subject
-
-
-def _exporter(run: Run, key: str) -> str:
-    from .names import name_of_account
-
-    name = "" if run.values["long_ids"] else name_of_account(run.workspace, key)
-    return name or run.key(key)
 
 
 def expires(each: Import) -> str:
