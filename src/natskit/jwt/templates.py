@@ -86,16 +86,13 @@ def _check_count(count: int) -> None:
 
 
 def _operations(entry: str) -> list[str]:
-    """What stands between the braces of every placeholder."""
+    """What stands between the braces of every placeholder: anything but a closing brace."""
     found: list[str] = []
     start = entry.find("{{")
-    while start >= 0:
-        end = entry.find("}", start + 2)
+    while start >= 0 and (end := entry.find("}", start + 2)) >= 0:
         if end > start + 2 and entry.startswith("}}", end):
             found.append(entry[start + 2 : end])
-            start = entry.find("{{", end + 2)
-        else:
-            start = entry.find("{{", start + 1)
+        start = entry.find("{{", end)
     return found
 
 
