@@ -276,7 +276,7 @@ class Client:
         return self.admission.permissions
 
     def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
-        log.error("%s - %s", self.peer, _VIOLATIONS[kind](_text(subject), _text(detail or b"")))
+        log.error("%s - %s", self.peer, _VIOLATIONS[kind](_shown(subject), _shown(detail or b"")))
 
     # what the client says about itself
 
@@ -289,7 +289,7 @@ class Client:
             return False
 
     def on_peer_error(self, text: bytes) -> None:
-        log.error("%s - Client Error %s", self.peer, _text(text))
+        log.error("%s - Client Error %s", self.peer, _shown(text))
 
     def on_first_pong(self) -> None:
         if self.connect.protocol >= 1:
@@ -361,6 +361,11 @@ class Client:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _shown(raw: bytes) -> str:
+    """Bytes of a client as a log can hold them."""
+    return raw.decode("utf-8", "backslashreplace")
 
 
 _VIOLATIONS: dict[str, Callable[[str, str], str]] = {
