@@ -57,7 +57,8 @@ class Resource(msgspec.Struct, frozen=True):
                 places[name.lower()] = unquote(value)
             else:
                 wanted |= _wanted(name, unquote(value), _LEVELS[: len(names)], url)
-        return cls(*names, wanted=wanted, **places)
+        operator, account, user = (*names, "", "")[: len(_LEVELS)]
+        return cls(operator, account, user, wanted, places.get("store", ""), places.get("keystore", ""))
 
 
 def _wanted(option: str, value: str, levels: tuple[str, ...], url: str) -> dict[tuple[str, str], str]:
