@@ -346,7 +346,9 @@ class Accounts:
         for link in change.added:
             self._link(link)
         for refused in change.refused:
-            log.warning("account %s: %s", self.graph.accounts[refused.importer], refused.because)
+            # An exporter that is not here yet is on its way; if it cannot be had, that is an error of its own.
+            level = logging.DEBUG if refused.because.rule is graph.Rule.UNKNOWN_ACCOUNT else logging.WARNING
+            log.log(level, "account %s: %s", self.graph.accounts[refused.importer], refused.because)
         self._plan()
 
     def _link(self, link: graph.Link) -> None:
