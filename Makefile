@@ -24,6 +24,7 @@ imports: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 fuzz: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group fuzz
 	$(BIN)/python -m fuzz
 
 bench: $(VENV)/.test tools
