@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from natskit.errors import StoreError
 
@@ -23,13 +24,19 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 
 
 class Lock:
-    """The lock of a folder; nests within one object. Not for threads: each thread opens its own workspace."""
+    """The lock of a folder; nests within one object. Not for threads: each thread opens its own workspace.
 
-    __slots__ = ("_depth", "_file", "_wait_s", "path")
+    ``settle`` is called with the folder each time the lock has been got, before anything is read under it.
+    """
 
-    def __init__(self, directory: str, wait_s: float = 60.0) -> None:
+    __slots__ = ("_depth", "_file", "_settle", "_wait_s", "path")
+
+    def __init__(
+        self, directory: str, wait_s: float = 60.0, settle: Callable[[str], None] = lambda directory: None
+    ) -> None:
         self.path = os.path.join(directory, LOCK_NAME)
         self._wait_s = wait_s
+        self._settle = settle
         self._file = -1
         self._depth = 0
 
@@ -41,6 +48,11 @@ class Lock:
     def __enter__(self) -> Lock:
         if not self._depth:
             self._acquire()
+            try:
+                self._settle(os.path.dirname(self.path))
+            except BaseException:
+                self._release()
+                raise
         self._depth += 1
         return self
 

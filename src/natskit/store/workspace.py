@@ -47,7 +47,7 @@ class Workspace:
     """The state that a command works on. Open one with :meth:`open`."""
 
     __slots__ = (
-        "_lock",
+        "_locks",
         "account_given",
         "clock",
         "config",
@@ -73,7 +73,7 @@ class Workspace:
         self.keystore = keystore(self.directories.keystore)
         self.from_cwd = False
         self.account_given = flags.account or environ.get("NSC_ACCOUNT", "")
-        self._lock: Lock | None = None
+        self._locks: dict[str, Lock] = {}
         self._configure(flags)
 
     @classmethod
@@ -113,7 +113,7 @@ class Workspace:
     def _initialize(self) -> None:
         """Make and save the first configuration, unless another process has done so by now."""
         make_dirs(self.directories.stores)
-        with Lock(self.directories.config):
+        with self._lock_of(self.directories.config):
             config = Config.read(self.directories.config_file)
             self.config = config or Config(self.directories.stores, "", "", "nats-io/nsc", self.now())
             if config is None:
@@ -135,17 +135,21 @@ class Workspace:
         return self.config.store_root or self.keystore.root
 
     def locked(self) -> Lock:
-        """The lock, to hold (``with``) from reading to committing. Nests."""
-        if self._lock is None or os.path.dirname(self._lock.path) != self.journal_root:
-            make_dirs(self.journal_root)
-            self._lock = Lock(self.journal_root)
-        return self._lock
+        """The lock, to hold (``with``) from reading to committing. Nests. What a killed process left is settled."""
+        return self._lock_of(self.journal_root)
+
+    def _lock_of(self, folder: str) -> Lock:
+        make_dirs(folder)
+        real = os.path.realpath(folder)  # the configuration may be in the stores root, by another name
+        if real not in self._locks:
+            self._locks[real] = Lock(real, settle=journal.recover)
+        return self._locks[real]
 
     def _recover(self) -> None:
         root = self.journal_root
         if root and journal.pending(root) and os.access(root, os.W_OK):
             with self.locked():
-                journal.recover(root)
+                pass
 
     def save_context(
         self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None
@@ -164,7 +168,8 @@ class Workspace:
 
     def _write_config(self) -> None:
         data = self.config.encode(with_cluster=self.profile is Profile.Y2019)
-        journal.commit(self.directories.config, [Change(self.directories.config_file, data)])
+        with self._lock_of(self.directories.config):
+            journal.commit(self.directories.config, [Change(self.directories.config_file, data)])
 
     # ---- the current operator and account
 
