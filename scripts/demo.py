@@ -6,6 +6,7 @@ the loopback interface, and leaves nothing behind.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import socket
@@ -99,11 +100,26 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def story(demo: Demo) -> str:
-    """The walkthrough; the line that the subscriber printed."""
+def serve(demo: Demo, operator: Path) -> str:
+    """Start an account server over an operator's folder and a server that asks it; the server's URL."""
     http, nats = free_port(), free_port()
-    store = demo.home / ".local/share/nats/nsc/stores/Demo"
-    creds = demo.home / ".local/share/nats/nsc/keys/creds/Demo"
+    demo.start(f"nats-account-server -nsc {operator} -hp 127.0.0.1:{http}", "resolver: URL")
+    (demo.home / "server.conf").write_text(
+        f"listen: 127.0.0.1:{nats}\noperator: {operator / operator.name}.jwt\n"
+        f"resolver: URL(http://127.0.0.1:{http}/jwt/v1/accounts/)\n"
+    )
+    demo.run("nats-server -t -c server.conf")
+    demo.start("nats-server -c server.conf", "Server is ready")
+    return f"nats://127.0.0.1:{nats}"
+
+
+def rest_of(subscriber: subprocess.Popen[str]) -> str:
+    """What a subscriber that ends after one message has printed of it."""
+    return subscriber.communicate(timeout=DEADLINE_S)[0].strip()
+
+
+def today(demo: Demo) -> str:
+    """The walkthrough with the tools of today; the line that the subscriber printed."""
     demo.say("An operator signs accounts, accounts sign users")
     demo.run("nsc add operator Demo")
     demo.run("nsc add account Orders")
@@ -117,34 +133,71 @@ def story(demo: Demo) -> str:
     demo.run("nsc add import -a Billing --token activation.jwt")
     demo.run("nsc describe account Billing")
     demo.say("An account server hands out the accounts, a server enforces them")
-    demo.start(f"nats-account-server -nsc {store} -hp 127.0.0.1:{http}", "resolver: URL")
-    config = demo.home / "server.conf"
-    config.write_text(
-        f"listen: 127.0.0.1:{nats}\noperator: {store}/Demo.jwt\n"
-        f"resolver: URL(http://127.0.0.1:{http}/jwt/v1/accounts/)\n"
-    )
-    demo.run("nats-server -t -c server.conf")
-    demo.start("nats-server -c server.conf", "Server is ready")
+    url = serve(demo, demo.home / ".local/share/nats/nsc/stores/Demo")
     demo.say("Billing listens to everything; Orders publishes two orders")
-    url = f"nats://127.0.0.1:{nats}"
+    creds = demo.home / ".local/share/nats/nsc/keys/creds/Demo"
     subscriber = demo.start(f"nats-sub -s {url} -creds {creds}/Billing/invoices.creds -count 1 '>'", "Listening on")
     demo.run(f"nats-pub -s {url} -creds {creds}/Orders/shop.creds orders.us 'two hats'")
     demo.run(f"nats-pub -s {url} -creds {creds}/Orders/shop.creds orders.eu 'one coat'")
-    demo.say("What Billing received: the order on orders.eu, which it has an activation for, and nothing else")
-    rest, _ = subscriber.communicate(timeout=DEADLINE_S)
-    return rest.strip()
+    return rest_of(subscriber)
+
+
+def of_2019(demo: Demo) -> str:
+    """The page "Streams" of the documentation of 2019, private part; the line that the subscriber printed."""
+    demo.env["NSC_PROFILE"] = "2019"
+    demo.say('The same as the documentation page "Streams" of 2019 has it (NSC_PROFILE=2019)')
+    demo.run("nsc add operator --name Test")
+    demo.run("nsc add account --name TestAccount")
+    demo.run("nsc add user --name TestUser")
+    demo.run("nsc add export --name pabc --subject 'a.b.c.>' --private")
+    demo.run("nsc describe account")
+    demo.run("nsc add account --name AccountB")
+    demo.run("nsc add user --name userb")
+    importer = json.loads(demo.run("nsc describe account --field sub"))
+    demo.run("nsc env --account TestAccount")
+    demo.run(f"nsc generate activation -o activation.jwt --target-account {importer} --subject a.b.c.d")
+    demo.run("nsc describe jwt -f activation.jwt")
+    demo.run("nsc env --account AccountB")
+    demo.run("nsc add import --token activation.jwt")
+    demo.run("nsc describe account")
+    demo.say("Version 1 tokens, served and enforced the same way")
+    url = serve(demo, demo.home / ".nsc/nats/Test")
+    demo.say("AccountB listens to everything; TestAccount publishes twice")
+    keys = demo.home / ".nkeys/Test/accounts"
+    subscriber = demo.start(f"nats-sub -s {url} -creds {keys}/AccountB/users/userb.creds -count 1 '>'", "Listening on")
+    for subject in ("a.b.c.a", "a.b.c.d"):
+        demo.run(f"nats-pub -s {url} -creds {keys}/TestAccount/users/TestUser.creds {subject} hello")
+    return rest_of(subscriber)
+
+
+ACTS = (
+    (
+        today,
+        "What Billing received: the order on orders.eu, which it has an activation for, and nothing else",
+        "[#1] Received on [orders.eu]: 'one coat'",
+    ),
+    (
+        of_2019,
+        "What AccountB received: only a.b.c.d, below its own subject, as imports of 2019 are delivered",
+        "[#1] Received on [a.b.c.d.a.b.c.d]: 'hello'",
+    ),
+)
 
 
 def main() -> int:
-    """Run it; 0 if exactly the right message arrived."""
-    with tempfile.TemporaryDirectory(prefix="natskit-demo-") as folder:
-        demo = Demo(Path(folder))
-        try:
-            received = story(demo)
-        finally:
-            demo.stop()
-    print(received)
-    return 0 if received == "[#1] Received on [orders.eu]: 'one coat'" else 1
+    """Run both; 0 if exactly the right messages arrived."""
+    good = True
+    for act, meaning, expected in ACTS:
+        with tempfile.TemporaryDirectory(prefix="natskit-demo-") as folder:
+            demo = Demo(Path(folder))
+            try:
+                received = act(demo)
+            finally:
+                demo.stop()
+            demo.say(meaning)
+            print(received, flush=True)
+            good = good and received == expected
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

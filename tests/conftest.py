@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -57,13 +57,23 @@ def find_real_server() -> str | None:
     return None
 
 
+def missing(what: str) -> NoReturn:
+    """Skip a test that needs a program that is not here; fail where nothing may be skipped."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(name="missing", scope="session")
+def _missing() -> Callable[[str], NoReturn]:
+    """Says that a program is not here."""
+    return missing
+
+
 @pytest.fixture(scope="session")
 def real_server() -> str:
     """The path of the Go nats-server."""
-    path = find_real_server()
-    if path is None:
-        pytest.skip("no Go nats-server: run `make tools`")
-    return path
+    return find_real_server() or missing("no Go nats-server: run `make tools`")
 
 
 # ---- processes -------------------------------------------------------------------------------------

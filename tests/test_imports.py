@@ -1,6 +1,9 @@
 """Imports point down: the layers of the package, lowest first, and no room imports one above or beside it."""
 
 import ast
+import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,37 @@ def test_the_core_imports_nothing_of_ours_but_its_siblings(path):
 def test_every_room_has_its_layer():
     rooms = {room_of(path) for path in FILES} - {"__init__", "py"}
     assert rooms <= set(LEVEL), f"name the layer of {rooms - set(LEVEL)}"
+
+
+@pytest.mark.parametrize(
+    "room",
+    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "wire"],
+)
+def test_a_room_names_what_it_offers(room):
+    module = importlib.import_module(f"natskit.{room}")
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert not [name for name in module.__all__ if not hasattr(module, name)]
+    own = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and str(getattr(value, "__module__", "")).startswith(module.__name__)
+    }
+    assert own <= set(module.__all__), f"natskit.{room} has public names that __all__ lacks"
+
+
+@pytest.mark.parametrize(
+    ("room", "heavy"),
+    [
+        ("natskit", {"asyncio", "msgspec", "nacl", "typing"}),
+        ("natskit.subjects", {"asyncio", "socket", "logging"}),
+        ("natskit.nkeys", {"asyncio", "socket", "logging"}),
+        ("natskit.jwt", {"asyncio", "socket", "logging", "aiohttp", "urllib.request"}),
+        ("natskit.graph", {"asyncio", "socket", "logging", "aiohttp", "nats"}),
+        ("natskit.store", {"asyncio", "aiohttp", "nats", "uvloop"}),
+        ("natskit.wire", {"asyncio", "aiohttp", "nats", "uvloop"}),
+    ],
+)
+def test_a_room_brings_no_more_than_it_needs(room, heavy):
+    script = f"import sys, {room}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & heavy == set()

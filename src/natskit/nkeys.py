@@ -15,7 +15,17 @@ import os
 
 from natskit.errors import InvalidKey, KeyUseError, VerifyError
 
-__all__ = ["KeyPair", "Role", "decode_public", "is_public", "role_of", "verify"]
+__all__ = [
+    "KeyPair",
+    "Role",
+    "base32_decode",
+    "base32_encode",
+    "decode_public",
+    "encode_public",
+    "is_public",
+    "role_of",
+    "verify",
+]
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _TO_DIGITS = bytes.maketrans(_ALPHABET, b"0123456789ABCDEFGHIJKLMNOPQRSTUV")

@@ -15,11 +15,11 @@ NODE_FOLDER = Path(__file__).parents[2] / ".tools" / "node"
 
 
 @pytest.fixture(scope="session")
-def javascript(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+def javascript(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Runs a script with Node.js; its arguments and its answer (the last line it prints) are JSON."""
     node = shutil.which("node")
     if node is None or not (NODE_FOLDER / "node_modules").is_dir():
-        pytest.skip("no Node.js with the official libraries: run `make tools`")
+        request.getfixturevalue("missing")("no Node.js with the official libraries: run `make tools`")
 
     def run(script: str, *arguments: Any) -> Any:
         path = NODE_FOLDER / f"test-{abs(hash(script))}.mjs"
