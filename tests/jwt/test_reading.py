@@ -311,3 +311,14 @@ def test_any_bytes_are_refused_with_our_errors(data):
         jwt.decode(data)
     with pytest.raises(DecodeError):
         jwt.decode_unverified(data)
+
+
+def test_a_position_below_zero_is_refused_in_both_versions():
+    exports = [{"subject": "a.*", "type": "stream", "account_token_position": -1}]
+    head = {"iss": OPERATOR.public, "sub": ACCOUNT.public}
+    for payload, whole in (
+        ({**head, "nats": {"type": "account", "version": 2, "exports": exports}}, True),
+        ({**head, "type": "account", "nats": {"exports": exports}}, False),
+    ):
+        with pytest.raises(InvalidToken, match="account_token_position"):
+            jwt.decode(signed(payload, OPERATOR, whole=whole))

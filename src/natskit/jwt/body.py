@@ -14,6 +14,9 @@ from msgspec import Meta, Struct, field
 Int64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """Numbers as the reference library holds them; larger ones in a token are refused."""
 
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""Numbers that the reference library holds without a sign."""
+
 
 class Body(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of everything inside ``nats``. A kind's own body ends with ``tags``, ``type`` and ``version``."""

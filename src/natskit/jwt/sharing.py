@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from natskit.jwt.body import Body, Int64
+from natskit.jwt.body import Body, Count, Int64
 from natskit.jwt.issue import quoted
 
 STREAM, SERVICE = "stream", "service"
@@ -37,7 +37,7 @@ class Export(Body, frozen=True):
     response_type: str = ""
     response_threshold: Int64 = 0
     service_latency: ServiceLatency | None = None
-    account_token_position: Int64 = 0
+    account_token_position: Count = 0
     advertise: bool = False
     allow_trace: bool = False
     description: str = ""
@@ -45,8 +45,6 @@ class Export(Body, frozen=True):
 
     def __post_init__(self) -> None:
         check_sharing_type(self.type)
-        if not 0 <= self.account_token_position < 1 << 64:
-            raise ValueError(f"account_token_position {self.account_token_position} is out of range")
 
     @property
     def is_stream(self) -> bool:

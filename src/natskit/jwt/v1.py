@@ -17,7 +17,7 @@ from msgspec.structs import asdict, replace
 from natskit.errors import ClaimsError
 from natskit.jwt.account import Account, AccountClaims, AccountLimits
 from natskit.jwt.activation import Activation, ActivationClaims
-from natskit.jwt.body import Body, Claims, Int64, Permission, ResponsePermission, TimeRange
+from natskit.jwt.body import Body, Claims, Count, Int64, Permission, ResponsePermission, TimeRange
 from natskit.jwt.generic import GenericClaims
 from natskit.jwt.operator import Operator, OperatorClaims
 from natskit.jwt.sharing import Export, Import, ServiceLatency, check_sharing_type
@@ -132,7 +132,7 @@ class OldExport(Body, frozen=True):
     revocations: dict[str, Int64] = field(default_factory=dict)
     response_type: str = ""
     service_latency: OldLatency | None = None
-    account_token_position: Int64 = 0
+    account_token_position: Count = 0
 
     def __post_init__(self) -> None:
         check_sharing_type(self.type)
