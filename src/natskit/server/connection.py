@@ -18,6 +18,8 @@ from natskit.server.verdicts import may_subscribe, publish_verdicts
 from natskit.wire import Connection
 
 if TYPE_CHECKING:
+    from ssl import SSLObject
+
     from natskit.graph import Permissions
     from natskit.server.server import Server
     from natskit.server.stream import Stream
@@ -54,6 +56,7 @@ class Client:
         "peer",
         "rtt_at",
         "rtt_s",
+        "secured",
         "started_at",
         "stream",
     )
@@ -80,6 +83,7 @@ class Client:
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
         self.stream: Stream | None = None
+        self.secured: SSLObject | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -157,6 +161,7 @@ class Client:
             return
         self._apply_modes()
         if self._server.authenticator.required:
+            self._leave()
             self._login = self._server.loop.create_task(self._log_in())
         elif self.connect.account or self.connect.new_account:
             self._refuse(AuthenticationError("account and new_account of CONNECT are not supported"))
@@ -165,8 +170,7 @@ class Client:
 
     async def _log_in(self) -> None:
         try:
-            admission = await self._server.authenticator.authenticate(self.connect, self.peer)
-            self._leave()
+            admission = await self._authenticate()
             self.admission = admission
             try:
                 self._server.authenticator.join(self, self.connect)
@@ -182,8 +186,16 @@ class Client:
         finally:
             self._login = None
 
+    async def _authenticate(self) -> Admission:
+        """What the server lets the client have; judged anew if a new configuration came meanwhile."""
+        while True:
+            door = self._server.authenticator
+            admission = await door.authenticate(self.connect, self.peer)
+            if door is self._server.authenticator:
+                return admission
+
     def _leave(self) -> None:
-        """A second CONNECT: the client is in its account no longer."""
+        """A second CONNECT: the client is in its account no longer, and changes there are not its concern."""
         if self.admission is not None:
             self.admission.account.leave(self)
             self.admission = None

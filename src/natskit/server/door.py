@@ -11,7 +11,10 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from natskit.errors import Error
+from natskit.server.auth import CertificateNames
 from natskit.server.stream import Stream
 from natskit.server.tls import check_pins, server_context
 
@@ -86,19 +89,31 @@ class TlsDoor:
             await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
             raise ConnectionError("too many handshakes at once")
         client.greeted = True
-        return not self._optional or await self._first_byte(accepted) == TLS_HANDSHAKE
+        return not self._optional or await self._wants_tls(accepted)
 
     async def _shake_hands(self, client: Client, accepted: socket.socket) -> None:
         await self._server.loop.connect_accepted_socket(
-            lambda: Stream(client, self._buffer, self._check),
+            lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport)),
             accepted,
             ssl=self._context,
             ssl_handshake_timeout=self._tls.timeout_s,
         )
 
-    def _check(self, transport: asyncio.BaseTransport) -> None:
+    def _check(self, client: Client, transport: asyncio.BaseTransport) -> None:
+        """The handshake is done: look at the certificate of the client. Raises VerifyError."""
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
         check_pins(secured.getpeercert(binary_form=True), self._tls.pinned_certs)
+        client.secured = secured
+        if shown := secured.getpeercert():
+            client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
+
+    async def _wants_tls(self, accepted: socket.socket) -> bool:
+        """Whether the client begins with TLS. One that says nothing for long is served in clear text, with its timers."""
+        try:
+            async with asyncio.timeout(self._tls.timeout_s):
+                return await self._first_byte(accepted) == TLS_HANDSHAKE
+        except TimeoutError:
+            return False
 
     async def _speaks(self, accepted: socket.socket, seconds: float) -> bool:
         """Whether the client says something in that time."""

@@ -346,7 +346,6 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 def _refuse_unsupported(options: Options) -> None:
     """Rather refuse than run without what was asked for."""
     for given, name in (
-        (options.tls is not None and options.tls.verify_and_map, "verify_and_map of tls"),
         (options.websocket, "websocket"),
         (options.proxy_protocol, "proxy_protocol"),
         (options.monitoring.http_port is not None or options.monitoring.https_port is not None, "http monitoring"),
