@@ -97,6 +97,15 @@ class Server:
         self._empty: asyncio.Event
         self._running = False
 
+    @staticmethod
+    def in_thread(
+        config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    ) -> ThreadedServer:
+        """A server on an event loop of its own in another thread: ``with Server.in_thread() as server``."""
+        from natskit.server.threaded import ThreadedServer
+
+        return ThreadedServer(config)
+
     async def __aenter__(self) -> Server:
         await self.start()
         return self
