@@ -55,7 +55,8 @@ async def test_the_operator_of_the_embedding_page_works(tmp_path):
     import nats
 
     scope: dict[str, object] = {}
-    exec(blocks("docs/embedding.md", "python")[1], scope)
+    exec(blocks("docs/embedding.md", "python")[1], {})
+    exec(blocks("docs/embedding.md", "python")[2], scope)
     creds = tmp_path / "u.creds"
     creds.write_text(str(scope["creds"]))
     from natskit.server import Server
