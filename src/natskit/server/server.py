@@ -43,6 +43,7 @@ from natskit.wire import Connection, Hub
 
 if TYPE_CHECKING:
     from natskit.server.door import TlsDoor
+    from natskit.server.threaded import ThreadedServer
 
 __all__ = ["Server"]
 
