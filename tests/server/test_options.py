@@ -198,5 +198,7 @@ def test_the_go_server_refuses_the_same(text, real_server, tmp_path):
     )
     if text.strip().startswith(allowed_there):
         return
-    done = subprocess.run([real_server, "-t", "-c", str(path)], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        [real_server, "-t", "-c", str(path)], capture_output=True, text=True, timeout=20, cwd=path.parent
+    )
     assert done.returncode == 1, done.stderr
