@@ -245,3 +245,27 @@ def test_inbox_churn_leaves_other_routes_alone():
         b.feed(b"PUB %b 0\r\n\r\n" % subject)
     assert a.engine.out_messages == 100
     assert len(asked) - computed < 20
+
+
+def test_publisher_that_is_cut_by_its_own_message_gets_no_answer():
+    space = Space()
+    (a,) = ends(1, space)
+    a.engine.no_responders = True
+
+    def cut(subject, reply, headers, payload, publisher):
+        publisher.cut("Kicked")
+        return False
+
+    space.subscribe_internal(b"me", cut)
+    a.feed(b"SUB in 1\r\nPUB me in 0\r\n\r\nPUB me in 0\r\n\r\n")
+    assert a.reason == "Kicked"
+    assert not space.subscriptions()
+
+
+def test_peer_that_is_closed_while_it_subscribes_leaves_nothing_behind():
+    space = Space()
+    session = Recorder(may_subscribe=lambda subject, queue: end.engine.close("Kicked") or True)
+    end = End(space, session=session)
+    end.engine.admit(space, checks_subscribe=True)
+    end.feed(b"SUB a 1\r\n")
+    assert not space.subscriptions()

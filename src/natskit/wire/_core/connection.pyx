@@ -233,6 +233,8 @@ cdef class Connection(Publisher):
                 + (b"" if queue is None else b" using queue " + quoted(queue)),
                 "subscribe", subject, queue,
             )
+        if self.phase >= lifecycle.CLOSING:  # the session has closed it meanwhile
+            return 0
         if 0 < self.max_subscription_tokens < <long>count_tokens(PyBytes_AS_STRING(subject), len(subject)):
             return self.refuse(
                 b"Permissions Violation for Subscription to " + quoted(subject) + b", too many tokens",

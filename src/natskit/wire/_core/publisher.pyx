@@ -216,6 +216,8 @@ cdef class Publisher(Peer):
         cdef bytes reply = text(message.reply, message.reply_size)
         cdef bytes status
         cdef bytes line
+        if self.phase >= lifecycle.CLOSING:  # who did not take it has closed it
+            return 0
         for entry in self.home.index.match(reply):
             if not isinstance(entry, Subscription):
                 continue
