@@ -81,7 +81,7 @@ class Requests:
             wanted = options.get(key)
             if wanted and not (wanted == have if exact else str(wanted) in have):
                 return False
-        return set(options.get("tags") or ()) <= set(identity.tags) and not options.get("domain")
+        return set(map(str, _list(options, "tags"))) <= set(identity.tags) and not options.get("domain")
 
     def _answer(self, reply: str, report: Callable[[], object]) -> None:
         try:
@@ -114,7 +114,8 @@ class Requests:
         }
 
     def _kick(self, options: Mapping[str, Any]) -> None:
-        client = self._server.clients.get(options.get("cid", 0))
+        cid = options.get("cid", 0)
+        client = self._server.clients.get(cid) if isinstance(cid, int) else None
         if client is None:
             raise ServerError("no such client or leafnode id")
         client.close("Kicked")
@@ -127,11 +128,12 @@ class Requests:
             return
         try:
             options = _options(payload)
+            if self._concerns_us(options):
+                self._ask_account(account_id, name, reply, options)
         except UsageError as error:
             self._system.say(reply, {"error": {"code": 400, "description": error.message}})
-            return
-        if not self._concerns_us(options):
-            return
+
+    def _ask_account(self, account_id: str, name: str, reply: str, options: Mapping[str, Any]) -> None:
         if account_id == "PING":
             if name == "STATZ":
                 self._system.say(reply, {"data": self._all_statistics(options)})
@@ -151,7 +153,7 @@ class Requests:
         return self._report_statistics([account] if account is not None else [])
 
     def _all_statistics(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = options.get("accounts") or [account.id for account in self._server.accounts]
+        wanted = _list(options, "accounts") or [account.id for account in self._server.accounts]
         found = [self._server.accounts.find(str(each)) for each in wanted]
         everything = bool(options.get("include_unused"))
         return self._report_statistics([each for each in found if each is not None and (each.members or everything)])
@@ -220,6 +222,14 @@ def _matching(account: Account, subject: str, queue: str) -> int:
     """How many subscriptions, of a queue if one is given, a message on ``subject`` would find."""
     found = [entry for entry in account.space.matches(subject.encode()) if hasattr(entry, "queue")]
     return sum(1 for entry in found if not queue or entry.queue == queue.encode())
+
+
+def _list(options: Mapping[str, Any], name: str) -> list[Any]:
+    """A member that is a list; empty if it is missing. Raises UsageError."""
+    found = options.get(name) or []
+    if not isinstance(found, list):
+        raise UsageError(f"{name} of a request is a list")
+    return found
 
 
 def _options(payload: bytes) -> Mapping[str, Any]:

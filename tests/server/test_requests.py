@@ -1,0 +1,29 @@
+"""Requests to the server that make no sense."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from natskit.server import Server
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "code"),
+    [
+        ("$SYS.REQ.SERVER.PING.KICK", {"cid": [1]}, 500),
+        ("$SYS.REQ.SERVER.PING.KICK", {"cid": "5"}, 500),
+        ("$SYS.REQ.SERVER.PING.STATSZ", {"tags": 5}, 400),
+        ("$SYS.REQ.ACCOUNT.PING.STATZ", {"accounts": 5}, 400),
+        ("$SYS.REQ.ACCOUNT.A.INFO", {"tags": {"a": 1}}, 400),
+        ("$SYS.REQ.ACCOUNT.A.INFO", [], 400),
+    ],
+)
+async def test_request_of_the_wrong_shape_is_answered_with_an_error(subject, body, code):
+    answers = []
+    async with Server("listen: 127.0.0.1:-1") as server:
+        space = server.accounts.system.space
+        space.subscribe_internal(b"in", lambda subject, reply, headers, payload, publisher: answers.append(payload))
+        space.publish_internal(subject.encode(), reply=b"in", payload=json.dumps(body).encode())
+    assert [json.loads(each)["error"]["code"] for each in answers] == [code]
