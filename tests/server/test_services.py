@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from natskit.server import Server
 from natskit.server.services import answers
 from natskit.server.services.headers import read_headers, with_request_info
 from natskit.server.services.latency import _asks_for_it
@@ -144,3 +145,20 @@ def test_request_info_is_the_last_header_and_the_only_one() -> None:
     forged = b"NATS/1.0\r\nnats-request-info: x\r\nA: b\r\nNats-Request-Info: y\r\n\r\n"
     assert with_request_info(forged, b"{}") == b"NATS/1.0\r\nA: b\r\nNats-Request-Info: {}\r\n\r\n"
     assert read_headers(with_request_info(forged, b"{}")) == {"A": ["b"], "Nats-Request-Info": ["{}"]}
+
+
+async def test_request_on_a_subject_that_is_not_utf8_crosses_accounts() -> None:
+    text = """
+    accounts {
+      S { users=[{user:s,password:s}], exports=[{service:"v.*"}] }
+      C { users=[{user:c,password:c}], imports=[{service:{account:S,subject:"v.*"}}] }
+    }
+    """
+    heard: list[bytes] = []
+    async with Server("listen: 127.0.0.1:-1\n" + text) as server:
+        exporter, importer = server.accounts.find("S"), server.accounts.find("C")
+        assert exporter is not None
+        assert importer is not None
+        exporter.space.subscribe_internal(b"v.*", lambda subject, *rest: heard.append(subject))
+        importer.space.publish_internal(b"v.\xff", payload=b"q")
+    assert heard == [b"v.\xff"]

@@ -100,7 +100,8 @@ class Services:
             )
             answer_subject = answers.expect(pending)
         block = with_request_info(headers, msgspec.json.encode(requestor))
-        taken = exporter.space.publish_internal(subject.encode(), answer_subject, block, payload, links=False)
+        name = subject.encode("utf-8", "surrogateescape")
+        taken = exporter.space.publish_internal(name, answer_subject, block, payload, links=False)
         if not taken and answers is not None:
             answers.forget(answer_subject)
         if measurement is not None and not (taken and reply):
