@@ -155,6 +155,15 @@ async def test_optional_tls_serves_both(authority):
         await end(writer)
 
 
+async def test_silent_client_of_optional_tls_cannot_stay_for_ever(authority):
+    top = "allow_non_tls: true\nauthorization { token: t, timeout: 0.2 }"
+    async with Server(config(authority, top=top).replace("timeout: 1\n", "timeout: 0.2\n")) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await read_info(reader)
+        assert await closed(reader) == b"-ERR 'Authentication Timeout'\r\n"
+        await end(writer)
+
+
 @pytest.mark.parametrize("setting", ["true", "auto", '"500ms"'])
 async def test_handshake_before_info(authority, setting):
     async with Server(config(authority, f"handshake_first: {setting}")) as server:

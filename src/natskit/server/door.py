@@ -108,7 +108,7 @@ class TlsDoor:
             client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
 
     async def _wants_tls(self, accepted: socket.socket) -> bool:
-        """Whether the client begins with TLS. One that says nothing for long is served in clear text, with its timers."""
+        """Whether the client begins with TLS. One silent for long is served in clear text, with its timers."""
         try:
             async with asyncio.timeout(self._tls.timeout_s):
                 return await self._first_byte(accepted) == TLS_HANDSHAKE
