@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import click
 import pytest
@@ -155,3 +156,16 @@ def test_a_closed_pipe_ends_the_program_quietly() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("program_name", ["nsc", "nk"])
+def test_closed_streams_are_as_good_as_dev_null(program_name: str, tmp_path: Path) -> None:
+    words = {"nsc": "generate nkey --user", "nk": "-gen user"}[program_name]
+    program_path = Path(sys.executable).with_name(program_name)
+    done = subprocess.run(
+        ["sh", "-c", f"exec {program_path} {words} <&- >&- 2>{tmp_path}/err"],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, (tmp_path / "err").read_text()) == (0, "")

@@ -280,7 +280,7 @@ def test_mistakes_are_one_line(home: Any, argv: list[str], status: int, words: l
 )
 def test_bad_subjects_never_reach_the_server(server: Any, home: Any, argv: list[str], words: list[str]) -> None:
     done = home.try_run(argv[0], "-s", server.url, *argv[1:])
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert all(word in done.stderr for word in words)
 
 

@@ -88,11 +88,22 @@ def format_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def _replace_closed_streams() -> None:
+    """Let a program whose caller closed stdin, stdout or stderr run as with /dev/null.
+
+    Else the first file that it opens would get the number of stdout, and whatever writes to stdout would write into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - open as long as the program runs
+
+
 def guard(console: Console, action: Callable[[], int | None], fatal: Mapping[type[Error], int] | None = None) -> int:
     """Run ``action`` and return the exit status: its own, or that of what it raised, which is told in one line.
 
     ``fatal`` gives other statuses than 1 to kinds of errors. Only defects of natskit itself leave a traceback.
     """
+    _replace_closed_streams()
     try:
         status = action() or 0
         sys.stdout.flush()

@@ -70,7 +70,11 @@ class Program(click.Command):
     def execute(self, argv: Sequence[str]) -> int:
         """Run with these arguments and return the exit status. A failure is told on stderr, never raised."""
         console = Console(json=self._speaks_json(argv), lead=f"{self.name}:")
-        return guard(console, lambda: self._invoke(argv), fatal={errors.UsageError: self.misused})
+        return guard(
+            console,
+            lambda: self._invoke(argv),
+            fatal=dict.fromkeys((errors.UsageError, errors.InvalidSubject), self.misused),
+        )
 
     def _invoke(self, argv: Sequence[str]) -> int:
         try:
