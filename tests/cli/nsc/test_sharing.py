@@ -230,6 +230,11 @@ def test_export_in_json_says_what_was_done(shop):
     assert [Path(path).name for path in document["written"]] == ["A.jwt"]
 
 
+@pytest.mark.parametrize(("subject", "reason"), [("x\ty", "it has white space"), ("x.>.y", '">" can stand at the end')])
+def test_export_that_no_server_takes_is_warned_of_with_the_reason(subject, reason, shop):
+    assert reason in shop("add", "export", "-a", "A", "-s", subject).err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -133,7 +133,8 @@ def _warn(run: Run, export: Export) -> None:
     from natskit.subjects import is_valid
 
     if not is_valid(export.subject):
-        run.warn(f'"{export.subject}" is not a subject that a server accepts: ">" can stand at the end only')
+        reason = "it has white space" if any(map(str.isspace, export.subject)) else '">" can stand at the end only'
+        run.warn(f'"{export.subject}" is not a subject that a server accepts: {reason}')
 
 
 @command(
