@@ -63,7 +63,8 @@ class Connection(Output):
     def pause(self) -> None:
         """Stop reading and parsing until :meth:`resume`."""
     def resume(self) -> None: ...
-    def subscriptions(self) -> list[Subscription]: ...
+    def subscriptions(self) -> list[Subscription]:
+        """What it listens to; once it is closing, and up to the end of ``on_close``, what it listened to until then."""
     def unsubscribe(self, sid: bytes) -> bool:
         """Remove a subscription (permissions shrank); False if there is none."""
     def revoke(self, sid: bytes) -> bool:
@@ -85,4 +86,4 @@ class Connection(Output):
         """What :meth:`take` returned has been passed on; ends a connection that is closing."""
     @property
     def last_activity(self) -> int:
-        """Counts reads of input; compare two values to see whether the peer sent anything."""
+        """When the peer last sent anything, in ns of the monotonic clock; 0: never."""

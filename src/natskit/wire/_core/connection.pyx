@@ -12,6 +12,7 @@ from natskit.wire._core.parser cimport (
     ARGUMENTS, BEGUN, INCOMPLETE, LINE, TOO_LONG, V_CONNECT, V_ERR, V_HPUB, V_INFO, V_PING, V_PONG, V_PUB, V_SUB,
     V_UNSUB, Line, Word, find_line, number, split,
 )
+from natskit.wire._core.peer cimport now
 from natskit.wire._core.publisher cimport Publisher
 from natskit.wire._core.quote cimport quoted
 
@@ -31,7 +32,7 @@ cdef class Connection(Publisher):
         self.outbox.enter()
         try:
             if view.len and self.phase < lifecycle.CLOSING:
-                self.reads += 1
+                self.read_at = now()
                 self.take_in(<const char *>view.buf, view.len, self.outbox.round.depth == 1)
                 if self.paused or self.phase == lifecycle.DECIDING:
                     self.outbox.watch(self, False, False)

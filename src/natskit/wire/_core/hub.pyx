@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memmove
 from natskit.wire._core cimport lifecycle
 from natskit.wire._core.connection cimport Connection
 from natskit.wire._core.output cimport Outbox, Output
+from natskit.wire._core.peer cimport now
 
 import os
 
@@ -101,7 +102,7 @@ cdef class Hub(Outbox):
                 if connection.phase >= lifecycle.CLOSING:
                     connection.cut("Read Error")
                 else:
-                    connection.reads += 1
+                    connection.read_at = now()
                     self.read(connection)
         except Exception as error:
             self.failed(connection, error)

@@ -28,6 +28,9 @@ cdef class Index:
     cdef dict literals
     cdef Node root
     cdef Py_ssize_t size
+    cdef readonly uint64_t inserts
+    cdef readonly uint64_t removes
+    cdef readonly uint64_t searches
     cdef list bucket_of(self, bytes pattern)
     cdef int remove_pattern(self, Entry entry) except -1
     cdef int prune(self, list path, list tokens) except -1

@@ -76,6 +76,7 @@ cdef class Index:
             raise AssertionError("subjects are validated before they are indexed")
         append(bucket, entry)
         self.size += 1
+        self.inserts += 1
 
     cdef list bucket_of(self, bytes pattern):
         """The list for a pattern, with the nodes that lead to it."""
@@ -111,6 +112,7 @@ cdef class Index:
             if not bucket:
                 del self.literals[entry.subject]
         self.size -= 1
+        self.removes += 1
 
     cdef int remove_pattern(self, Entry entry) except -1:
         cdef list tokens = entry.subject.split(b".")
@@ -154,6 +156,7 @@ cdef class Index:
         cdef list found = []
         cdef list bucket = self.literals.get(subject)
         cdef Node root = self.root
+        self.searches += 1
         if bucket is not None:
             found.extend(bucket)
         if root.children is None and root.star is None and root.rest is None:

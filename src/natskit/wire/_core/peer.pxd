@@ -1,6 +1,7 @@
 """Who is at the other end: its state, its place, what it may do and what it listens to."""
 
 from libc.stdint cimport uint64_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from natskit.wire._core.index cimport Subscription
 from natskit.wire._core.output cimport Output
@@ -10,6 +11,13 @@ from natskit.wire._core.verdict cimport Verdicts
 
 cdef enum:
     MEMO = 128
+
+cdef inline uint64_t now() noexcept nogil:
+    """The monotonic clock in ns."""
+    cdef timespec moment
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return <uint64_t>moment.tv_sec * 1000000000 + <uint64_t>moment.tv_nsec
+
 
 cdef class Peer(Output):
     cdef public object session
@@ -49,7 +57,8 @@ cdef class Peer(Output):
     # statistics
     cdef uint64_t messages
     cdef uint64_t bytes
-    cdef uint64_t reads
+    cdef uint64_t read_at       # ns of the monotonic clock; 0: never
+    cdef list left              # what it listened to when it was closed
     cdef int pings
     # why it ends
     cdef str reason

@@ -85,7 +85,7 @@ cdef class Peer(Output):
 
     @property
     def last_activity(self):
-        return self.reads
+        return self.read_at
 
     @property
     def pings_outstanding(self):
@@ -96,7 +96,7 @@ cdef class Peer(Output):
         return len(self.subs)
 
     def subscriptions(self):
-        return list(self.subs.values())
+        return list(self.subs.values()) if self.left is None else list(self.left)
 
     @property
     def held_bytes(self):
@@ -258,6 +258,7 @@ cdef class Peer(Output):
         self.phase = phase
         self.reason = reason
         self.cause = cause
+        self.left = list(self.subs.values())
         self.leave_space()
         if not self.parsing:
             self.release_held()
@@ -274,6 +275,7 @@ cdef class Peer(Output):
         if self.phase != lifecycle.CLOSING:
             self.reason = reason
             self.cause = cause
+            self.left = list(self.subs.values())
             self.leave_space()
         self.phase = phase
         self.end()
@@ -286,11 +288,10 @@ cdef class Peer(Output):
         if not self.sink.death:
             self.sink.death = FINISHED
         self.sink.limit = 0
-        self.home = None
-        self.verdicts = None
-        self.outbox.forget(self)
+        self.outbox.forget(self)  # home stays: what is being published may have cut its publisher
         session, self.session = self.session, None
         session.on_close(self.reason, self.cause)
+        self.left = None
         return 0
 
     # -- output

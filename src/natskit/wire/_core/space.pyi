@@ -61,6 +61,11 @@ class Space:
     @property
     def cached_routes(self) -> int: ...
     @property
+    def lookups(self) -> tuple[int, int, int]:
+        """Entries inserted and removed so far, and searches for routes that were not known."""
+    def fanouts(self) -> list[int]:
+        """How many deliveries each cached route makes."""
+    @property
     def in_messages(self) -> int: ...
     @property
     def in_bytes(self) -> int: ...

@@ -105,6 +105,13 @@ cdef class Space:
         return self.routes.used
 
     @property
+    def lookups(self):
+        return self.index.inserts, self.index.removes, self.index.searches
+
+    def fanouts(self):
+        return [(<Route>route).total for route in self.routes.values or () if isinstance(route, Route)]
+
+    @property
     def in_messages(self):
         return self.tally.in_messages
 
