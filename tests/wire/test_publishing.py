@@ -269,3 +269,20 @@ def test_peer_that_is_closed_while_it_subscribes_leaves_nothing_behind():
     end.engine.admit(space, checks_subscribe=True)
     end.feed(b"SUB a 1\r\n")
     assert not space.subscriptions()
+
+
+@pytest.mark.parametrize("pedantic", [False, True])
+def test_publisher_that_is_cut_while_its_route_is_computed(pedantic):
+    space, other = Space(), Space()
+    a, b = ends(2, space)
+    a.engine.pedantic = pedantic
+
+    def rename(subject):
+        a.engine.cut("Kicked")
+        return subject
+
+    space.link(b"a", other, rename)
+    b.feed(b"SUB a 1\r\n")
+    a.feed(b"PUB a 1\r\nx\r\nPUB a 1\r\ny\r\n")
+    assert a.reason == "Kicked"
+    assert b.take() == b""

@@ -32,6 +32,7 @@ cdef class Publisher(Peer):
         cdef const char *space = <const char *>memchr(subject, b' ', end - subject)
         cdef size_t size
         cdef Route route
+        cdef bint allowed
         if space == NULL or self.pedantic or self.is_verbose:
             return 0
         size = space - subject
@@ -43,9 +44,12 @@ cdef class Publisher(Peer):
         route = self.home.route(subject, size)
         if route.choices is not None:
             return 0
-        if self.verdicts is not None and not self.verdicts.judge(
+        allowed = self.verdicts is None or self.verdicts.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
-        ):
+        )
+        if self.phase >= lifecycle.CLOSING:  # what was asked on the way has closed it
+            return end - at
+        if not allowed:
             return 0
         memcpy(self.memo, at, size + 5)
         self.memo_size = size + 5
@@ -182,6 +186,7 @@ cdef class Publisher(Peer):
     cdef int on_message(self, Message *message) except -1:
         """A message is all there: judge it, then deliver it."""
         cdef Route route
+        cdef bint allowed
         self.messages += 1
         self.bytes += message.size
         self.home.tally.in_messages += 1
@@ -193,9 +198,12 @@ cdef class Publisher(Peer):
         route = self.home.route(message.subject, message.subject_size)
         if route.choices is not None:
             route = self.home.choose(route)
-        if route is not None and self.verdicts is not None and not self.verdicts.judge(
+        allowed = route is None or self.verdicts is None or self.verdicts.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
-        ) and not (self.sink.tracks and self.session.may_respond(route.subject)):
+        )
+        if self.phase >= lifecycle.CLOSING:
+            return 0
+        if not allowed and not (self.sink.tracks and self.session.may_respond(route.subject)):
             return self.refuse_publish(route.subject)
         if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
             reply = text(message.reply, message.reply_size)
