@@ -10,8 +10,8 @@ Every error is a ConfigError with file, line and column. Source: spec/server-con
 
 from __future__ import annotations
 
+from natskit.config.durations import duration_s
 from natskit.config.parser import parse, parse_file
 from natskit.config.tree import Node, digest, plain
-from natskit.config.values import duration_s
 
 __all__ = ["Node", "digest", "duration_s", "parse", "parse_file", "plain"]

@@ -1,32 +1,37 @@
-"""Reads the configuration language, a key and a value at a time.
+"""Makes a tree of a configuration text: maps, lists, included files, variables.
 
 Where a value stands decides what may end it: at the top a new line, in a map also ``}``, in a list ``]``.
 Nesting, included files, variables and size are bounded, so that a hostile file costs an error and nothing more.
 
-Source: spec/server-config.md sections 1.1 to 1.3.
+Source: spec/server-config.md sections 1.1 and 1.3.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Literal, NoReturn
+from typing import Literal
 
-from natskit.config.tree import Node
-from natskit.config.values import number
+from natskit.config.scanner import BLANK, SPACE, Reference, Scanner
+from natskit.config.tree import Node, Scalar
 from natskit.errors import ConfigError
 
-MAX_BYTES = 16 << 20
-MAX_DEPTH = 128
+MAX_BYTES = 64 << 20
+"""All files together."""
+MAX_FILES = 1000
 MAX_INCLUDES = 32
+"""Files that include one another."""
+MAX_DEPTH = 128
+MAX_VALUES = 2_000_000
+"""Values in the tree, counted again wherever a variable repeats them."""
+
+BYTE_ORDER_MARK = "\ufeff"
 
 Where = Literal["top", "map", "list"]
+Value = Scalar | list[Node] | dict[str, Node]
 
-_BLANKS = " \t\r"
-_ENDS = _BLANKS + "\n,;]}"
-_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
-_BCRYPT = "$2a$"
+_CLOSING = {"top": "", "map": "}", "list": "]"}
+_SEPARATING = {"top": ",;", "map": ",;", "list": ","}
 
 
 def parse(text: str, file: str = "", *, environment: Iterable[tuple[str, str]] | None = None) -> Node:
@@ -34,351 +39,230 @@ def parse(text: str, file: str = "", *, environment: Iterable[tuple[str, str]] |
 
     ``environment`` stands in for the process's. Raises ConfigError.
     """
-    variables = dict(os.environ.items() if environment is None else environment)
-    return _Parser(text, file, variables, includes=(), depth=0).document()
+    return _Parser(text, file, _Loading(environment)).document()
 
 
 def parse_file(path: str | os.PathLike[str], *, environment: Iterable[tuple[str, str]] | None = None) -> Node:
     """The tree of a file. Raises ConfigError, also for a file that cannot be read or is too large."""
     name = os.fspath(path)
-    return parse(_read(name), name, environment=environment)
+    loading = _Loading(environment)
+    return _Parser(loading.read(name), name, loading).document()
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"the configuration {path} is larger than {MAX_BYTES} bytes")
-    return data.decode("utf-8", "surrogateescape")
+class _Loading:
+    """What the files of one configuration share: the environment, and what all of them together may cost."""
+
+    def __init__(self, environment: Iterable[tuple[str, str]] | None) -> None:
+        self.environment = dict(os.environ.items() if environment is None else environment)
+        self.variables: dict[str, Node] = {}
+        self.bytes_left = MAX_BYTES
+        self.files_left = MAX_FILES
+
+    def read(self, path: str) -> str:
+        """The text of a file. Raises ConfigError."""
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read(self.bytes_left + 1)
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+        except ValueError:
+            raise ConfigError("the name of a file holds no NUL") from None
+        self.bytes_left -= len(data)
+        self.files_left -= 1
+        if self.bytes_left < 0:
+            raise ConfigError(f"the configuration {path} and what it includes is larger than {MAX_BYTES} bytes")
+        if self.files_left < 0:
+            raise ConfigError(f"the configuration includes more than {MAX_FILES} files")
+        return data.decode("utf-8", "surrogateescape")  # what is not UTF-8 is refused where it stands
 
 
-class _Parser:
-    """One text. ``scopes`` are the maps around the current place, innermost last; variables are looked up there."""
+class _Parser(Scanner):
+    """One text. ``scopes`` are the maps around the cursor, innermost last: variables are looked up there.
+
+    ``including`` are the files that led here, ``resolving`` the variables of the environment that did.
+    """
 
     def __init__(
-        self, text: str, file: str, environment: dict[str, str], includes: tuple[str, ...], depth: int
+        self,
+        text: str,
+        file: str,
+        loading: _Loading,
+        *,
+        depth: int = 0,
+        including: tuple[str, ...] = (),
+        resolving: frozenset[str] = frozenset(),
     ) -> None:
-        self.text = text
-        self.file = file
-        self.environment = environment
-        self.includes = includes
+        super().__init__(text, file)
+        self.loading = loading
         self.depth = depth
-        self.at = 0
-        self.line = 1
-        self.line_start = 0
+        self.including = including
+        self.resolving = resolving
         self.scopes: list[dict[str, Node]] = []
-        self.pending: set[str] = set()
 
-    # places and errors
-
-    def place(self, at: int) -> tuple[int, int]:
-        """Line and column of a position on the current line or before it."""
-        line, start = self.line, self.line_start
-        while at < start:
-            line -= 1
-            start = self.text.rfind("\n", 0, start - 1) + 1
-        return line, at - start + (line > 1)
-
-    def fail(self, message: str, at: int | None = None) -> NoReturn:
-        line, column = self.place(self.at if at is None else at)
-        raise ConfigError(message, file=self.file or "configuration", line=line, column=column)
-
-    def node(self, value: object, at: int, key: str = "") -> Node:
+    def node(self, value: Value, at: int, key: str = "", size: int = 1) -> Node:
         line, column = self.place(at)
-        return Node(value, key=key, file=self.file, line=line, column=column)  # type: ignore[arg-type]
-
-    # characters
-
-    def peek(self) -> str:
-        """The current character; empty at the end."""
-        return self.text[self.at : self.at + 1]
-
-    def step(self) -> str:
-        char = self.text[self.at]
-        self.at += 1
-        if char == "\n":
-            self.line += 1
-            self.line_start = self.at
-        return char
-
-    def skip(self, chars: str) -> None:
-        while (char := self.peek()) and char in chars:
-            self.step()
-
-    def skip_comment(self) -> bool:
-        if self.peek() == "#" or self.text.startswith("//", self.at):
-            end = self.text.find("\n", self.at)
-            self.at = len(self.text) if end < 0 else end
-            return True
-        return False
-
-    def skip_space(self) -> None:
-        """Blanks, line ends and comments."""
-        self.skip(_BLANKS + "\n")
-        while self.skip_comment():
-            self.skip(_BLANKS + "\n")
+        return Node(value, key=key, file=self.file, line=line, column=column, size=size)
 
     # structure
 
     def document(self) -> Node:
+        """The whole text, with or without braces around it."""
+        if self.peek() == BYTE_ORDER_MARK:
+            self.fail("the file begins with a byte order mark", hint="save it as UTF-8 without one")
         self.skip_space()
         start = self.at
-        if self.peek() == "{":
-            members = self.map(start)
-            self.skip_space()
-            if self.peek():
-                self.fail("nothing may follow the closing '}' of the file")
-        else:
-            members = {}
-            self.members(members, "top")
-        return self.node(members, 0)
+        if self.peek() != "{":
+            return self.members({}, start, "top")
+        root = self.map("")
+        self.skip_space()
+        if self.peek():
+            self.fail("nothing may follow the closing '}' of the file")
+        return root
 
-    def members(self, members: dict[str, Node], where: Where) -> None:
-        """Keys and values up to the end of the text, or of the map."""
+    def members(self, members: dict[str, Node], start: int, where: Where, key: str = "") -> Node:
+        """Keys and values up to what closes them."""
         self.scopes.append(members)
-        while True:
-            self.skip_space()
-            char = self.peek()
-            if not char or (char == "}" and where == "map"):
-                break
+        self.skip_space()
+        while (char := self.peek()) and char != _CLOSING[where]:
+            if char == "}":
+                self.fail("'}' closes nothing")
             self.member(members, where)
-        self.scopes.pop()
-
-    def map(self, start: int) -> dict[str, Node]:
-        self.enter()
-        self.step()
-        members: dict[str, Node] = {}
-        self.members(members, "map")
-        if not self.peek():
-            self.fail("the map that begins here has no closing '}'", start)
-        self.step()
-        self.depth -= 1
-        return members
-
-    def list(self, start: int) -> list[Node]:
-        self.enter()
-        self.step()
-        elements: list[Node] = []
-        while True:
             self.skip_space()
-            if not self.peek():
-                self.fail("the list that begins here has no closing ']'", start)
-            if self.peek() == "]":
-                break
-            at = self.at
-            if self.peek() in ",;":
-                self.fail(f"expected a value and found '{self.peek()}'")
-            elements.append(self.node(self.value("list"), at))
-            self.end_of_value("list")
-        self.step()
-        self.depth -= 1
-        return elements
+        self.scopes.pop()
+        return self.sized(members, members.values(), start, key)
 
-    def enter(self) -> None:
+    def sized(self, value: Value, inner: Iterable[Node], at: int, key: str) -> Node:
+        size = 1 + sum(each.size for each in inner)
+        if size > MAX_VALUES:
+            self.fail(f"the configuration has more than {MAX_VALUES} values", at)
+        return self.node(value, at, key, size)
+
+    def map(self, key: str) -> Node:
+        start = self.enter()
+        result = self.members({}, start, "map", key)
+        self.leave(start, "map")
+        return result
+
+    def list(self, key: str) -> Node:
+        start = self.enter()
+        elements: list[Node] = []
+        self.skip_space()
+        while self.peek() not in ("", "]"):
+            if self.peek() in ",;/":
+                self.fail(f"expected a value and found {self.found()}", hint="quote a text that begins so")
+            elements.append(self.value(self.at, "list"))
+            self.end_of_value("list")
+            self.skip_space()
+        self.leave(start, "list")
+        return self.sized(elements, elements, start, key)
+
+    def enter(self) -> int:
+        """Past an opening brace or bracket; where it stands."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"maps and lists are nested more than {MAX_DEPTH} deep")
+        self.at += 1
+        return self.at - 1
+
+    def leave(self, start: int, what: Literal["map", "list"]) -> None:
+        if not self.peek():
+            self.fail(f"the {what} that begins here has no closing '{_CLOSING[what]}'", start)
+        self.at += 1
+        self.depth -= 1
 
     def member(self, members: dict[str, Node], where: Where) -> None:
         at = self.at
-        bare = self.peek() not in "'\""
-        key = self.key()
-        if bare and key.lower() == "include" and self.peek() in (" ", "\t") and self.included(members):
-            self.end_of_value(where)
-            return
-        self.separator(key, at, where)
-        members[key] = self.node(self.value(where, key), at, key)
+        key, bare = self.key()
+        at += not bare  # nats-server counts from behind the quote
+        if bare and key.lower() == "include" and self.peek().isspace():
+            self.include(members)
+        else:
+            self.separator(key, at, where)
+            members[key] = self.value(at, where, key)
         self.end_of_value(where)
 
-    def key(self) -> str:
-        start, quote = self.at, self.peek()
-        if quote in "'\"":
-            end = self.text.find(quote, start + 1)
-            if end < 0 or "\n" in self.text[start:end]:
-                self.fail(f"the key that begins here has no closing {quote}")
-            self.at = end + 1
-            return self.text[start + 1 : end]
-        while (char := self.peek()) and char not in _BLANKS + "\n=:":
-            self.at += 1
-        key = self.text[start : self.at]
-        if not key or key[0] in ",;]}{[":
-            self.fail(f"expected a key and found '{self.text[start : start + 1]}'", start)
-        return key
-
     def separator(self, key: str, at: int, where: Where) -> None:
-        self.skip(_BLANKS + "\n")
-        if self.peek() and self.peek() in ":=":
-            self.step()
-            self.skip(_BLANKS if where == "top" else _BLANKS + "\n")
-            if self.peek() == "\n":
+        """Past what stands between a key and its value."""
+        self.take(SPACE)
+        if self.peek() in ("=", ":"):
+            self.at += 1
+            self.take(BLANK if where == "top" else SPACE)
+            if self.peek() in ("\n", "\r"):
                 self.fail(f"expected a value for '{key}' and found a new line")
-        if not self.peek() or (self.peek() == "}" and where == "map"):
+        if self.peek() in ("", "}"):
             self.fail(f"config is invalid: the key '{key}' has no value", at)
 
     def end_of_value(self, where: Where) -> None:
-        self.skip(_BLANKS)
-        if self.skip_comment():
-            return
+        self.take(BLANK)
         char = self.peek()
-        closing = {"top": "}", "map": "}", "list": "]"}[where]
-        if not char or char == closing:
-            if char == "}" and where == "top":
-                self.fail("'}' closes nothing")
-            return
-        if char == "\n" or char == "," or (char == ";" and where != "list"):
-            self.step()
-            return
-        self.fail(f"expected a new line or ',' after the value and found '{char}'")
-
-    # values
-
-    def value(self, where: Where, key: str = "") -> object:
-        start, char = self.at, self.peek()
-        if char == "{":
-            return self.map(start)
-        if char == "[":
-            return self.list(start)
-        if char == "'":
-            return self.raw(start)
-        if char == '"':
-            return self.quoted(start)
-        if char == "(":
-            return self.block(start)
-        if char in ".,;]}":
-            self.fail(f"expected a value and found '{char}'")
-        if char.isascii() and (char.isdigit() or char == "-"):
-            return self.number(start, where)
-        return self.bare(start, key)
-
-    def raw(self, start: int) -> str:
-        end = self.text.find("'", start + 1)
-        if end < 0:
-            self.fail("the text that begins here has no closing '", start)
-        self.forward(end + 1)
-        return self.text[start + 1 : end]
-
-    def forward(self, at: int) -> None:
-        """Go on at ``at``, counting lines."""
-        lines = self.text.count("\n", self.at, at)
-        if lines:
-            self.line += lines
-            self.line_start = self.text.rfind("\n", self.at, at) + 1
-        self.at = at
-
-    def quoted(self, start: int) -> str:
-        self.step()
-        parts: list[str] = []
-        while True:
-            char = self.peek()
-            if not char:
-                self.fail('the text that begins here has no closing "', start)
-            if char == '"':
-                self.step()
-                return "".join(parts)
-            parts.append(self.escape() if char == "\\" else self.step())
-
-    def escape(self) -> str:
-        """One escaped character; ``\\xHH`` is a byte."""
-        at = self.at
-        self.step()
-        char = self.peek()
-        if char in _ESCAPES and char:
-            self.step()
-            return _ESCAPES[char]
-        digits = self.text[self.at + 1 : self.at + 3]
-        if char != "x" or len(digits) < 2 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-            self.fail(
-                f"Invalid escape character '{char}'. Only the following escape characters are allowed:"
-                ' \\xXX, \\t, \\n, \\r, \\", \\\\.',
-                at,
-            )
-        self.at += 3
-        return bytes([int(digits, 16)]).decode("utf-8", "surrogateescape")
-
-    def block(self, start: int) -> str:
-        end = self.at
-        while True:
-            end = self.text.find("\n)", end)
-            if end < 0:
-                self.fail("the block that begins here has no ')' on a line of its own", start)
-            if self.text[end + 2 : end + 3] in ("", "\n") or self.text.startswith("\r\n", end + 2):
-                break
-            end += 1
-        self.forward(end + 2)
-        return self.text[start + 1 : end + 1]
-
-    def word(self) -> str:
-        """The characters up to what ends a bare value."""
-        start = self.at
-        while (char := self.peek()) and char not in _ENDS:
+        if char and char in _SEPARATING[where]:
             self.at += 1
-        return self.text[start : self.at]
+        elif char not in ("", "\n", "\r", "#", _CLOSING[where]) and not self.text.startswith("//", self.at):
+            if char == "}":
+                self.fail("'}' closes nothing")
+            self.fail(f"expected a new line or ',' after the value and found {self.found()}")
 
-    def number(self, start: int, where: Where) -> object:
-        text = self.word()
-        try:
-            value = number(text)
-        except ValueError as error:
-            self.fail(str(error), start)
-        if where == "list" and self.peek() == "]" and not isinstance(value, str):
-            self.fail(f"a blank or ',' must stand between the number '{text}' and ']'")
-        return value
+    def value(self, at: int, where: Where, key: str = "") -> Node:
+        """A value that stands ``at`` its key, or at itself in a list."""
+        char = self.peek()
+        if char == "{":
+            return self.moved(self.map(key), at)
+        if char == "[":
+            return self.moved(self.list(key), at)
+        start = self.at
+        scalar = self.scalar()
+        if isinstance(scalar, Reference):
+            found = self.variable(scalar, start)
+            return self.node(found.value, at, key, found.size)
+        return self.node(scalar, at, key)
 
-    def bare(self, start: int, key: str) -> object:
-        parts: list[str] = []
-        escaped = False
-        while (char := self.peek()) and char not in _ENDS and char != "'":
-            if char == "\\":
-                escaped = True
-                parts.append(self.escape())
-            else:
-                parts.append(self.step())
-        if self.peek() == "'":
-            self.step()
-        text = "".join(parts)
-        if escaped:
-            return text
-        if text.lower() in _TRUE or text.lower() in _FALSE:
-            return text.lower() in _TRUE
-        if text.startswith("$") and not text.startswith(_BCRYPT):
-            return self.variable(text[1:], start)
-        return text
+    def moved(self, node: Node, at: int) -> Node:
+        node.line, node.column = self.place(at)
+        return node
 
     # variables and includes
 
-    def variable(self, name: str, at: int) -> object:
+    def variable(self, name: str, at: int) -> Node:
+        """What ``$name`` stands for: a key of the maps around, then of the environment."""
         for scope in reversed(self.scopes):
             if name in scope:
                 scope[name].used = True
-                return scope[name].value
-        if name in self.pending:
+                return scope[name]
+        known = self.loading.variables
+        if name not in known:
+            known[name] = self.from_environment(name, at)
+        return known[name]
+
+    def from_environment(self, name: str, at: int) -> Node:
+        """A variable of the environment, whose text is read like a value of the file."""
+        if name in self.resolving:
             self.fail(f"variable reference cycle for '{name}'", at)
-        if name not in self.environment:
+        if name not in self.loading.environment:
             self.fail(f"variable reference for '{name}' can not be found in the file or the environment", at)
-        inner = _Parser(f"value: {self.environment[name]}", f"${name}", self.environment, self.includes, self.depth)
-        inner.pending = self.pending | {name}
+        text, resolving = self.loading.environment[name], self.resolving | {name}
+        inner = _Parser(text, f"${name}", self.loading, depth=self.depth, resolving=resolving)
         try:
-            return inner.document().members["value"].value
+            value = inner.value(0, "top")
+            inner.end_of_value("top")
+            inner.skip_space()
+            if inner.peek():
+                inner.fail(f"expected one value and found {inner.found()}")
         except ConfigError as error:
             self.fail(f"variable reference for '{name}' could not be parsed: {error.message}", at)
+        return value
 
-    def included(self, members: dict[str, Node]) -> bool:
-        """Merge an included file; False if this is a key called include after all."""
+    def include(self, members: dict[str, Node]) -> None:
+        """Merge the keys of a file that is named relative to this one."""
         at = self.at
-        self.skip(_BLANKS)
-        if self.peek() in (":", "=", "\n", "{", "[", ""):
-            self.at = at
-            return False
-        name = self.raw(self.at) if self.peek() == "'" else self.quoted(self.at) if self.peek() == '"' else self.word()
+        name = self.path()
         path = os.path.join(os.path.dirname(self.file), name.lstrip("/"))
-        if len(self.includes) >= MAX_INCLUDES or path in self.includes:
-            self.fail(f"error parsing include file '{name}', it includes itself or too many others", at)
         try:
-            inner = _Parser(_read(path), path, self.environment, (*self.includes, path), self.depth)
-            members.update(inner.document().members)
+            members.update(self.included(path).members)
         except ConfigError as error:
-            self.fail(f"error parsing include file '{name}', {error}", at)
-        return True
+            self.fail(f"error parsing include file '{name}', {error}", at, hint=error.hint)
+
+    def included(self, path: str) -> Node:
+        if path in self.including or len(self.including) >= MAX_INCLUDES:
+            raise ConfigError(f"it includes itself, or more than {MAX_INCLUDES} files include one another")
+        text = self.loading.read(path)
+        return _Parser(text, path, self.loading, depth=self.depth, including=(*self.including, path)).document()

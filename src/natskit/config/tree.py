@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from natskit.errors import ConfigError
 
-Scalar = str | int | float | bool
+Scalar = str | int | float | bool | datetime
 
 
 class Node:
     """One value: a scalar, a list of nodes, or a map of nodes by key.
 
     ``line`` and ``column`` are those of the key, for an element of a list those of the element; the column counts
-    from 0 on the first line and from 1 on the others, as nats-server's messages do. ``used`` tells that a
-    ``$variable`` read it.
+    bytes, from 0 on the first line and from 1 on the others, as nats-server's messages do. ``used`` tells that a
+    ``$variable`` read it, ``size`` how many values it holds, itself included.
     """
 
-    __slots__ = ("column", "file", "key", "line", "used", "value")
+    __slots__ = ("column", "file", "key", "line", "size", "used", "value")
 
     def __init__(
         self,
@@ -27,12 +28,14 @@ class Node:
         file: str = "",
         line: int = 0,
         column: int = 0,
+        size: int = 1,
     ) -> None:
         self.value = value
         self.key = key
         self.file = file
         self.line = line
         self.column = column
+        self.size = size
         self.used = False
 
     def __repr__(self) -> str:
@@ -67,9 +70,41 @@ def plain(node: Node) -> Any:
 def digest(node: Node) -> str:
     """``sha256:`` and the hash of the resolved configuration, equal to nats-server's (section 1.4)."""
     import hashlib
+
+    return "sha256:" + hashlib.sha256(_json(node).encode() + b"\n").hexdigest()
+
+
+def _json(node: Node) -> str:
+    """Compact JSON with sorted keys, each scalar as Go's encoder writes it."""
+    value = node.value
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_text(key)}:{_json(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, datetime):
+        return f'"{value:%Y-%m-%dT%H:%M:%SZ}"'
+    return _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(value: str) -> str:
     import json
 
-    text = json.dumps(plain(node), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    for raw in "<>&\u2028\u2029":
-        text = text.replace(raw, f"\\u{ord(raw):04x}")
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape") + b"\n").hexdigest()
+    text = json.dumps(value, ensure_ascii=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _float(value: float) -> str:
+    """The shortest digits that read back, with an exponent only below 1e-6 and from 1e21 on."""
+    if value == 0 or 1e-6 <= abs(value) < 1e21:
+        from decimal import Decimal
+
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits.removesuffix('.0')}e{exponent[0]}{exponent[1:].lstrip('0')}"
