@@ -50,7 +50,7 @@ def add_account(
         raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
     check_issues(claims, plan.workspace.now())
     pair = _signer_of_new(plan.workspace, store, key, signer)
-    plan.token(store.account_path(name), plan.workspace.sign(claims, pair))
+    plan.account(store, name, claims.subject, plan.workspace.sign(claims, pair))
     plan.select(account=name)
     return plan.key(key, Owner(store.name, name)) if own else ""
 
@@ -72,11 +72,17 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
     return pair
 
 
-def plan_account(plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "") -> AccountClaims:
-    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue."""
+def plan_account(
+    plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "", same_signer: bool = False
+) -> AccountClaims:
+    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue.
+
+    ``same_signer``: by the key that signed it before, if that is stored.
+    """
     check_issues(claims, plan.workspace.now())
-    pair = edit_signer(plan.workspace, store, claims, signer, prefer=claims.issuer)
-    plan.token(store.account_path(claims.name), plan.workspace.sign(claims, pair))
+    prefer = claims.issuer if same_signer else ""
+    pair = edit_signer(plan.workspace, store, claims, signer, prefer=prefer)
+    plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, pair))
     return claims
 
 

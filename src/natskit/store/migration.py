@@ -80,7 +80,7 @@ def plan_migration(
     if store.has_account(name):
         _check_there(store, name, claims, force=force)
     pair = edit_signer(plan.workspace, store, claims, signer)
-    plan.token(store.account_path(name), plan.workspace.sign(claims, pair))
+    plan.account(store, name, claims.subject, plan.workspace.sign(claims, pair))
     for user, token in (migrant.users or {}).items():
         plan.token(store.user_path(name, user), token)
 

@@ -188,15 +188,6 @@ def plan_operator_removal(plan: Plan, store: OperatorStore, *, key: bool, creds:
     return len(accounts)
 
 
-def managed_note(workspace: Workspace, store: OperatorStore) -> str:
-    """What to tell after writing an account of a managed store without a server to send it to."""
-    if not store.managed:
-        return ""
-    if not store.operator().nats.account_server_url.startswith(("http://", "https://")):
-        return f'unable to push to "{store.name}": its operator names no account server; exchange the JWT manually'
-    return ""
-
-
 def key_of(workspace: Workspace, given: str) -> KeyPair | None:
     """The own key of a new operator, None if none was given. Raises UsageError for one that cannot sign."""
     from .signing import read_key

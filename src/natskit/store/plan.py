@@ -24,22 +24,27 @@ from .keystore import Owner
 from .operator_store import INFO_NAME, Info, OperatorStore
 
 if TYPE_CHECKING:
+    from .managed import Exchange
     from .workspace import Workspace
 
 __all__ = ["Committed", "Plan"]
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What a commit did: absolute paths of files that were written and removed, in order."""
+    """What a commit did: absolute paths of files that were written and removed, in order.
+
+    ``exchanges`` tells how the accounts of a managed store got on with the operator's server, by operator name.
+    """
 
     written: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    exchanges: tuple[tuple[str, Exchange], ...] = ()
 
 
 class Plan:
     """Changes to the stores and the keystore of a workspace, not yet made."""
 
-    __slots__ = ("_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
+    __slots__ = ("_accounts", "_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -49,6 +54,7 @@ class Plan:
         self._removals: dict[str, None] = {}
         self._last: dict[str, None] = {}
         self._context: dict[str, str] = {}
+        self._accounts: list[tuple[OperatorStore, str, str, str]] = []
 
     # ---- filling it
 
@@ -84,6 +90,17 @@ class Plan:
         """Write a bare token, as store files hold it; return its path."""
         return self.file(path, token.encode())
 
+    def account(self, store: OperatorStore, name: str, public: str, token: str) -> str:
+        """Write the token of an account; return its path. In a managed store its operator signs it on commit."""
+        path = self.token(store.account_path(name), token)
+        if store.managed:
+            self._accounts.append((store, path, public, token))
+        return path
+
+    def farewell(self, store: OperatorStore, public: str, token: str) -> None:
+        """Send the last token of an account that goes to the operator of a managed store."""
+        self._accounts.append((store, "", public, token))
+
     def file(self, path: str, data: bytes, mode: int = FILE_MODE) -> str:
         """Write any other file; return its path."""
         self._removals.pop(path, None)
@@ -100,7 +117,10 @@ class Plan:
         self._removals[path] = None
 
     def discard(self, path: str) -> None:
-        """Remove a seed, and its folder if that is empty then, or a creds file. Done last, when no token needs it."""
+        """Remove a seed, and its folder if that is empty then, or a creds file; or a folder (final slash) if empty.
+
+        Done last, when no token needs them.
+        """
         self._last[path] = None
 
     def select(self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None) -> None:
@@ -126,8 +146,9 @@ class Plan:
 
     def commit(self) -> Committed:
         """Carry it out. Raises StoreError; then nothing has changed."""
-        changes = [change for change in self._changes() if not self._is_there(change)]
         with self.workspace.locked():
+            exchanges = self._exchange()
+            changes = [change for change in self._changes() if not self._is_there(change)]
             if changes:
                 journal.commit(self.workspace.journal_root, changes)
             discarded = [path for path in self._last if _discard(path)]
@@ -135,7 +156,19 @@ class Plan:
                 self.workspace.save_context(**self._context)
         written = tuple(each.path for each in changes if each.data is not None and not each.path.endswith("/"))
         removed = tuple(each.path for each in changes if each.data is None)
-        return Committed(written, (*removed, *discarded))
+        return Committed(written, (*removed, *discarded), exchanges)
+
+    def _exchange(self) -> tuple[tuple[str, Exchange], ...]:
+        """Let operators of managed stores sign the accounts that are planned."""
+        done = []
+        for store, path, public, token in self._accounts:
+            from .managed import exchange
+
+            made = exchange(store.operator().nats.account_server_url, public, token)
+            if path:
+                self.token(path, made.token)
+            done.append((store.operator().name, made))
+        return tuple(done)
 
     def _changes(self) -> list[Change]:
         removals = [Change(path, None) for path in self._removals]
@@ -158,6 +191,10 @@ class Plan:
 
 
 def _discard(path: str) -> bool:
+    if path.endswith("/"):
+        with contextlib.suppress(OSError):  # not empty
+            os.rmdir(path)
+        return False
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .operator_store import OperatorStore
     from .workspace import Workspace
 
-__all__ = ["account_signer", "edit_signer", "operator_identity", "operator_signer", "read_key"]
+__all__ = ["account_signer", "edit_signer", "operator_identity", "operator_signer", "read_key", "seed_in"]
 
 
 def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
@@ -24,12 +24,14 @@ def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
     Messages name the text only where it is a path or a public key.
     """
     literal = _literal(text)
+    if literal is None and _looks_like_a_seed(text):
+        raise InvalidKey("the seed that was given is damaged: a letter is wrong, missing or too many")
     if literal is None:
         path = absolute(text, workspace.directories.home, workspace.cwd)
         content = read_text(path)
         if content is None:
             raise NotFound(f'"{text}" is neither a key nor a file with one')
-        literal = _literal(_seed_in(content))
+        literal = _literal(seed_in(content))
         if literal is None:
             raise InvalidKey(f"`{path}` does not hold a key")
     if roles and literal.role not in roles:
@@ -45,7 +47,12 @@ def _literal(text: str) -> KeyPair | None:
         return None
 
 
-def _seed_in(content: str) -> str:
+def _looks_like_a_seed(text: str) -> bool:
+    """Whether ``text`` may be a seed with an error in it, which must not be shown."""
+    return len(text) > 40 and text[:1] in "sS" and text.isalnum()
+
+
+def seed_in(content: str) -> str:
     """The key in the text of a file: creds, a decorated seed, or the bare text."""
     if "---" not in content:
         return content.strip()

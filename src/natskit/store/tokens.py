@@ -6,7 +6,7 @@ from natskit.errors import InvalidToken, NotFound, StoreError
 
 from .files import read_text
 
-__all__ = ["fetch", "is_url", "load_token", "post"]
+__all__ = ["fetch", "fetch_operator", "is_url", "load_token", "post", "request"]
 
 _TIMEOUT_S = 5
 _LARGEST = 1 << 20
@@ -42,19 +42,39 @@ def _is_token(text: str) -> bool:
 
 def fetch(url: str) -> str:
     """The text that ``url`` answers with, at most 1 MiB within 5 seconds. Raises StoreError."""
-    data = _open(url, None)
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise InvalidToken(f'error reading response from "{url}": it is not text') from None
+    status, text = request(url)
+    if status != 200:
+        raise StoreError(f'error reading response from "{url}": {status}')
+    return text
+
+
+def fetch_operator(url: str) -> str:
+    """The operator's token at ``url``; where that is the one for old tools, the one for today's is tried first.
+
+    Raises StoreError, InvalidToken.
+    """
+    from natskit.jwt.files import parse_jwt
+
+    if url.endswith("/jwt/v1/operator"):
+        try:
+            return parse_jwt(fetch(url.removesuffix("v1/operator") + "v2/operator")).strip()
+        except (StoreError, InvalidToken):
+            pass
+    return parse_jwt(fetch(url)).strip()
 
 
 def post(url: str, token: str) -> None:
     """Send a token to a server. Raises StoreError if it does not take it."""
-    _open(url, token.encode())
+    status, text = request(url, token.encode())
+    if status != 200:
+        raise StoreError(f'"{url}" does not take the token: {status} {text.strip()}'.strip())
 
 
-def _open(url: str, body: bytes | None) -> bytes:
+def request(url: str, body: bytes | None = None) -> tuple[int, str]:
+    """GET ``url``, or POST a token to it: status and text of the answer, at most 1 MiB within 5 seconds.
+
+    Raises StoreError if there is no answer, InvalidToken if it is no text or too long.
+    """
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
@@ -62,16 +82,19 @@ def _open(url: str, body: bytes | None) -> bytes:
     headers = {"User-Agent": "natskit", "Accept": "application/jwt, text/plain"}
     if body is not None:
         headers["Content-Type"] = "application/jwt"
-    request = Request(url, body, headers)  # noqa: S310 - callers allow http and https only
+    asked = Request(url, body, headers)  # noqa: S310 - callers allow http and https only
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
-            if response.status != 200:
-                raise StoreError(f'error reading response from "{url}": {response.status}')
-            data: bytes = response.read(_LARGEST + 1)
-    except HTTPError as error:
-        raise StoreError(f'error reading response from "{url}": {error.code} {error.reason}') from None
+        try:
+            response = urlopen(asked, timeout=_TIMEOUT_S)  # noqa: S310
+        except HTTPError as error:
+            response = error
+        with response:
+            status, data = int(response.status), response.read(_LARGEST + 1)
     except (OSError, HTTPException, ValueError) as error:
         raise StoreError(f'error loading "{url}": {getattr(error, "reason", None) or error}') from None
     if len(data) > _LARGEST:
         raise InvalidToken(f'error reading response from "{url}": more than {_LARGEST} bytes is no token')
-    return data
+    try:
+        return status, data.decode()
+    except UnicodeDecodeError:
+        raise InvalidToken(f'error reading response from "{url}": it is not text') from None

@@ -70,7 +70,7 @@ def edit_authcallout(
             )
             callout = replace(callout, auth_users=users, allowed_accounts=accounts)
             callout = replace(callout, xkey=_curve(run, edit, callout.xkey, curve, rm_curve))
-        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, authorization=callout)))
+        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, authorization=callout)), same_signer=True)
     run.success(f'edited account "{edit.name}"')
     run.fact(account=edit.name, auth_users=list(callout.auth_users), xkey=callout.xkey)
 

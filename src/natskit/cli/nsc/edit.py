@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from natskit.store.accounts import plan_account
-from natskit.store.operators import managed_note
 from natskit.store.plan import Plan
 
 if TYPE_CHECKING:
@@ -37,14 +36,11 @@ class AccountEdit:
         """Whether it is the operator's system account."""
         return self.store.operator().nats.system_account == self.claims.subject
 
-    def save(self, claims: AccountClaims) -> None:
+    def save(self, claims: AccountClaims, *, same_signer: bool = False) -> None:
         """Sign and write the changed claims. Raises ClaimsError, NotFound (no key to sign with), StoreError."""
         run = self._run
-        plan_account(self.plan, self.store, claims, signer=run.private_key)
+        plan_account(self.plan, self.store, claims, signer=run.private_key, same_signer=same_signer)
         run.files(self.plan.commit())
-        note = managed_note(run.workspace, self.store)
-        if note:
-            run.warn(note)
 
 
 @contextmanager

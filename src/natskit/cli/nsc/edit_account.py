@@ -83,7 +83,7 @@ def edit_account(run: Run, *, name: str, **flags: Any) -> None:
     run.workspace.account_given = name or run.workspace.account_given
     with editing_account(run) as edit:
         changed = _edited(run, edit, edit.claims, flags)
-        edit.save(changed)
+        edit.save(changed, same_signer=True)
     run.success(f'edited account "{edit.name}"')
     run.fact(account={"name": edit.name, "id": edit.claims.subject})
 

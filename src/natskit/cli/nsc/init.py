@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, text
-from natskit.errors import UsageError
 
 if TYPE_CHECKING:
     from .run import Run
@@ -29,27 +28,17 @@ def init(run: Run, *, dir: str, name: str, url: str, remote_operator: str, ignor
     """Create an operator with a system account, and a first account with a user."""
     from natskit.store.files import make_dirs
     from natskit.store.names import random_name
+    from natskit.store.well_known import operator_url
 
     name = random_name() if name in ("", "*") else name
     workspace = run.workspace
     root = run.full_path(dir) if dir else workspace.stores_root or workspace.directories.stores
-    source = url or (_well_known(run, remote_operator) if remote_operator else "")
+    source = url or (operator_url(workspace.environ, remote_operator)[0] if remote_operator else "")
     make_dirs(root)
     if root != workspace.stores_root:
         workspace.config.store_root = root
     with workspace.locked():
         _create(run, name, root, source)
-
-
-def _well_known(run: Run, name: str) -> str:
-    """The URL of a well-known operator's JWT. Raises UsageError."""
-    wanted = f"NSC_{name}_OPERATOR".lower()
-    for variable, value in run.workspace.environ.items():
-        if variable.lower() == wanted:
-            return value
-    if name.lower() == "synadia":
-        return "https://api.synadia.io/jwt/v1/operator"
-    raise UsageError(f'error operator "{name}" was not found', hint=f"set NSC_{name.upper()}_OPERATOR to its JWT's URL")
 
 
 def _create(run: Run, name: str, root: str, source: str) -> None:
@@ -59,9 +48,10 @@ def _create(run: Run, name: str, root: str, source: str) -> None:
     plan = Plan(run.workspace)
     plan.select(store_root=root)
     if source:
-        from natskit.store.tokens import load_token
+        from natskit.store.well_known import load_operator
 
-        store, _ = operators.import_operator(plan, load_token(source, run.full_path(source)))
+        token, known = load_operator(run.workspace.environ, source, run.full_path(source))
+        store, _ = operators.import_operator(plan, token, name=known)
         run.files(plan.commit())
         run.note(f'add managed operator "{store.name}"')
         plan = Plan(run.workspace)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["list_keys"]
+__all__ = ["choose", "list_keys"]
 
 
 @command(
@@ -49,21 +49,52 @@ def list_keys(
     show_seeds: bool,
 ) -> None:
     """List the keys of operator, accounts and users, and say which of them are stored here."""
-    from natskit.store import inventory
-
     if show_seeds and not_referenced:
         raise UsageError("specify one of --show-seeds or --not-referenced")
     keystore = run.workspace.keystore
     if not keystore.exists():
         raise NotFound(f"keystore `{run.path(keystore.root)}` does not exist", hint="nsc add operator NAME")
+    found = choose(
+        run,
+        operator=operator,
+        accounts=accounts,
+        users=users,
+        curve=curve,
+        all=all,
+        account=account,
+        user=user,
+        filter=filter,
+        not_referenced=not_referenced,
+    )
+    _show(run, found, show_seeds)
+
+
+def choose(
+    run: Run,
+    *,
+    operator: bool,
+    accounts: bool,
+    users: bool,
+    curve: bool,
+    all: bool,
+    account: str,
+    user: str,
+    filter: str,
+    not_referenced: bool,
+) -> list[KnownKey]:
+    """The keys that the flags mean; without any, those of operator, current account and its users.
+
+    Raises UsageError without an operator, NotFound.
+    """
+    from natskit.store import inventory
+
     if not run.workspace.config.operator and not not_referenced:
         raise UsageError(
             "operator is not set -- set an operator first or try --not-referenced to list all keys not in the context",
             hint="nsc env -o NAME",
         )
     if not_referenced:
-        known = _all_known(run)
-        found = list(inventory.unreferenced(run.workspace, known))
+        found = list(inventory.unreferenced(run.workspace, _all_known(run)))
     else:
         chosen = bool(operator or accounts or users or curve or all)
         names = _accounts(run, account, everything=chosen)
@@ -71,8 +102,7 @@ def list_keys(
         store = run.workspace.operator()
         found = [key for key in inventory.keys_of(run.workspace, store, names) if key.kind in kinds]
         found = [key for key in found if key.kind != "user" or user in ("", key.name)]
-    found = [key for key in found if filter.upper() in key.public]
-    _show(run, found, show_seeds)
+    return [key for key in found if filter.upper() in key.public]
 
 
 def _kinds(operator: bool, accounts: bool, users: bool, curve: bool, *, everything: bool) -> set[str]:

@@ -52,7 +52,6 @@ def migrate(run: Run, *, url: str, operator_dir: str, force: bool) -> None:
 def _migrate(run: Run, source: str, *, force: bool) -> None:
     from natskit.store import Plan
     from natskit.store.migration import load_migrant, plan_migration
-    from natskit.store.operators import managed_note
 
     migrant = load_migrant(source, run.full_path(source))
     with run.workspace.locked():
@@ -60,10 +59,7 @@ def _migrate(run: Run, source: str, *, force: bool) -> None:
         plan = Plan(run.workspace)
         plan_migration(plan, store, migrant, signer=run.private_key, force=force)
         run.files(plan.commit())
-    job = run.success(f'migrated "{migrant.claims.name}" to operator "{store.name}"{_users(migrant)}')
-    note = managed_note(run.workspace, store)
-    if note:
-        job.warn(note)
+    run.success(f'migrated "{migrant.claims.name}" to operator "{store.name}"{_users(migrant)}')
 
 
 def _users(migrant: Migrant) -> str:

@@ -19,7 +19,7 @@ __all__ = ["add_operator", "delete_operator", "select_operator"]
 
 @command(
     text("name", "n", "name of the operator; * makes one up", metavar="NAME"),
-    text("url", "u", "import somebody else's operator: a JWT file or URL", metavar="SOURCE"),
+    text("url", "u", "import somebody else's operator: a JWT file, URL or known name", metavar="SOURCE"),
     switch("generate-signing-key", "", "also make a signing key, so that the identity key can be put away"),
     switch("sys", "s", "also make the system account SYS with a user"),
     switch("force", "", "with --url: replace an operator that is there"),
@@ -89,12 +89,12 @@ def _import(run: Run, name: str, url: str, *, force: bool, extras: bool) -> None
     if extras:
         raise UsageError("importing an operator is not compatible with system account generation")
     from natskit.store import Plan, operators
-    from natskit.store.tokens import load_token
+    from natskit.store.well_known import load_operator
 
-    token = load_token(url, run.full_path(url))
+    token, known = load_operator(run.workspace.environ, url, run.full_path(url))
     with run.workspace.locked():
         plan = Plan(run.workspace)
-        store, other = operators.import_operator(plan, token, name=name, force=force)
+        store, other = operators.import_operator(plan, token, name=name or known, force=force)
         run.files(plan.commit())
     if other:
         run.warn("existing and new operator represent different entities, forced to continue")

@@ -115,9 +115,14 @@ class Run:
         self._facts |= facts
 
     def files(self, committed: Committed) -> Committed:
-        """Add the files that were written and removed to the JSON document."""
+        """Add the files that were written and removed to the JSON document; report exchanges with servers."""
         self._written += committed.written
         self._removed += committed.removed
+        if committed.exchanges:
+            from .exchanges import tell_exchange
+
+            for operator, exchange in committed.exchanges:
+                tell_exchange(self, operator, exchange)
         return committed
 
     def full_path(self, path: str) -> str:
@@ -132,8 +137,12 @@ class Run:
 
         full = self.full_path(path)
         write_output(full, text.encode(), mode, overwrite=overwrite)
-        self._written.append(full)
+        self.wrote(full)
         return full
+
+    def wrote(self, path: str) -> None:
+        """Add a file that was written outside of the store to the JSON document."""
+        self._written.append(path)
 
     def result(self, text: str, **facts: Any) -> None:
         """Print ``text`` as the result (stdout; the report goes to stderr); ``facts`` stand for it in JSON."""

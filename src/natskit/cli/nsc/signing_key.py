@@ -47,7 +47,7 @@ def edit_signing_key(run: Run, *, sk: tuple[str, ...], role: str, description: s
             template=replace(template, pub=rights.pub, sub=rights.sub, resp=rights.resp),
         )
         others = [each for each in edit.claims.nats.signing_keys if _public(each) != scope.key]
-        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, signing_keys=(*others, scope))))
+        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, signing_keys=(*others, scope))), same_signer=True)
     run.success(f'edited signing key "{run.key(scope.key)}"')
     run.fact(account=edit.name, signing_key={"id": scope.key, "role": scope.role})
 

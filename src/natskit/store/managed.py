@@ -1,0 +1,129 @@
+"""Accounts of somebody else's operator: sent to its account server, which signs them and hands them back.
+
+A managed store does not hold the operator's key. Its account tokens are signed by the account itself; where the
+operator names an account server (http or https) the token is sent there and the server's one is stored instead.
+Source: spec/nsc.md 6.2, 6.5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from natskit.errors import DecodeError, StoreError, VerifyError
+
+from .tokens import is_url, request
+
+if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims
+
+__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account"]
+
+
+class Answer(NamedTuple):
+    """What an account server said to a token: HTTP status (0: it could not be reached) and text."""
+
+    status: int
+    text: str
+
+    @property
+    def stored(self) -> bool:
+        """Whether it has the token now."""
+        return self.status == 200
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it will think about it."""
+        return self.status in (201, 202)
+
+
+class Exchange(NamedTuple):
+    """How the exchange of one account went.
+
+    ``answer`` is None where the operator names no account server. ``token`` is the one to store: the server's if it was
+    pulled, else the one that was sent. ``problem`` says why nothing was pulled after the server had taken it.
+    ``changes`` are what the server changed.
+    """
+
+    token: str
+    answer: Answer | None = None
+    pulled: bool = False
+    problem: str = ""
+    changes: tuple[str, ...] = ()
+
+
+def account_url(server: str, public: str) -> str:
+    """Where an account server has the token of the account ``public``."""
+    return f"{server.rstrip('/')}/accounts/{public}"
+
+
+def push_account(server: str, public: str, token: str) -> Answer:
+    """Send an account's token to the server at ``server``; never raises for what the server or the network do."""
+    try:
+        return Answer(*request(account_url(server, public), token.encode()))
+    except StoreError as error:
+        return Answer(0, str(error))
+
+
+def pull_account(server: str, public: str) -> tuple[str, AccountClaims]:
+    """The token that the server has of an account. Raises StoreError, also for the token of another account."""
+    from natskit.jwt import AccountClaims, decode
+    from natskit.jwt.files import parse_jwt
+
+    url = account_url(server, public)
+    status, text = request(url)
+    if status > 299:
+        raise StoreError(f'error pulling "{url}": {status}')
+    token = parse_jwt(text).strip()
+    try:
+        claims = decode(token, AccountClaims)
+    except (DecodeError, VerifyError) as error:
+        raise StoreError(f'error pulling "{url}": {error}') from None
+    if claims.subject != public:
+        raise StoreError(f'error pulling "{url}": it answers with the token of {claims.subject}')
+    return token, claims
+
+
+def exchange(server: str, public: str, token: str) -> Exchange:
+    """Send an account's own token, take the operator's in return. ``server``: the operator's account server URL."""
+    from natskit.jwt import AccountClaims, decode
+
+    if not is_url(server):
+        return Exchange(token)
+    answer = push_account(server, public, token)
+    if not answer.stored:
+        return Exchange(token, answer)
+    try:
+        signed, claims = pull_account(server, public)
+    except StoreError as error:
+        return Exchange(token, answer, problem=str(error))
+    return Exchange(signed, answer, pulled=True, changes=tuple(_changes(decode(token, AccountClaims), claims)))
+
+
+_LIMITS = {
+    "subs": "max subscriptions",
+    "conn": "max connections",
+    "leaf": "max leaf node connections",
+    "imports": "max imports",
+    "exports": "max exports",
+    "data": "max data",
+    "payload": "max message payload",
+}
+
+
+def _changes(sent: AccountClaims, got: AccountClaims) -> list[str]:
+    was, now = _terms(sent), _terms(got)
+    return [f"{words} changed from {was[words]} to {now[words]}" for words in was if was[words] != now[words]]
+
+
+def _terms(claims: AccountClaims) -> dict[str, str]:
+    limits = claims.nats.limits
+    return {
+        "jwt start": str(claims.not_before or "always"),
+        "jwt expiry": str(claims.expires or "never"),
+        **{words: _limit(getattr(limits, member)) for member, words in _LIMITS.items()},
+        "allow wildcard exports": str(limits.wildcards).lower(),
+    }
+
+
+def _limit(value: int) -> str:
+    return "unlimited" if value < 0 else str(value)
