@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,10 @@ from natskit.server.verdicts import may_subscribe, publish_verdicts
 from natskit.wire import Connection
 
 if TYPE_CHECKING:
-    from ssl import SSLObject
-
     from natskit.graph import Permissions
     from natskit.server.server import Server
     from natskit.server.stream import Stream
+    from natskit.server.tls import Secured
 
 __all__ = ["Client"]
 
@@ -78,12 +78,12 @@ class Client:
             stalls=not server.options.no_fast_producer_stall,
         )
         self.accepted_at = server.clock.now()
-        self.started_at = server.loop.time()
+        self.started_at = time.monotonic()
         self.connected_at = 0.0
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
         self.stream: Stream | None = None
-        self.secured: SSLObject | None = None
+        self.secured: Secured | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -119,6 +119,12 @@ class Client:
     def close(self, reason: str, error: str = "") -> None:
         """Tell the client ``-ERR 'error'`` (nothing if empty) and close, after what is queued has been written."""
         self.engine.close(reason, error)
+
+    @property
+    def active_at(self) -> float:
+        """When the client last said something, in Unix seconds; when it came if it never did."""
+        last = self.engine.last_activity
+        return self._server.clock.now() - max(time.monotonic() - last / 1e9, 0.0) if last else self.accepted_at
 
     @property
     def server_name(self) -> str:
@@ -218,7 +224,7 @@ class Client:
             self.engine.close("No Responders Requires Headers", "no responders requires headers support")
             return
         if connected and not self.connected_at:
-            self.connected_at = self._server.loop.time()
+            self.connected_at = time.monotonic()
             self.rtt_s, self.rtt_at = self.connected_at - self.started_at, self.connected_at
             first = min(FIRST_PING_S, self._server.options.ping_interval_s)
             self._seen = self.engine.last_activity
@@ -317,7 +323,7 @@ class Client:
     def _on_ping_timer(self) -> None:
         """PING a client that was silent, or whose round trip time is unknown; give up on one that does not answer."""
         server = self._server
-        now = server.loop.time()
+        now = time.monotonic()
         active = self.engine.last_activity != self._seen
         self._seen = self.engine.last_activity
         if not (active and self.rtt_at and now - self.rtt_at < RTT_VALID_S):
@@ -330,7 +336,7 @@ class Client:
 
     def on_pong(self) -> None:
         if self._ping_sent_at:
-            self.rtt_at = self._server.loop.time()
+            self.rtt_at = time.monotonic()
             self.rtt_s = self.rtt_at - self._ping_sent_at
             self._ping_sent_at = 0.0
 

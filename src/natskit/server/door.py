@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from natskit.errors import Error
 from natskit.server.auth import CertificateNames
 from natskit.server.stream import Stream
-from natskit.server.tls import check_pins, server_context
+from natskit.server.tls import Secured, certificate_end, check_pins, server_context
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
@@ -51,6 +51,7 @@ class TlsDoor:
         """Use these settings for connections from now on. Raises ServerError; the old ones then stay."""
         self._context = server_context(tls)
         self._tls = tls
+        self.certificate_ends_at = certificate_end(tls)
 
     def enter(self, client: Client, accepted: socket.socket) -> None:
         """Take over an accepted socket."""
@@ -103,7 +104,7 @@ class TlsDoor:
         """The handshake is done: look at the certificate of the client. Raises VerifyError."""
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
         check_pins(secured.getpeercert(binary_form=True), self._tls.pinned_certs)
-        client.secured = secured
+        client.secured = Secured.after(secured, first=not client.greeted)
         if shown := secured.getpeercert():
             client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
 

@@ -98,7 +98,7 @@ class Requests:
         received = {"msgs": sum(s.in_messages for s in spaces), "bytes": sum(s.in_bytes for s in spaces)}
         return {
             "start": timestamp(server.started_at),
-            "mem": _resident_bytes(),
+            "mem": resident_bytes(),
             "cores": os.cpu_count() or 1,
             "cpu": 0,
             "connections": len(server.clients),
@@ -245,7 +245,7 @@ def _options(payload: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """How much memory the process has in use; 0 where that cannot be told."""
     try:
         with open("/proc/self/statm") as file:

@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ from natskit.server.connection import Client
 from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.listener import Listener
+from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import reloadable
@@ -43,6 +45,7 @@ from natskit.wire import Connection, Hub
 
 if TYPE_CHECKING:
     from natskit.server.door import TlsDoor
+    from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
 
 __all__ = ["Server"]
@@ -79,10 +82,12 @@ class Server:
         self.id = self.key.public
         self.name = self.options.server_name or self.id
         self.slow_consumers = 0
+        self.stale_connections = 0
         self.stalled_clients = 0
         self.total_connections = 0
         self.last_auth_error: AuthenticationError | None = None
         self.clients: dict[int, Client] = {}
+        self.closed: deque[Snapshot] = deque(maxlen=max(self.options.limits.max_closed_clients, 0))
         self.loop: asyncio.AbstractEventLoop
         self.hub: Hub
         self.accounts: Accounts
@@ -90,7 +95,9 @@ class Server:
         self.system: System | None = None
         self.events: Events | None = None
         self.requests: Requests | None = None
-        self.started_at = 0.0
+        self.started_at = self.configured_at = 0.0
+        self.reports = Reports(self)
+        self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
         self._tls: TlsDoor | None = None
         self._next_id = FIRST_CLIENT_ID
@@ -137,6 +144,26 @@ class Server:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
         return f"nats://{host}:{self.port}"
 
+    @property
+    def info(self) -> Info:
+        """What it tells every client."""
+        return self._info
+
+    @property
+    def monitor_port(self) -> int:
+        """The port of HTTP monitoring; 0: there is none."""
+        return self._monitor.port if self._monitor is not None else 0
+
+    @property
+    def secure_monitor_port(self) -> int:
+        """The port of HTTPS monitoring; 0: there is none."""
+        return self._monitor.secure_port if self._monitor is not None else 0
+
+    @property
+    def certificate_ends_at(self) -> float | None:
+        """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
+        return self._tls.certificate_ends_at if self._tls is not None else None
+
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Let the server's time pass at once: what expires meanwhile does so before this returns."""
         self.clock.advance(seconds, minutes=minutes, hours=hours, days=days)
@@ -149,7 +176,7 @@ class Server:
             return
         _refuse_unsupported(self.options)
         self.loop = asyncio.get_running_loop()
-        self.started_at = self.clock.now()
+        self.started_at = self.configured_at = self.clock.now()
         self._empty = asyncio.Event()
         self._empty.set()
         self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
@@ -163,11 +190,13 @@ class Server:
         self._listener = listener
         try:
             listener.start(self.loop)
+            self._info = self._describe()
+            await self._open_monitor()
         except ServerError:
+            listener.stop()
             await self._close_rooms()
             raise
         self.loop.add_reader(self.hub.fileno(), self.hub.run)
-        self._info = self._describe()
         self._open_system()
         self._running = True
         log.info("Listening for client connections on %s:%d", self.host, self.port)
@@ -197,10 +226,13 @@ class Server:
         options = reloadable(self.options, self._reread() if config is None else options_of(config))
         if self._tls is not None and options.tls is not None:
             self._tls.configure(options.tls)
+        if self._monitor is not None and options.tls is not None:
+            self._monitor.configure(options.tls)
         reprovision(self.accounts, options)
         self.options = options
         self.authenticator = self._authenticator(options)
         self._info = self._describe()
+        self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
             await client.judge_again()
         log.info("Reloaded server configuration")
@@ -210,7 +242,21 @@ class Server:
             raise ServerError("can only reload config when a file is provided")
         return Options.load(self.options.file)
 
+    async def _open_monitor(self) -> None:
+        """Serve HTTP if that is wanted. Raises ServerError."""
+        monitoring = self.options.monitoring
+        if monitoring.http_port is None and monitoring.https_port is None:
+            return
+        from natskit.server.monitor.http import HttpMonitor
+
+        monitor = HttpMonitor(self.reports, self.options)
+        await monitor.start()
+        self._monitor = monitor
+
     async def _close_rooms(self) -> None:
+        if self._monitor is not None:
+            await self._monitor.close()
+            self._monitor = None
         if self._tls is not None:
             await self._tls.close()
             self._tls = None
@@ -244,6 +290,7 @@ class Server:
             system = self.system = System(account, identity, self.clock)
             self.events = Events(system, self.accounts, self.clock)
             self.requests = Requests(self, system)
+            self.reports.serve(self.requests)
             self.accounts.on_open = lambda opened: serve_user_info(system, opened, self.clock)
             for opened in self.accounts:
                 self.accounts.on_open(opened)
@@ -288,6 +335,8 @@ class Server:
     def forget(self, client: Client, reason: str) -> None:
         """A connection is closed."""
         self.clients.pop(client.peer.cid, None)
+        self.closed.append(snapshot(client, self.clock, reason=reason))
+        self.stale_connections += reason == "Stale Connection"
         if self.events is not None:
             self.events.disconnected(client, reason)
         if not self.clients:
@@ -358,7 +407,6 @@ def _refuse_unsupported(options: Options) -> None:
     for given, name in (
         (options.websocket, "websocket"),
         (options.proxy_protocol, "proxy_protocol"),
-        (options.monitoring.http_port is not None or options.monitoring.https_port is not None, "http monitoring"),
     ):
         if given:
             raise ServerError(f"{name} is not supported yet", hint="remove it from the configuration")

@@ -5,15 +5,43 @@ Source: server-protocol.md section 16, server-config.md section 3.1.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import ssl
+
+from msgspec import Struct
 
 from natskit.errors import DecodeError, ServerError, VerifyError
 from natskit.server.options import Tls
 
-__all__ = ["check_pins", "server_context"]
+__all__ = ["Secured", "certificate_end", "check_pins", "public_key_info", "server_context"]
 
+UTC_TIME = 0x17
+_PEM_BEGIN, _PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_SUITES = (
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+)
+_SUITES_1_3 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+_HYBRID_CURVES = ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
+"""Known, but not to be chosen through the standard library."""
+
 _CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 
 
@@ -41,15 +69,49 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+class Secured(Struct, frozen=True):
+    """How a connection is encrypted: ``version`` as ``1.3``, ``cipher`` by its IANA name, the peer's certificate (DER).
+
+    ``first``: the handshake came before INFO.
+    """
+
+    version: str
+    cipher: str
+    certificate: bytes | None
+    first: bool
+
+    @classmethod
+    def after(cls, handshake: ssl.SSLObject, *, first: bool) -> Secured:
+        """What a handshake has led to."""
+        cipher = handshake.cipher()
+        return cls(
+            version=(handshake.version() or "").removeprefix("TLSv"),
+            cipher=_IANA.get(cipher[0], cipher[0]) if cipher else "",
+            certificate=handshake.getpeercert(binary_form=True),
+            first=first,
+        )
+
+
 def _choose_ciphers(context: ssl.SSLContext, tls: Tls) -> None:
-    """TLS 1.2 suites as listed; those of 1.3 are all good and not to be chosen."""
-    chosen = [_openssl_name(name) for name in tls.cipher_suites if "_WITH_" in name]
+    """TLS 1.2 suites as listed; those of 1.3 are all good and not to be chosen. The first known curve counts."""
+    for name in tls.cipher_suites:
+        if name not in _SUITES and name not in _SUITES_1_3:
+            raise ServerError(f"unrecognized cipher {name}", hint="use a name of IANA such as " + _SUITES[0])
+    for name in tls.curve_preferences:
+        if name not in _CURVES and name not in _HYBRID_CURVES:
+            raise ServerError(f"unrecognized curve preference {name}", hint="use " + ", ".join(_CURVES))
+    chosen = [_openssl_name(name) for name in tls.cipher_suites if name in _SUITES]
+    curves = [_CURVES[name] for name in tls.curve_preferences if name in _CURVES]
+    if tls.curve_preferences and not curves:
+        raise ServerError(
+            f"curves {', '.join(tls.curve_preferences)} alone cannot be used here",
+            hint="add one of " + ", ".join(_CURVES),
+        )
     try:
         if chosen:
             context.set_ciphers(":".join(chosen))
-        curve = next((_CURVES[name] for name in tls.curve_preferences if name in _CURVES), None)
-        if curve is not None and curve != "X25519":
-            context.set_ecdh_curve(curve)
+        if curves:
+            context.set_ecdh_curve(curves[0])
     except ssl.SSLError as error:
         raise ServerError(f"tls cipher suites or curves cannot be used here: {error}") from None
 
@@ -63,26 +125,59 @@ def _openssl_name(suite: str) -> str:
     return "-".join(parts).replace("_", "-")
 
 
+_IANA = {_openssl_name(name): name for name in _SUITES}
+
+
 def check_pins(certificate: bytes | None, pins: frozenset[str]) -> None:
     """Check that the public key of a DER certificate is pinned. Raises VerifyError if it is not, or there is none."""
     if not pins:
         return
     if certificate is None:
         raise VerifyError("certificate not pinned: the client has none")
-    digest = hashlib.sha256(_public_key_info(certificate)).hexdigest()
+    digest = hashlib.sha256(public_key_info(certificate)).hexdigest()
     if digest not in pins:
         raise VerifyError(f"certificate not pinned: its key is {digest}")
 
 
-def _public_key_info(certificate: bytes) -> bytes:
-    """The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1)."""
+def public_key_info(certificate: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a DER certificate (RFC 5280 section 4.1)."""
+    at = _field(certificate, 5)
+    return certificate[at : _element(certificate, at)[2]]
+
+
+def certificate_end(tls: Tls) -> float | None:
+    """When the first certificate ends, in Unix seconds; None if that cannot be told."""
+    try:
+        with open(tls.certificates[0].cert_file, encoding="ascii") as file:
+            text = file.read()
+        return _end_of(ssl.PEM_cert_to_DER_cert(text[text.index(_PEM_BEGIN) : text.index(_PEM_END) + len(_PEM_END)]))
+    except (OSError, ValueError, IndexError, DecodeError):
+        return None
+
+
+def _end_of(certificate: bytes) -> float:
+    """When a DER certificate ends, in Unix seconds. Raises DecodeError."""
+    _, not_before, _ = _element(certificate, _field(certificate, 3))
+    kind, start, end = _element(certificate, _element(certificate, not_before)[2])
+    text = certificate[start:end].decode("ascii", "replace")
+    if kind == UTC_TIME:  # two digits for years from 1950 to 2049
+        text = ("19" if text >= "5" else "20") + text
+    try:
+        moment = datetime.datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=datetime.UTC)
+    except ValueError:
+        raise DecodeError(f"certificate ends at {text!r}, which is no time") from None
+    return moment.timestamp()
+
+
+def _field(certificate: bytes, number: int) -> int:
+    """Where a field of a certificate begins: 0 serial number, 1 signature, 2 issuer, 3 validity, 4 subject, 5 key."""
     _, body, _ = _element(certificate, 0)
     _, at, _ = _element(certificate, body)
     if certificate[at] == 0xA0:  # the version is there unless it is 1
         at = _element(certificate, at)[2]
-    for _ in range(5):  # serial number, signature, issuer, validity, subject
+    for _ in range(number):
         at = _element(certificate, at)[2]
-    return certificate[at : _element(certificate, at)[2]]
+    return at
 
 
 def _element(data: bytes, at: int) -> tuple[int, int, int]:

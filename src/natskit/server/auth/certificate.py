@@ -55,6 +55,11 @@ class CertificateNames(Struct, frozen=True, kw_only=True):
         )
         return cls(emails=of("email"), dns_names=of("DNS"), uris=of("URI"), subject=subject)
 
+    @property
+    def subject_text(self) -> str:
+        """The distinguished name as Go prints it, domain components aside."""
+        return _go_text(self.subject)
+
     def describe(self) -> str:
         """All names, for the log."""
         names = (*self.emails, *self.dns_names, *self.uris, _go_text(self.subject))

@@ -1,0 +1,149 @@
+"""The HTTP listeners of monitoring. The one module here that needs aiohttp: import it where it is wanted.
+
+Source: spec/server-config.md section 9.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from msgspec.structs import replace
+
+from natskit.errors import ServerError
+from natskit.server.tls import server_context
+
+if TYPE_CHECKING:
+    from natskit.server.monitor.reports import Answer, Reports
+    from natskit.server.options import Options, Tls
+
+__all__ = ["HttpMonitor"]
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""How long a connection may wait for its next request."""
+
+GRACE_S = 1.0
+BACKLOG = 128
+
+_HEADERS = {
+    "json": {"Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
+    "html": {"Content-Type": "text/html; charset=utf-8"},
+    "text": {"Content-Type": "text/plain; charset=utf-8"},
+    "missing": {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"},
+}
+
+_SERVER = {"Server": "nats-server"}
+
+
+class _PeersMistakes(logging.Filter):
+    """What is no HTTP is its sender's fault: a line for those who debug, no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        log.debug("a request that is no HTTP: %s", error.message.split("\n")[0])
+        return False
+
+
+_http_log = logging.getLogger(f"{__name__}.requests")
+_http_log.addFilter(_PeersMistakes())
+
+
+class HttpMonitor:
+    """Serves reports over HTTP, HTTPS or both; 0: that one is off. Ports are the real ones after `start`."""
+
+    def __init__(self, reports: Reports, options: Options) -> None:
+        self._reports = reports
+        self._options = options
+        self._base = "/" + options.monitoring.base_path.strip("/")
+        self._context: ssl.SSLContext | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self.port = 0
+        self.secure_port = 0
+
+    async def start(self) -> None:
+        """Listen. Raises ServerError if an address is taken, or HTTPS has no certificate."""
+        monitoring = self._options.monitoring
+        server = web.Server(
+            self._on_request,
+            access_log=None,
+            logger=_http_log,
+            keepalive_timeout=IDLE_S,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=GRACE_S)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            if monitoring.http_port is not None:
+                self.port = await self._listen(runner, monitoring.http_port, None)
+            if monitoring.https_port is not None:
+                self._context = self._secure(self._options.tls)
+                self.secure_port = await self._listen(runner, monitoring.https_port, self._context)
+        except ServerError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening. Idempotent."""
+        await self._stack.aclose()
+
+    def configure(self, tls: Tls) -> None:
+        """Show these certificates from now on. Raises ServerError if they cannot be used."""
+        if self._context is not None:
+            self._secure(tls)
+            for pair in tls.certificates:
+                self._context.load_cert_chain(pair.cert_file, pair.key_file)
+
+    @staticmethod
+    def _secure(tls: Tls | None) -> ssl.SSLContext:
+        """The listener's TLS; clients need no certificate here."""
+        if tls is None:
+            raise ServerError("https monitoring needs TLS: add tls { ... }, or use http_port")
+        return server_context(replace(tls, verify=False, verify_and_map=False))
+
+    async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:
+        host = self._options.monitoring.host or self._options.host
+        bound = _bound(host, max(port, 0))  # closed with its site
+        await web.SockSite(runner, bound, ssl_context=context, backlog=BACKLOG).start()
+        real = int(bound.getsockname()[1])
+        log.info("Starting http%s monitor on %s:%d", "s" if context else "", host, real)
+        return real
+
+    async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if self._base != "/":
+            path = path.removeprefix(self._base) if path.startswith(f"{self._base}/") or path == self._base else ""
+            path = path or ("/" if request.path == self._base else "missing")
+        answer: Answer = self._reports.answer(path, request.query)
+        return web.Response(status=answer.status, body=answer.body, headers=_HEADERS[answer.kind] | _SERVER)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        bound = socket.socket(family, kind)
+    except OSError as error:
+        raise ServerError(f"cannot listen on the monitoring port {host}:{port}: {error.strerror}") from None
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setblocking(False)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise ServerError(
+            f"cannot listen on the monitoring port {host}:{port}: {error.strerror}",
+            hint="choose another port, or -1 for any free one",
+        ) from None
+    return bound

@@ -1,0 +1,258 @@
+"""Every report by its path, and the requests of the system account that ask for the same.
+
+Source: spec/server-config.md section 9, spec/server-accounts.md section 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from natskit.errors import UsageError
+from natskit.server.monitor.accounts import report_account_statistics, report_accounts
+from natskit.server.monitor.connections import PAGE, ConnectionsQuery, report_connections
+from natskit.server.monitor.general import Processor, report_server
+from natskit.server.monitor.index_page import index_page
+from natskit.server.monitor.query import Query
+from natskit.server.monitor.subscriptions import SubscriptionsQuery, report_subscriptions
+from natskit.server.monitor.writing import document
+from natskit.server.system import timestamp
+
+if TYPE_CHECKING:
+    from natskit.server.requests import Requests
+    from natskit.server.server import Server
+
+__all__ = ["Answer", "Reports"]
+
+Shape = TypeVar("Shape", bound=Struct)
+
+_ALIASES = {"/subscriptionsz": "/subsz"}
+_NOT_READY = "failed to be ready for connections after 1ms: server"
+_STATES = ("open", "closed", "all")
+
+
+class Answer(Struct, frozen=True):
+    """What goes back to who asked; ``kind``: json, html, text (an error) or missing (an error that is no path)."""
+
+    status: int
+    body: bytes
+    kind: str = "json"
+
+
+class ConnectionsRequest(Struct, frozen=True, kw_only=True):
+    """The options of CONNZ in the system account."""
+
+    sort: str = "cid"
+    auth: bool = False
+    subscriptions: bool = False
+    subscriptions_detail: bool = False
+    offset: int = 0
+    limit: int = PAGE
+    cid: int = 0
+    mqtt_client: str = ""
+    state: int = 0
+    user: str = ""
+    acc: str = ""
+
+
+class SubscriptionsRequest(Struct, frozen=True, kw_only=True):
+    """The options of SUBSZ in the system account."""
+
+    subscriptions: bool = False
+    offset: int = 0
+    limit: int = PAGE
+    account: str = ""
+    test: str = ""
+
+
+class Reports:
+    """Answers what monitoring asks."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._processor = Processor()
+        self._asked: dict[str, int] = {}
+        self._by_path: dict[str, Callable[[Query], Answer]] = {
+            "/": lambda query: Answer(200, index_page(), "html"),
+            "/varz": lambda query: _json(self._varz()),
+            "/connz": lambda query: _json(report_connections(server, _connections(query))),
+            "/subsz": lambda query: _json(report_subscriptions(server, _subscriptions(query))),
+            "/accountz": lambda query: _json(report_accounts(server, query.text("acc"))),
+            "/accstatz": lambda query: _json(report_account_statistics(server, query.boolean("unused"))),
+            "/healthz": self._health,
+            "/routez": self._routes,
+            "/gatewayz": self._gateways,
+            "/leafz": self._leafs,
+            "/jsz": self._jetstream,
+            "/raftz": lambda query: Answer(404, b"No Raft nodes registered", "text"),
+        }
+
+    def answer(self, path: str, values: Mapping[str, str]) -> Answer:
+        """The answer to a request; what cannot be answered is an answer, too."""
+        path = _ALIASES.get(path, path)
+        report = self._by_path.get(path)
+        if report is None:
+            return Answer(404, b"404 page not found\n", "missing")
+        self._asked[path] = self._asked.get(path, 0) + 1
+        try:
+            return report(Query(values))
+        except UsageError as error:
+            return Answer(400, error.message.encode("utf-8", "replace"), "text")
+
+    def serve(self, requests: Requests) -> None:
+        """Answer the same questions in the system account."""
+        server = self._server
+        nothing = Query({})
+        requests.server_reports |= {
+            "VARZ": lambda options: self._varz(),
+            "CONNZ": lambda options: report_connections(server, _connections_wanted(options)),
+            "SUBSZ": lambda options: report_subscriptions(server, _subscriptions_wanted(options)),
+            "ACCOUNTZ": lambda options: report_accounts(server, str(options.get("account") or "")),
+            "ROUTEZ": lambda options: msgspec.json.decode(self._routes(nothing).body),
+            "GATEWAYZ": lambda options: msgspec.json.decode(self._gateways(nothing).body),
+            "LEAFZ": lambda options: msgspec.json.decode(self._leafs(nothing).body),
+            "JSZ": lambda options: msgspec.json.decode(self._jetstream(nothing).body),
+        }
+        requests.account_reports |= {
+            "CONNZ": lambda account, options: report_connections(
+                server, _connections_wanted({**options, "acc": account})
+            ),
+            "SUBSZ": lambda account, options: report_subscriptions(
+                server, _subscriptions_wanted({**options, "account": account})
+            ),
+        }
+
+    def _varz(self) -> dict[str, Any]:
+        return report_server(self._server, self._asked, self._processor)
+
+    def _health(self, query: Query) -> Answer:
+        for name in ("js-enabled-only", "js-server-only", "js-meta-only", "js-enabled", "details"):
+            query.boolean(name)
+        account, stream, consumer = (query.text(name) for name in ("account", "stream", "consumer"))
+        if not self._server.running:
+            return _unhealthy(500, "CONNECTION", _NOT_READY, query)
+        if stream and not account:
+            return _unhealthy(400, "BAD_REQUEST", '"account" must not be empty when checking stream health', query)
+        if consumer and not stream:
+            return _unhealthy(400, "BAD_REQUEST", '"stream" must not be empty when checking consumer health', query)
+        return Answer(200, b'{"status":"ok"}')
+
+    # what a single node has nothing of
+
+    def _routes(self, query: Query) -> Answer:
+        query.details("subs")
+        return _json(self._headed({"num_routes": 0, "routes": []}, with_name=True))
+
+    def _gateways(self, query: Query) -> Answer:
+        query.boolean("accs")
+        query.details("subs")
+        return _json(self._headed({"outbound_gateways": {}, "inbound_gateways": {}}))
+
+    def _leafs(self, query: Query) -> Answer:
+        query.boolean("subs")
+        return _json(self._headed({"leafnodes": 0, "leafs": []}))
+
+    def _jetstream(self, query: Query) -> Answer:
+        for name in ("accounts", "streams", "consumers", "config", "leader-only", "raft", "stream-leader-only"):
+            query.boolean(name)
+        query.integer("offset")
+        query.integer("limit")
+        sizes = ("memory", "storage", "reserved_memory", "reserved_storage", "accounts", "ha_assets")
+        counts = ("streams", "consumers", "messages", "bytes", "total")
+        return _json(
+            {
+                **dict.fromkeys(sizes, 0),
+                "api": {"level": 0, "total": 0, "errors": 0},
+                **self._headed({"disabled": True, "config": {"max_memory": 0, "max_storage": 0}}),
+                **dict.fromkeys(counts, 0),
+            }
+        )
+
+    def _headed(self, members: dict[str, Any], *, with_name: bool = False) -> dict[str, Any]:
+        server = self._server
+        name = {"server_name": server.name} if with_name else {}
+        return {"server_id": server.id, **name, "now": timestamp(server.clock.now()), **members}
+
+
+def _json(report: object) -> Answer:
+    return Answer(200, document(report))
+
+
+def _unhealthy(status: int, kind: str, error: str, query: Query) -> Answer:
+    if query.boolean("details"):
+        told: dict[str, Any] = {"status": "error", "errors": [{"type": kind, "error": error}]}
+    else:
+        told = {"status": "error", "error": error}
+    return Answer(status, msgspec.json.encode(told))
+
+
+# ---- what is asked for -----------------------------------------------------------------------------
+
+
+def _connections(query: Query) -> ConnectionsQuery:
+    subscriptions, details = query.details("subs")
+    return ConnectionsQuery(
+        sort=query.text("sort"),
+        authentication=query.boolean("auth"),
+        subscriptions=subscriptions,
+        details=details,
+        offset=query.integer("offset"),
+        limit=query.integer("limit"),
+        cid=query.unsigned("cid"),
+        state=query.state("state"),
+        user=query.text("user"),
+        account=query.text("acc"),
+        mqtt_client=query.text("mqtt_client"),
+    )
+
+
+def _subscriptions(query: Query) -> SubscriptionsQuery:
+    return SubscriptionsQuery(
+        subscriptions=query.boolean("subs"),
+        offset=query.integer("offset"),
+        limit=query.integer("limit"),
+        account=query.text("acc"),
+        test=query.text("test"),
+    )
+
+
+def _connections_wanted(options: Mapping[str, Any]) -> ConnectionsQuery:
+    asked = _read(options, ConnectionsRequest)
+    if not 0 <= asked.state < len(_STATES):
+        raise UsageError(f"state is 0 (open), 1 (closed) or 2 (all), not {asked.state}")
+    return ConnectionsQuery(
+        sort=asked.sort,
+        authentication=asked.auth,
+        subscriptions=asked.subscriptions,
+        details=asked.subscriptions_detail,
+        offset=asked.offset,
+        limit=asked.limit,
+        cid=asked.cid,
+        state=_STATES[asked.state],
+        user=asked.user,
+        account=asked.acc,
+        mqtt_client=asked.mqtt_client,
+    )
+
+
+def _subscriptions_wanted(options: Mapping[str, Any]) -> SubscriptionsQuery:
+    asked = _read(options, SubscriptionsRequest)
+    return SubscriptionsQuery(
+        subscriptions=asked.subscriptions,
+        offset=asked.offset,
+        limit=asked.limit,
+        account=asked.account,
+        test=asked.test,
+    )
+
+
+def _read(options: Mapping[str, Any], shape: type[Shape]) -> Shape:
+    """The options of a request; members that are null count as missing. Raises UsageError."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return msgspec.convert(given, shape)
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,343 @@
+"""Monitoring: the same questions to both servers after the same traffic, and what only ours is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections import namedtuple
+
+import nats
+import pytest
+import trustme
+from tests.conftest import Program, command, free_port, wait_for
+
+from natskit.errors import ServerError
+from natskit.server import Server
+
+CONFIG = """
+server_name: one
+accounts {
+  A {
+    users: [{user: a, password: a}]
+    exports: [{stream: "x.>"}, {service: "q", accounts: [B]}]
+    mappings: {"m1": "m2"}
+  }
+  B {
+    users: [{user: b, password: b, permissions: {publish: "z"}}]
+    imports: [{stream: {account: A, subject: "x.>"}, prefix: "p"}, {service: {account: A, subject: "q"}, to: "qq"}]
+  }
+}
+"""
+Answer = namedtuple("Answer", "status kind text")
+Running = namedtuple("Running", "url monitor")
+
+
+def fetch(url, context=None):
+    try:
+        with urllib.request.urlopen(url, timeout=10, context=context) as response:
+            return Answer(response.status, response.headers["Content-Type"], response.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers["Content-Type"], error.read().decode())
+
+
+def run(program, folder, name, config):
+    port, monitor = free_port(), free_port()
+    path = folder / f"{name}.conf"
+    path.write_text(f"listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n{config}")
+    process = Program([program, "-c", str(path)])
+    process.wait_for("Server is ready")
+    return process, Running(f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{monitor}")
+
+
+@pytest.fixture(scope="module")
+def pair(real_server, tmp_path_factory):
+    """Ours and the real one, with the same clients; a connection has come and gone."""
+    folder = tmp_path_factory.mktemp("monitor")
+    programs, running = [], []
+    loop = asyncio.new_event_loop()
+    clients = []
+    try:
+        for name, program in (("ours", command("nats-server")), ("real", real_server)):
+            process, server = run(program, folder, name, CONFIG)
+            programs.append(process)
+            running.append(server)
+            clients += loop.run_until_complete(traffic(server.url))
+            wait_for(lambda at=server: "reason" in fetch(f"{at.monitor}/connz?state=closed").text, "the closed one")
+        yield running
+    finally:
+        for client in clients:
+            loop.run_until_complete(client.close())
+        loop.close()
+        for process in programs:
+            process.stop()
+
+
+async def traffic(url):
+    first = await nats.connect(url, user="a", password="a", name="first")
+    second = await nats.connect(url, user="b", password="b")
+    third = await nats.connect(url, user="a", password="a", name="third")
+    await first.subscribe("foo.*", queue="workers")
+    await first.subscribe("bar")
+    await first.publish("bar", b"hello")
+    await first.flush()
+    await third.subscribe("gone")
+    await third.flush()
+    await third.close()
+    return [first, second]
+
+
+def shape(value):
+    """Names and kinds of the members; of a list, those of all its elements."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    if isinstance(value, list):
+        found = {}
+        for each in value:
+            found[json.dumps(shape(each), sort_keys=True)] = True
+        return sorted(found)
+    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
+
+
+SAME = [
+    "/connz",
+    "/connz?subs=1",
+    "/connz?subs=detail&auth=1",
+    "/connz?state=closed",
+    "/connz?state=closed&auth=1&subs=detail",
+    "/connz?state=any&sort=msgs_to",
+    "/connz?acc=A",
+    "/connz?acc=NO",
+    "/connz?cid=99",
+    "/connz?user=a&auth=1",
+    "/connz?mqtt_client=x",
+    "/connz?offset=-1&limit=-1",
+    "/subsz",
+    "/subsz?test=bar&subs=1",
+    "/accountz",
+    "/accstatz",
+    "/accstatz?unused=1",
+    "/healthz",
+    "/healthz?stream=x",
+    "/healthz?stream=x&details=true",
+    "/routez",
+    "/gatewayz",
+    "/leafz",
+    "/jsz",
+]
+
+
+@pytest.mark.parametrize("path", SAME)
+def test_answer_has_the_shape_of_the_real_one(pair, path):
+    ours, real = (fetch(server.monitor + path) for server in pair)
+    assert (ours.status, ours.kind) == (real.status, real.kind)
+    assert shape(json.loads(ours.text)) == shape(json.loads(real.text))
+
+
+WORDS = [
+    "/raftz",
+    "/nope",
+    "/varz/",
+    "/connz?sort=stop",
+    "/connz?sort=foo",
+    "/connz?state=foo",
+    "/connz?cid=x",
+    "/connz?cid=-1",
+    "/connz?limit=x",
+    "/connz?limit=99999999999999999999999",
+    "/connz?offset=%22",
+    "/connz?subs=x",
+    "/connz?auth=yes",
+    "/subsz?test=foo.*",
+    "/subsz?subs=detail",
+    "/accountz?acc=NO",
+    "/accstatz?unused=x",
+    "/healthz?js-enabled-only=x",
+    "/routez?subs=x",
+    "/gatewayz?accs=x",
+    "/leafz?subs=x",
+    "/healthz",
+]
+
+
+@pytest.mark.parametrize("path", WORDS)
+def test_answer_is_the_real_one_word_by_word(pair, path):
+    ours, real = (fetch(server.monitor + path) for server in pair)
+    assert ours == real
+
+
+NOT_HERE = {"git_commit", "feature_flags"}
+"""What only the Go server has: the commit it was built from, switches of JetStream."""
+
+
+def test_varz_has_the_shape_of_the_real_one(pair):
+    ours, real = (json.loads(fetch(f"{server.monitor}/varz").text) for server in pair)
+    ours_shape, real_shape = ({k: shape(v) for k, v in each.items() if k != "http_req_stats"} for each in (ours, real))
+    assert ours_shape == {name: kind for name, kind in real_shape.items() if name not in NOT_HERE}
+    same = ("connections", "total_connections", "in_msgs", "in_bytes", "out_msgs", "out_bytes", "system_account")
+    assert [ours[name] for name in same] == [real[name] for name in same]
+    assert ours["http_req_stats"]["/varz"] >= 1
+
+
+def test_account_detail_has_the_members_of_the_real_one(pair):
+    for name in ("A", "B"):
+        ours, real = (
+            json.loads(fetch(f"{server.monitor}/accountz?acc={name}").text)["account_detail"] for server in pair
+        )
+        assert shape({k: v for k, v in ours.items() if k != "imports"}) == shape(
+            {k: v for k, v in real.items() if k != "imports"}
+        )
+        configured = [each for each in real.get("imports", []) if each["account"] != "$SYS"]
+        assert sorted(ours.get("imports", []), key=str) == sorted(configured, key=str)
+
+
+def test_connections_say_the_same_of_the_same_clients(pair):
+    varying = ("cid", "port", "start", "last_activity", "stop", "rtt", "uptime", "idle", "pending_bytes")
+    for path in ("/connz?subs=detail&auth=1", "/connz?state=closed&subs=detail&auth=1"):
+        ours, real = (json.loads(fetch(server.monitor + path).text)["connections"] for server in pair)
+        for each in (*ours, *real):
+            for name in varying:
+                each.pop(name, None)
+            listed = sorted(each.pop("subscriptions_list_detail", []), key=lambda one: one["sid"])
+            each["listed"] = [{k: v for k, v in one.items() if k != "cid"} for one in listed]
+        assert ours == real
+
+
+# ---- ours alone ------------------------------------------------------------------------------------
+
+
+async def ask(server, path):
+    return await asyncio.to_thread(fetch, f"http://127.0.0.1:{server.monitor_port}{path}")
+
+
+async def test_base_path():
+    async with Server("listen: 127.0.0.1:-1, http_port: -1, http_base_path: /nats") as server:
+        assert (await ask(server, "/varz")).status == 404
+        assert (await ask(server, "/natsvarz")).status == 404
+        assert (await ask(server, "/nats")).status == 200
+        varz = json.loads((await ask(server, "/nats/varz")).text)
+        assert (varz["http_base_path"], varz["http_port"]) == ("/nats", server.monitor_port)
+        assert varz["http_req_stats"] == {"/": 1, "/varz": 1}
+
+
+async def test_pages_and_orders():
+    async with Server("listen: 127.0.0.1:-1, http_port: -1") as server:
+        clients = [await nats.connect(server.client_url, name=f"c{n}") for n in range(4)]
+        for number, client in enumerate(clients):
+            for _ in range(number):
+                await client.publish("a", b"12345")
+            await client.flush()
+        for sort, expected in (
+            ("cid", ["c0", "c1", "c2", "c3"]),
+            ("msgs_from", ["c3", "c2", "c1", "c0"]),
+            ("bytes_from", ["c3", "c2", "c1", "c0"]),
+            ("uptime", ["c3", "c2", "c1", "c0"]),
+        ):
+            page = json.loads((await ask(server, f"/connz?sort={sort}")).text)
+            assert [each["name"] for each in page["connections"]] == expected, sort
+        page = json.loads((await ask(server, "/connz?offset=1&limit=2")).text)
+        assert [each["name"] for each in page["connections"]] == ["c1", "c2"]
+        assert (page["num_connections"], page["total"], page["offset"], page["limit"]) == (2, 4, 1, 2)
+        for client in clients:
+            await client.close()
+
+
+async def test_closed_connections_are_remembered_up_to_the_limit():
+    async with Server("listen: 127.0.0.1:-1, http_port: -1, max_closed_clients: 3") as server:
+        for number in range(5):
+            client = await nats.connect(server.client_url, name=f"c{number}")
+            await client.close()
+        async with asyncio.timeout(5):
+            while server.clients:  # noqa: ASYNC110 - until the deadline
+                await asyncio.sleep(0.005)
+        page = json.loads((await ask(server, "/connz?state=closed&sort=stop")).text)
+        assert [each["name"] for each in page["connections"]] == ["c4", "c3", "c2"]
+        assert {each["reason"] for each in page["connections"]} == {"Client Closed"}
+
+
+async def test_tokens_and_passwords_are_not_shown():
+    config = 'listen: 127.0.0.1:-1, http_port: -1, authorization { token: "hush-hush" }'
+    async with Server(config) as server:
+        client = await nats.connect(server.client_url, token="hush-hush")
+        said = await ask(server, "/connz?auth=1&subs=detail")
+        assert json.loads(said.text)["connections"][0]["authorized_user"] == "[REDACTED]"
+        for path in ("/connz?auth=1", "/varz", "/accountz?acc=$G"):
+            assert "hush" not in (await ask(server, path)).text
+        await client.close()
+
+
+async def test_subjects_are_safe_in_a_page():
+    async with Server("listen: 127.0.0.1:-1, http_port: -1") as server:
+        client = await nats.connect(server.client_url, name="<script>&")
+        await client.subscribe("a.>")
+        await client.flush()
+        said = (await ask(server, "/connz?subs=1")).text
+        assert not set(said) & set("<>&")
+        shown = json.loads(said)["connections"][0]
+        assert (shown["name"], shown["subscriptions_list"]) == ("<script>&", ["a.>"])
+        await client.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    for name in ("server", "client"):
+        issued = ca.issue_cert("127.0.0.1" if name == "server" else "client.example.com", common_name=name)
+        issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+        issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+    return folder
+
+
+async def test_https_and_what_is_told_of_encrypted_connections(authority):
+    config = f"""
+    listen: 127.0.0.1:-1
+    https_port: -1
+    tls {{
+      cert_file: "{authority}/server.pem", key_file: "{authority}/server.key", ca_file: "{authority}/ca.pem"
+      verify: true
+    }}"""
+    trusting = ssl.create_default_context(cafile=str(authority / "ca.pem"))
+    known = ssl.create_default_context(cafile=str(authority / "ca.pem"))
+    known.load_cert_chain(str(authority / "client.pem"), str(authority / "client.key"))
+    async with Server(config) as server:
+        url = f"https://127.0.0.1:{server.secure_monitor_port}"
+        client = await nats.connect(f"tls://127.0.0.1:{server.port}", tls=known)
+        said = await asyncio.to_thread(fetch, f"{url}/connz?auth=1", trusting)  # without a certificate of its own
+        shown = json.loads(said.text)["connections"][0]
+        assert (shown["tls_version"], shown["tls_cipher_suite"][:4]) == ("1.3", "TLS_")
+        assert "CN=client" in shown["tls_peer_certs"][0]["subject"]
+        varz = json.loads((await asyncio.to_thread(fetch, f"{url}/varz", trusting)).text)
+        assert varz["tls_cert_not_after"] > varz["now"]
+        await client.close()
+
+
+async def test_taken_port_is_named_and_nothing_stays_open():
+    async with Server("listen: 127.0.0.1:-1, http_port: -1") as first:
+        port = free_port()
+        with pytest.raises(ServerError, match=str(first.monitor_port)):
+            await Server(f"listen: 127.0.0.1:{port}, http_port: {first.monitor_port}").start()
+        async with Server(f"listen: 127.0.0.1:{port}"):
+            pass
+
+
+async def test_system_account_is_told_the_same():
+    config = "listen: 127.0.0.1:-1, accounts { $SYS { users: [{user: s, password: s}] } }"
+    async with Server(config) as server:
+        client = await nats.connect(server.client_url, user="s", password="s")
+        for name, member in (("VARZ", "connections"), ("CONNZ", "connections"), ("SUBSZ", "num_subscriptions")):
+            said = await client.request(f"$SYS.REQ.SERVER.{server.id}.{name}", b'{"auth": true, "limit": null}')
+            assert member in json.loads(said.data)["data"]
+        said = await client.request(f"$SYS.REQ.SERVER.{server.id}.CONNZ", b'{"limit": "many"}')
+        assert "error" in json.loads(said.data)
+        await client.close()
+
+
+def test_http_is_loaded_only_where_it_is_wanted():
+    program = "import sys, natskit.server; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
