@@ -51,17 +51,29 @@ class Console:
     def fail(self, error: Error) -> None:
         """Tell an error: lead, message, the hint below; or one JSON object."""
         if self.json:
-            hint = {"hint": error.hint} if error.hint else {}
-            _write(sys.stderr, format_json({"error": str(error), **hint}))
+            hint = {"hint": masked(error.hint)} if error.hint else {}
+            _write(sys.stderr, format_json({"error": masked(str(error)), **hint}))
             return
-        text = "\n".join(printable(line) for line in str(error).splitlines())
+        text = "\n".join(printable(line) for line in masked(str(error)).splitlines())
         _write(sys.stderr, f"{paint(self.lead, '31', sys.stderr)} {text}")
         if error.hint:
-            _write(sys.stderr, error.hint)
+            _write(sys.stderr, masked(error.hint))
 
     def has_colour(self) -> bool:
         """Whether stdout shows colours."""
         return _has_colour(sys.stdout)
+
+
+def masked(text: str) -> str:
+    """``text`` with seeds and tokens shortened and passwords of URLs hidden.
+
+    Errors name the value that is wrong, and people paste secrets where something else is meant.
+    """
+    import re
+
+    text = re.sub(r"\b(S[OAUNCX]A)[A-P][A-Z2-7]{12,}", r"\1...", text)
+    text = re.sub(r"\beyJ[\w-]{16,}\.[\w.-]+", "eyJ...", text)
+    return re.sub(r"(://[^\s/@:]*):[^\s/@]+@", r"\1:xxxxx@", text)
 
 
 def paint(text: str, code: str, stream: TextIO) -> str:

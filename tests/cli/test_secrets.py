@@ -1,0 +1,37 @@
+"""Secrets that people paste in the wrong place are not repeated in messages."""
+
+import pytest
+
+from natskit.cli.console import masked
+from natskit.nkeys import KeyPair, Role
+
+ACCOUNT, USER = (KeyPair.from_raw_seed(role, bytes([7]) * 32) for role in (Role.ACCOUNT, Role.USER))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["select", "account", ACCOUNT.seed],
+        ["describe", "account", ACCOUNT.seed],
+        ["describe", "user", USER.seed],
+        ["add", "user", "u", "-K", ACCOUNT.seed[:40]],
+        ["describe", "jwt", "-f", USER.seed],
+        [USER.seed],
+        ["add", "import", "--token", "http://u:PASSWORD@127.0.0.1:1/"],
+    ],
+    ids=lambda argv: " ".join(argv[:2])[:12],
+)
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+def test_no_message_repeats_a_secret(home, argv, flags):
+    home.run("nsc", "init", "--name", "demo")
+    done = home.try_run("nsc", *argv, *flags)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "PASSWORD" not in printed
+    for seed in (ACCOUNT.seed, USER.seed):
+        assert seed[:24] not in printed
+
+
+def test_public_keys_and_words_stay_as_they_are():
+    text = f'account {ACCOUNT.public} "SUPPLIERS" nats://localhost:4222 http://a/b@c'
+    assert masked(text) == text
