@@ -95,6 +95,7 @@ async def test_log_names_the_user(realm: Realm, account: AccountOwner) -> None:
         ({"not_before": NOW + 100_000}, "claim is not yet valid"),
         ({"src": ("nope",)}, 'invalid cidr "nope" in user src limits'),
     ],
+    ids=["expired", "not yet", "networks"],
 )
 async def test_claims_must_be_valid_now(
     realm: Realm, account: AccountOwner, claims: dict[str, Any], fault: str
