@@ -65,18 +65,31 @@ class InvalidToken(DecodeError):
 
 
 class ConfigError(DecodeError):
-    """A server configuration that cannot be used. ``line`` counts from 1, ``column`` as ``server-config.md`` says."""
+    """A server configuration that cannot be used. ``line`` counts from 1, ``column`` as ``server-config.md`` says.
+
+    ``problems``: everything that is wrong, if that is more than one thing; each has its own place.
+    """
 
     def __init__(
-        self, message: str, *, file: str = "", line: int = 0, column: int = 0, hint: str | None = None
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        hint: str | None = None,
+        problems: Sequence[ConfigError] = (),
     ) -> None:
         super().__init__(message, hint=hint)
         self.file = file
         self.line = line
         self.column = column
+        self.problems = tuple(problems) or (self,)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}" if self.line else self.message
+        if not self.line:
+            return self.message
+        return f"{self.file or 'configuration'}:{self.line}:{self.column}: {self.message}"
 
 
 class KeyUseError(Error):

@@ -12,7 +12,7 @@ import nats
 import pytest
 import trustme
 
-from natskit.errors import ServerError
+from natskit.errors import Error
 from natskit.server import Options, Server
 
 DEADLINE_S = 5.0
@@ -272,7 +272,7 @@ async def test_unusable_files_are_refused_at_start(authority, tmp_path, broken):
     text = " ".join(
         f'{key}: "{tmp_path / "junk.pem" if key == broken else authority / name}"' for key, name in files.items()
     )
-    with pytest.raises(ServerError):
+    with pytest.raises(Error):
         await Server(Options.load(text=f"listen: 127.0.0.1:-1\ntls {{ {text} }}".replace('" ', '", '))).start()
 
 

@@ -1,14 +1,22 @@
-"""TLS: users by certificate, on both servers."""
+"""TLS: users by certificate, and what is told of handshakes, on both servers; what cannot be had is refused."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import hashlib
 import json
 import socket
 import ssl
 
+import nats
 import pytest
 import trustme
-from tests.conftest import Engine
+from tests.conftest import Engine, wait_for
+
+from natskit.errors import Error
+from natskit.server import Server
+from natskit.server.tls import public_key_info
 
 DEADLINE_S = 5.0
 
@@ -72,3 +80,91 @@ def test_certificate_stands_for_a_user(engine: Engine, certificates, name, field
         ] }"""
     )
     assert log_in(server.port, certificates, name, **fields) == expected
+
+
+def test_failed_handshake_says_why_in_the_log(engine: Engine, certificates, tmp_path):
+    server = engine.start(settings(certificates, f'verify: true, pinned_certs: ["{"0" * 64}"]'))
+    other = trustme.CA().issue_cert("mail.example.com")
+    other.private_key_pem.write_to_path(str(tmp_path / "other.key"))
+    other.cert_chain_pems[0].write_to_path(str(tmp_path / "other.pem"))
+    (tmp_path / "ca.pem").write_bytes((certificates / "ca.pem").read_bytes())
+    with contextlib.suppress(OSError):
+        assert not log_in(server.port, tmp_path, "other")
+    server.program.wait_for("TLS handshake error: ")
+    with contextlib.suppress(OSError):
+        log_in(server.port, certificates, "mail")
+    server.program.wait_for("TLS handshake error: certificate not pinned")
+
+
+async def test_certificate_that_is_not_pinned_any_more_ends_its_connections(certificates):
+    def config(pin):
+        return f'listen: "127.0.0.1:-1"\n{settings(certificates, f"""verify: true, pinned_certs: ["{pin}"]""")}'
+
+    der = ssl.PEM_cert_to_DER_cert((certificates / "mail.pem").read_text())
+    pin = hashlib.sha256(public_key_info(der)).hexdigest()
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.load_cert_chain(str(certificates / "mail.pem"), str(certificates / "mail.key"))
+    async with Server(config(pin)) as server:
+        closed = asyncio.Event()
+
+        async def on_close():
+            closed.set()
+
+        client = await nats.connect(
+            f"tls://127.0.0.1:{server.port}", tls=context, allow_reconnect=False, closed_cb=on_close
+        )
+        await server.reload(config(pin))
+        await client.flush()
+        await server.reload(config("0" * 64))
+        await asyncio.wait_for(closed.wait(), DEADLINE_S)
+        assert server.closed[-1].reason == "TLS Handshake Failure"
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ('cipher_suites: ["TLS_FOO"]', "TLS_FOO"),
+        ('curve_preferences: ["CurveFoo"]', "CurveFoo"),
+        ('curve_preferences: ["X25519MLKEM768"]', "X25519MLKEM768"),
+    ],
+)
+async def test_what_cannot_be_chosen_is_refused_by_name(certificates, setting, named):
+    with pytest.raises(Error, match=named):
+        await Server(f'listen: "127.0.0.1:-1"\n{settings(certificates, setting)}').start()
+
+
+def test_ports_file_tells_how_to_connect(engine: Engine, certificates, tmp_path):
+    server = engine.start(f'{settings(certificates)}\nhttp: "127.0.0.1:-1"\nports_file_dir: "{tmp_path}"')
+    found = wait_for(lambda: list(tmp_path.glob("*.ports")), "the ports file")
+    ports = wait_for(lambda: found[0].read_text(), "what it says")
+    assert f'"nats":["tls://127.0.0.1:{server.port}"]' in ports
+    assert '"monitoring":["http://127.0.0.1:' in ports
+
+
+async def test_of_several_certificates_the_one_for_the_name_is_shown(tmp_path):
+    ca = trustme.CA()
+    pairs = []
+    for number, names in enumerate((("first.example.com",), ("second.example.com",), ("*.wild.example.com",))):
+        issued = ca.issue_cert(*names)
+        issued.private_key_pem.write_to_path(str(tmp_path / f"{number}.key"))
+        issued.cert_chain_pems[0].write_to_path(str(tmp_path / f"{number}.pem"))
+        pairs.append(f'{{ cert_file: "{tmp_path}/{number}.pem", key_file: "{tmp_path}/{number}.key" }}')
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+
+    async def shown(server, name, check=True):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readline()
+        context.check_hostname = check
+        await writer.start_tls(context, server_hostname=name)
+        names = [value for _, value in writer.get_extra_info("peercert")["subjectAltName"]]
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return names
+
+    async with Server(f'listen: "127.0.0.1:-1"\ntls {{ certs: [{", ".join(pairs)}] }}') as server:
+        assert await shown(server, "first.example.com") == ["first.example.com"]
+        assert await shown(server, "second.example.com") == ["second.example.com"]
+        assert await shown(server, "a.wild.example.com") == ["*.wild.example.com"]
+        assert await shown(server, "other.example.com", check=False) == ["first.example.com"]

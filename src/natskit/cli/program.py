@@ -146,6 +146,8 @@ def _spell(declared: str, option: click.Option, value: str | None, queue: list[s
     if option.is_flag or option.count:
         if value is None or _truth(declared, value):
             yield declared
+        elif option.secondary_opts:
+            yield option.secondary_opts[0]  # an explicit no, which is more than not asking
         return
     if value is None:
         if not queue:
@@ -166,5 +168,10 @@ def _truth(declared: str, value: str) -> bool:
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        print(f"{ctx.command.name} (natskit) {__version__}")
+        print(version_line(ctx))
         ctx.exit()
+
+
+def version_line(ctx: click.Context) -> str:
+    """The name of the program and its version."""
+    return f"{ctx.command.name} (natskit) {__version__}"

@@ -5,31 +5,28 @@ Source: spec/server-config.md sections 4, 6 and 7.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from natskit.cli.program import program
-from natskit.errors import UsageError
+from natskit.cli.program import program, version_line
+from natskit.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
     from natskit.server import Options, Server
+
+LARGE_PAYLOAD = 8 << 20
+
+_TLS_FLAGS = ("tls", "tlscert", "tlskey", "tlsverify", "tlscacert")
 
 _ELSEWHERE = [
     *("js", "jetstream", "sd", "store_dir", "profile", "routes", "no_advertise", "connect_retries"),
     *("cluster", "cluster_name", "cluster_advertise", "cluster_listen"),
 ]
-
-_SIGNALS = {
-    "stop": signal.SIGKILL,
-    "quit": signal.SIGINT,
-    "term": signal.SIGTERM,
-    "reopen": signal.SIGUSR1,
-    "ldm": signal.SIGUSR2,
-    "reload": signal.SIGHUP,
-}
+_SWITCHES = ("js", "jetstream", "no_advertise")
 
 
 def _refused(name: str) -> Any:
@@ -42,13 +39,25 @@ def _refused(name: str) -> Any:
                 hint="run the real nats-server: the same operator, accounts and creds work there unchanged",
             )
 
-    return click.option(f"--{name}", hidden=True, expose_value=False, callback=refuse)
+    switch = name in _SWITCHES
+    return click.option(f"--{name}", hidden=True, expose_value=False, is_flag=switch, default=None, callback=refuse)
 
 
 def _refusals(function: Any) -> Any:
     for name in _ELSEWHERE:
         function = _refused(name)(function)
     return function
+
+
+def _help_tls(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """The options whose names begin with ``--tls``."""
+    if not wanted:
+        return
+    rows = [option.get_help_record(context) for option in context.command.params if option.name in _TLS_FLAGS]
+    formatter = context.make_formatter()
+    formatter.write_dl([row for row in rows if row])
+    click.echo(formatter.getvalue(), nl=False)
+    context.exit()
 
 
 @program(
@@ -75,31 +84,46 @@ def _refusals(function: Any) -> Any:
 @click.option(
     "-sl", "--signal", "order", metavar="SIGNAL[=PID]", help="stop, quit, term, reopen, reload or ldm a server."
 )
-@click.option("-D", "--debug", "debug", is_flag=True, default=None, help="Log more.")
-@click.option("-V", "--trace", "trace", is_flag=True, default=None, help="Log the protocol.")
+@click.option("-D/-no_D", "--debug/--no_debug", "debug", default=None, help="Log more.")
+@click.option("-V/-no_V", "--trace/--no_trace", "trace", default=None, help="Log the protocol.")
 @click.option("-VV", "trace_verbose", is_flag=True, help="Log the protocol, the system account's too.")
 @click.option("-DV", "debug_trace", is_flag=True, help="-D and -V.")
 @click.option("-DVV", "debug_trace_verbose", is_flag=True, help="-D and -VV.")
 @click.option("-T/-no_T", "--logtime/--no_logtime", "logtime", default=None, help="Time in log lines.")
-@click.option("--logtime_utc", is_flag=True, default=None, help="In UTC.")
+@click.option("--logtime_utc/--no_logtime_utc", default=None, help="In UTC.")
 @click.option("-l", "--log", "log_file", metavar="FILE", help="Log to FILE.")
 @click.option("--log_size_limit", metavar="BYTES", type=int, help="Set the log file aside at this size.")
-@click.option("-s", "--syslog", "syslog", is_flag=True, default=None, help="Log to syslog.")
+@click.option("-s/-no_s", "--syslog/--no_syslog", "syslog", default=None, help="Log to syslog.")
 @click.option("-r", "--remote_syslog", metavar="URL", help="Log to a syslog server.")
 @click.option("--max_traced_msg_len", metavar="BYTES", type=int, help="Show at most so much of a message.")
 @click.option("--user", metavar="NAME", help="User that clients must be.")
 @click.option("--pass", "password", metavar="PASSWORD", help="Its password.")
 @click.option("--auth", "token", metavar="TOKEN", help="Token that clients must have.")
-@click.option("--tls", is_flag=True, default=None, help="Require TLS.")
+@click.option("--tls/--no_tls", default=None, help="Require TLS.")
 @click.option("--tlscert", metavar="FILE", help="Certificate.")
 @click.option("--tlskey", metavar="FILE", help="Its key.")
 @click.option("--tlsverify", is_flag=True, default=None, help="Require certificates of clients.")
 @click.option("--tlscacert", metavar="FILE", help="Authority that signed them.")
+@click.option(
+    "--help_tls",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_help_tls,
+    help="Show the options about TLS.",
+)
 @_refusals
-def command(config: str | None, test: bool, order: str | None, **flags: Any) -> int | None:
+@click.argument("words", nargs=-1, metavar="")
+def command(config: str | None, test: bool, order: str | None, words: tuple[str, ...], **flags: Any) -> int | None:
     """Run a NATS server in this process."""
+    if words:
+        _word(words[0])
+        return None
     if order is not None:
-        return _send_signal(order)
+        from natskit.server.signals import send
+
+        send(order)
+        return None
     from natskit.server import Options
 
     if test and config is None:
@@ -108,47 +132,64 @@ def command(config: str | None, test: bool, order: str | None, **flags: Any) -> 
     options = Options.load(config, overrides=overrides)
     if test:
         return _tested(options)
-    return _run(options, overrides)
+    return _run(options)
 
 
+command.misused = 1
 main = command.run
 
 
+def _word(word: str) -> None:
+    """``help`` and ``version`` are words too."""
+    context = click.get_current_context()
+    if word not in ("help", "version"):
+        raise UsageError(f'unrecognized command: "{word}": options begin with a dash')
+    click.echo(context.get_help() if word == "help" else version_line(context))
+
+
 def _overrides(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags as keys of the configuration language."""
-    verbose = flags.pop("trace_verbose") or flags["debug_trace_verbose"]
-    both = flags.pop("debug_trace") or flags.pop("debug_trace_verbose")
-    flags.pop("debug_trace_verbose", None)
-    login = {
-        "user": flags.pop("user"),
-        "password": flags.pop("password"),
-        "token": flags.pop("token"),
-    }
-    tls = {
-        "cert_file": flags.pop("tlscert"),
-        "key_file": flags.pop("tlskey"),
-        "verify": flags.pop("tlsverify"),
-        "ca_file": flags.pop("tlscacert"),
-    }
-    wants_tls = flags.pop("tls")
+    """The flags as keys of the configuration language; None takes away what a file says."""
+    verbose, debug_trace, both = (flags.pop(name) for name in ("trace_verbose", "debug_trace", "debug_trace_verbose"))
+    login = {key: flags.pop(name) for key, name in (("user", "user"), ("password", "password"), ("token", "token"))}
     flags["logfile_size_limit"] = flags.pop("log_size_limit")
+    tls = _tls({name: flags.pop(name) for name in _TLS_FLAGS})
     given = {name: value for name, value in flags.items() if value is not None}
-    if verbose:
+    if verbose or both:
         given["trace_verbose"] = True
-    if both:
+    if debug_trace or both:
         given |= {"debug": True, "trace": True}
-    for name, block in (("authorization", login), ("tls", tls)):
-        if block := {key: value for key, value in block.items() if value is not None}:
-            given[name] = block
-    if wants_tls and not (tls["cert_file"] and tls["key_file"]):
-        missing = "certificate" if not tls["cert_file"] else "private key"
-        raise UsageError(f"TLS Server {missing} must be present and valid: give -tlscert and -tlskey")
-    return given
+    if login := {key: value for key, value in login.items() if value is not None}:
+        given["authorization"] = login
+    return given | tls
+
+
+def _tls(flags: dict[str, Any]) -> dict[str, Any]:
+    """Any flag about TLS replaces the block of the file; ``--tls=false`` removes it."""
+    if flags["tls"] is False:
+        return {"tls": None}
+    if all(value is None for value in flags.values()):
+        return {}
+    for name, what in (("tlscert", "certificate"), ("tlskey", "private key")):
+        if not flags[name]:
+            raise UsageError(f"TLS Server {what} must be present and valid", hint=f"give -{name} FILE")
+    block = {
+        "cert_file": flags["tlscert"],
+        "key_file": flags["tlskey"],
+        "verify": flags["tlsverify"],
+        "ca_file": flags["tlscacert"],
+    }
+    return {"tls": {key: value for key, value in block.items() if value is not None}}
 
 
 def _tested(options: Options) -> int:
+    """Say whether the configuration can be used; more than the Go server's check, which only reads it."""
+    from natskit.server.info import COMPATIBLE
+    from natskit.server.operator_mode import check
+
     for warning in options.warnings:
         click.echo(f"nats-server: {warning}", err=True)
+    if options.operator_mode:
+        check(options, COMPATIBLE)
     if options.warnings:
         return 1
     click.echo(f"nats-server: configuration file {options.file} is valid ({options.digest})", err=True)
@@ -158,9 +199,11 @@ def _tested(options: Options) -> int:
 # ---- running ---------------------------------------------------------------------------------------
 
 
-def _run(options: Options, overrides: dict[str, Any]) -> int:
+def _run(options: Options) -> int:
     import asyncio
+    import logging
 
+    from natskit.errors import Error
     from natskit.server.logs import close_log, open_log
 
     open_log(options.logging)
@@ -172,13 +215,16 @@ def _run(options: Options, overrides: dict[str, Any]) -> int:
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
         with runner:
-            runner.run(_serve(options, overrides))
+            runner.run(_serve(options))
+    except Error as error:
+        logging.getLogger("natskit.server").critical("%s%s", error, f" ({error.hint})" if error.hint else "")
+        return 1
     finally:
         close_log()
     return 0
 
 
-async def _serve(options: Options, overrides: dict[str, Any]) -> None:
+async def _serve(options: Options) -> None:
     import asyncio
     import logging
 
@@ -190,14 +236,16 @@ async def _serve(options: Options, overrides: dict[str, Any]) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        loop.add_signal_handler(number, _on_signal, number, log, server, overrides, ended)
+        loop.add_signal_handler(number, _on_signal, number, log, server, ended)
+    _write_pid(options)
     async with server:
-        files = _write_files(options, server)
+        ports = _write_ports(server)
         log.info("Server is ready")
         await ended.wait()
         log.info("Initiating Shutdown...")
-    for path in files:
-        os.unlink(path)
+    if ports:
+        with contextlib.suppress(OSError):
+            os.unlink(ports)
     log.info("Server Exiting..")
 
 
@@ -218,6 +266,8 @@ def _announce(log: Any, server: Server) -> None:
         passwords.append(options.authorization.password)
     if any(each and not each.startswith("$2") for each in passwords):
         log.warning("Plaintext passwords detected, use nkeys or bcrypt")
+    if options.limits.max_payload > LARGE_PAYLOAD:
+        log.warning("Maximum payloads over 8 MB are discouraged: they hold up everybody else on the connection")
     for operator in options.operators:
         log.info("Trusted Operators")
         log.info("  Operator: %s", operator.claims.name or operator.claims.subject)
@@ -226,10 +276,10 @@ def _announce(log: Any, server: Server) -> None:
         log.warning("Anybody who can reach this host can connect: use -a 127.0.0.1, or configure users or an operator")
 
 
-def _on_signal(number: int, log: Any, server: Server, overrides: dict[str, Any], ended: Any) -> None:
+def _on_signal(number: int, log: Any, server: Server, ended: Any) -> None:
     from natskit.server.logs import reopen_log
 
-    log.info('Trapped "%s" signal', signal.strsignal(number))
+    log.info('Trapped "%s" signal', (signal.strsignal(number) or str(number)).lower())
     if number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         ended.set()
     elif number == signal.SIGUSR1:
@@ -238,7 +288,7 @@ def _on_signal(number: int, log: Any, server: Server, overrides: dict[str, Any],
     else:
         import asyncio
 
-        reloading = asyncio.get_running_loop().create_task(_reload(log, server, overrides))
+        reloading = asyncio.get_running_loop().create_task(_reload(log, server))
         reloading.add_done_callback(_RELOADING.discard)
         _RELOADING.add(reloading)
 
@@ -247,75 +297,51 @@ _RELOADING: set[Any] = set()
 """Reloads under way: a task that nobody holds may vanish."""
 
 
-async def _reload(log: Any, server: Server, overrides: dict[str, Any]) -> None:
+async def _reload(log: Any, server: Server) -> None:
     """Read the configuration file again; flags go on to win over it."""
     from natskit.errors import Error
-    from natskit.server import Options
+    from natskit.server.logs import open_log
 
+    before = server.options
     try:
-        if not server.options.file:
-            raise UsageError("can only reload config when a file is provided using -c or --config")
-        await server.reload(Options.load(server.options.file, overrides=overrides))
+        await server.reload()
+        if server.options.logging != before.logging:
+            open_log(server.options.logging)
+        if server.options.pid_file != before.pid_file:
+            _write_pid(server.options)
     except Error as error:
         log.error("Failed to reload server configuration: %s", error)
 
 
-def _write_files(options: Options, server: Server) -> list[str]:
-    """Write the pid file, which stays, and the ports file; the files to remove at the end."""
-    from natskit.errors import ServerError
-
+def _write_pid(options: Options) -> None:
+    """Write the pid file, which stays when the server ends. Raises ServerError."""
+    if not options.pid_file:
+        return
     try:
-        if options.pid_file:
-            with open(os.open(options.pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                stream.write(str(os.getpid()))
-        if not options.ports_file_dir:
-            return []
-        import json
-
-        path = os.path.join(options.ports_file_dir, f"nats-server_{os.getpid()}.ports")
-        with open(path, "w", encoding="ascii") as stream:
-            json.dump({"nats": [server.client_url]}, stream, separators=(",", ":"))
+        with open(os.open(options.pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(str(os.getpid()))
     except OSError as error:
-        raise ServerError(f"Could not write {error.filename}: {error.strerror}") from None
-    return [path]
+        raise ServerError(f"Could not write pidfile: {options.pid_file}: {error.strerror}") from None
 
 
-# ---- signals ---------------------------------------------------------------------------------------
+def _write_ports(server: Server) -> str:
+    """Write the ports file; its path, or empty if none is wanted. Raises ServerError."""
+    folder = server.options.ports_file_dir
+    if not folder:
+        return ""
+    import json
+
+    path = os.path.join(folder, f"nats-server_{os.getpid()}.ports")
+    try:
+        with open(path, "w", encoding="ascii") as stream:
+            json.dump(_ports(server), stream, separators=(",", ":"))
+    except OSError as error:
+        raise ServerError(f"Could not write ports file {path}: {error.strerror}") from None
+    return path
 
 
-def _send_signal(order: str) -> int:
-    """``NAME`` or ``NAME=PID``, where PID may be a file that holds it."""
-    name, _, target = order.partition("=")
-    if name not in _SIGNALS:
-        raise UsageError(f'unknown signal "{name}": use {", ".join(_SIGNALS)}')
-    for pid in [_pid(target)] if target else _servers():
-        try:
-            os.kill(pid, _SIGNALS[name])
-        except OSError as error:
-            raise UsageError(f'signal "{name}" {pid}: {(error.strerror or "").lower()}') from None
-    return 0
-
-
-def _pid(target: str) -> int:
-    text = target
-    if os.path.isfile(target):
-        with open(target, encoding="ascii", errors="replace") as stream:
-            text = stream.read(32).strip()
-    if not text.isdigit():
-        raise UsageError(f"invalid pid: {text}")
-    return int(text)
-
-
-def _servers() -> list[int]:
-    """The one other nats-server that runs here."""
-    import subprocess
-
-    found = subprocess.run(["pgrep", "-x", "nats-server"], capture_output=True, text=True, check=False)  # noqa: S607
-    pids = [int(pid) for pid in found.stdout.split() if int(pid) != os.getpid()]
-    if not pids:
-        raise UsageError("no nats-server processes running")
-    if len(pids) > 1:
-        raise UsageError(
-            f"multiple nats-server processes running: {' '.join(map(str, pids))}; name one: -signal reload=PID"
-        )
-    return pids
+def _ports(server: Server) -> dict[str, list[str]]:
+    """Where the server listens, by what for."""
+    url = server.client_url
+    found = {"nats": [url.replace("nats:", "tls:", 1) if server.options.tls is not None else url]}
+    return found | {"monitoring": [server.monitor_url]} if server.monitor_url else found

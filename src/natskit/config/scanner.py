@@ -74,7 +74,7 @@ class Scanner:
 
     def fail(self, message: str, at: int | None = None, *, hint: str | None = None) -> NoReturn:
         line, column = self.place(self.at if at is None else at)
-        raise ConfigError(message, file=self.file or "configuration", line=line, column=column, hint=hint)
+        raise ConfigError(message, file=self.file, line=line, column=column, hint=hint)
 
     def peek(self) -> str:
         """The current character; empty at the end."""

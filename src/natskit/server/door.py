@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from natskit.errors import Error
+from natskit.errors import Error, VerifyError
 from natskit.server.auth import CertificateNames
 from natskit.server.stream import Stream
 from natskit.server.tls import Secured, certificate_end, check_pins, server_context
@@ -51,7 +51,19 @@ class TlsDoor:
         """Use these settings for connections from now on. Raises ServerError; the old ones then stay."""
         self._context = server_context(tls)
         self._tls = tls
+        if tls.handshake_first_s == 0:
+            log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
         self.certificate_ends_at = certificate_end(tls)
+
+    def judge_again(self, client: Client) -> None:
+        """The settings changed: close a client whose certificate is not among the pinned ones any more."""
+        if client.secured is None:
+            return
+        try:
+            check_pins(client.secured.certificate, self._tls.pinned_certs)
+        except VerifyError as error:
+            log.error("%s - TLS: %s", client.peer, error)
+            client.close("TLS Handshake Failure")
 
     def enter(self, client: Client, accepted: socket.socket) -> None:
         """Take over an accepted socket."""
@@ -72,7 +84,8 @@ class TlsDoor:
                 self._server.attach(client, accepted)
                 client.begin()
         except (OSError, TimeoutError, Error) as error:
-            log.debug("%s - TLS handshake error: %s", client.peer, error)
+            level = logging.ERROR if _is_about_trust(error) else logging.DEBUG
+            log.log(level, "%s - TLS handshake error: %s", client.peer, error)
             accepted.close()
             client.engine.cut("TLS Handshake Failure", str(error))
         except asyncio.CancelledError:
@@ -103,8 +116,12 @@ class TlsDoor:
     def _check(self, client: Client, transport: asyncio.BaseTransport) -> None:
         """The handshake is done: look at the certificate of the client. Raises VerifyError."""
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        check_pins(secured.getpeercert(binary_form=True), self._tls.pinned_certs)
         client.secured = Secured.after(secured, first=not client.greeted)
+        try:
+            check_pins(client.secured.certificate, self._tls.pinned_certs)
+        except VerifyError as error:
+            log.error("%s - TLS handshake error: %s", client.peer, error)
+            raise
         if shown := secured.getpeercert():
             client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
 
@@ -152,3 +169,9 @@ class TlsDoor:
         throttled = 0 < limit < self._begun
         self._rejected += throttled
         return throttled
+
+
+def _is_about_trust(error: Exception) -> bool:
+    """Whether a handshake failed for a certificate, and not for what is no TLS, or for silence."""
+    reason = error.reason if isinstance(error, ssl.SSLError) else ""
+    return "CERTIFICATE" in (reason or "")

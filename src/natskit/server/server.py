@@ -37,7 +37,7 @@ from natskit.server.listener import Listener
 from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
-from natskit.server.reload import reloadable
+from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
 from natskit.server.system import Identity, System
 from natskit.server.user_info import serve_user_info
@@ -141,8 +141,7 @@ class Server:
     @property
     def client_url(self) -> str:
         """``nats://host:port``, with an address that can be connected to from here."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
-        return f"nats://{host}:{self.port}"
+        return f"nats://{_reachable(self.host)}:{self.port}"
 
     @property
     def info(self) -> Info:
@@ -158,6 +157,14 @@ class Server:
     def secure_monitor_port(self) -> int:
         """The port of HTTPS monitoring; 0: there is none."""
         return self._monitor.secure_port if self._monitor is not None else 0
+
+    @property
+    def monitor_url(self) -> str:
+        """``http://host:port`` (or https) of monitoring, with an address that can be reached from here; or empty."""
+        host = _reachable(self.options.monitoring.host or self.host)
+        if self.secure_monitor_port:
+            return f"https://{host}:{self.secure_monitor_port}"
+        return f"http://{host}:{self.monitor_port}" if self.monitor_port else ""
 
     @property
     def certificate_ends_at(self) -> float | None:
@@ -223,24 +230,24 @@ class Server:
         ``config`` None: the configuration file is read again. Raises ConfigError or ServerError if it cannot be used,
         or changes what only a restart can change; nothing has changed then.
         """
-        options = reloadable(self.options, self._reread() if config is None else options_of(config))
+        options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
         if self._tls is not None and options.tls is not None:
             self._tls.configure(options.tls)
         if self._monitor is not None and options.tls is not None:
             self._monitor.configure(options.tls)
         reprovision(self.accounts, options)
+        changes = diff(self.options, options)
         self.options = options
         self.authenticator = self._authenticator(options)
         self._info = self._describe()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
+            if self._tls is not None:
+                self._tls.judge_again(client)
             await client.judge_again()
-        log.info("Reloaded server configuration")
-
-    def _reread(self) -> Options:
-        if not self.options.file:
-            raise ServerError("can only reload config when a file is provided")
-        return Options.load(self.options.file)
+        for change in changes:
+            log.info("Reloaded: %s = %s", change.key, change.new)
+        log.info("Reloaded server configuration%s", f" ({options.digest})" if options.digest else "")
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""
@@ -351,10 +358,8 @@ class Server:
     # INFO
 
     def _describe(self) -> Info:
-        host, port, tls = self.host, self.port, self.options.tls
-        if self.options.client_advertise:
-            host, _, advertised = self.options.client_advertise.rpartition(":")
-            port = int(advertised)
+        tls = self.options.tls
+        host, port = self.options.advertised(self.port)
         return Info(
             server_id=self.id,
             server_name=self.name,
@@ -400,6 +405,11 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
     if isinstance(config, Mapping):
         return Options.load(values=config)
     return Options.load(Path(config))
+
+
+def _reachable(host: str) -> str:
+    """The host of a listener as one to connect to."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
 
 
 def _refuse_unsupported(options: Options) -> None:

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import logging
 import ssl
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
 from natskit.errors import DecodeError, ServerError, VerifyError
-from natskit.server.options import Tls
+from natskit.server.options import CertificatePair, Tls
 
 __all__ = ["Secured", "certificate_end", "check_pins", "public_key_info", "server_context"]
 
-UTC_TIME = 0x17
+log = logging.getLogger(__name__)
+
+UTC_TIME, EXTENSIONS, DNS_NAME = 0x17, 0xA3, 0x82
+_SUBJECT_ALT_NAME = b"\x06\x03\x55\x1d\x11"
 _PEM_BEGIN, _PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _SUITES = (
@@ -46,12 +51,24 @@ _CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "se
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
-    """The context of a listener. Raises ServerError if a certificate, key, authority or cipher cannot be used."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[tls.min_version]
+    """The context of a listener. Raises ServerError if a certificate, key, authority or cipher cannot be used.
+
+    Of several certificates that is shown which is for the name that the client asks for, else the first one of a kind
+    of key that it can use.
+    """
     if not tls.certificates:
         raise ServerError("tls needs a certificate: set cert_file and key_file")
-    for pair in tls.certificates:
+    # A context has one certificate for each kind of key, the one that was loaded last.
+    context = _context(tls, tls.certificates[::-1])
+    if len(tls.certificates) > 1:
+        context.sni_callback = _by_name([(_names_of(pair), _context(tls, (pair,))) for pair in tls.certificates])
+    return context
+
+
+def _context(tls: Tls, certificates: tuple[CertificatePair, ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[tls.min_version]
+    for pair in certificates:
         try:
             context.load_cert_chain(pair.cert_file, pair.key_file)
         except (OSError, ssl.SSLError) as error:
@@ -67,6 +84,19 @@ def server_context(tls: Tls) -> ssl.SSLContext:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     _choose_ciphers(context, tls)
     return context
+
+
+def _by_name(contexts: list[tuple[tuple[str, ...], ssl.SSLContext]]) -> Callable[..., None]:
+    """Called in every handshake: goes on with the first context that has a certificate for the name asked for."""
+
+    def choose(handshake: ssl.SSLObject, asked: str | None, context: ssl.SSLContext) -> None:
+        name = (asked or "").lower()
+        for names, each in contexts:
+            if name in names or f"*.{name.partition('.')[2]}" in names:
+                handshake.context = each
+                return
+
+    return choose
 
 
 class Secured(Struct, frozen=True):
@@ -107,12 +137,15 @@ def _choose_ciphers(context: ssl.SSLContext, tls: Tls) -> None:
             f"curves {', '.join(tls.curve_preferences)} alone cannot be used here",
             hint="add one of " + ", ".join(_CURVES),
         )
+    if len(tls.curve_preferences) > 1:
+        # The standard library takes one; offering none but this keeps what the list leaves out from being used.
+        log.warning("tls: of curve_preferences only %s is used", curves[0])
     try:
         if chosen:
             context.set_ciphers(":".join(chosen))
         if curves:
             context.set_ecdh_curve(curves[0])
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError) as error:
         raise ServerError(f"tls cipher suites or curves cannot be used here: {error}") from None
 
 
@@ -148,11 +181,47 @@ def public_key_info(certificate: bytes) -> bytes:
 def certificate_end(tls: Tls) -> float | None:
     """When the first certificate ends, in Unix seconds; None if that cannot be told."""
     try:
-        with open(tls.certificates[0].cert_file, encoding="ascii") as file:
-            text = file.read()
-        return _end_of(ssl.PEM_cert_to_DER_cert(text[text.index(_PEM_BEGIN) : text.index(_PEM_END) + len(_PEM_END)]))
-    except (OSError, ValueError, IndexError, DecodeError):
+        return _end_of(_read(tls.certificates[0]))
+    except (IndexError, DecodeError):
         return None
+
+
+def _read(pair: CertificatePair) -> bytes:
+    """The first certificate of a file, DER. Raises DecodeError."""
+    try:
+        with open(pair.cert_file, encoding="ascii", errors="replace") as file:
+            text = file.read()
+        return ssl.PEM_cert_to_DER_cert(text[text.index(_PEM_BEGIN) : text.index(_PEM_END) + len(_PEM_END)])
+    except (OSError, ValueError) as error:
+        raise DecodeError(f"{pair.cert_file} has no certificate: {error}") from None
+
+
+def _names_of(pair: CertificatePair) -> tuple[str, ...]:
+    """The host names that a certificate is for, in lower case. Raises ServerError if it cannot be read."""
+    try:
+        return tuple(_dns_names(_read(pair)))
+    except DecodeError as error:
+        raise ServerError(f"error parsing X509 certificate {pair.cert_file}: {error}") from None
+
+
+def _dns_names(certificate: bytes) -> Iterator[str]:
+    """The dNSNames of the extension subjectAltName (RFC 5280 section 4.2.1.6)."""
+    after_key = _element(certificate, _field(certificate, 5))[2]
+    _, body, _ = _element(certificate, 0)
+    for tag, start, _ in _elements(certificate, after_key, _element(certificate, body)[2]):
+        if tag == EXTENSIONS:
+            _, first, last = _element(certificate, start)
+            for _, inner, limit in _elements(certificate, first, last):
+                if certificate.startswith(_SUBJECT_ALT_NAME, inner):
+                    yield from _dns_names_of(certificate, limit, list(_elements(certificate, inner, limit)))
+
+
+def _dns_names_of(certificate: bytes, end: int, parts: list[tuple[int, int, int]]) -> Iterator[str]:
+    """``parts`` of the extension: its number, whether it is critical, and, last, the names."""
+    _, first, last = _element(certificate, parts[-1][1])
+    for tag, start, stop in _elements(certificate, first, min(last, end)):
+        if tag == DNS_NAME:
+            yield certificate[start:stop].decode("ascii", "replace").lower()
 
 
 def _end_of(certificate: bytes) -> float:
@@ -178,6 +247,14 @@ def _field(certificate: bytes, number: int) -> int:
     for _ in range(number):
         at = _element(certificate, at)[2]
     return at
+
+
+def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The DER elements from ``at`` to ``end``, one after the other."""
+    while at < end:
+        element = _element(data, at)
+        yield element
+        at = element[2]
 
 
 def _element(data: bytes, at: int) -> tuple[int, int, int]:

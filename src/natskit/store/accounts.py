@@ -62,8 +62,9 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
     try:
         pair = operator_signer(workspace, store, given)
     except NotFound:
-        if store.managed and not given and key.can_sign:
-            return key
+        own = key if key.can_sign else workspace.keystore.pair(key.public)
+        if store.managed and not given and own:
+            return own
         raise
     operator = store.operator()
     allowed = (operator.subject, *operator.nats.signing_keys, key.public)

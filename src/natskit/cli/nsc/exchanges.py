@@ -37,7 +37,7 @@ def tell_exchange(run: Run, operator: str, exchange: Exchange) -> None:
 
 
 def tell_answer(report: Report, what: str, answer: Answer) -> None:
-    """Report ``what`` was sent to a server and how it answered."""
+    """Report that ``what`` was tried with a server and how that answered."""
     if answer.stored:
         node = report.note(what)
     elif answer.accepted:
@@ -46,4 +46,7 @@ def tell_answer(report: Report, what: str, answer: Answer) -> None:
     else:
         node = report.fail(what)
         node.fail("failed to push account to remote server")
-    node.server(answer.text)
+    if answer.status:
+        node.server(answer.text)
+    else:
+        node.fail(answer.text)

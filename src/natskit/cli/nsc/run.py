@@ -187,8 +187,9 @@ class Run:
         for text_ in self._results:
             self.console.write(text_)
         aside = bool(self._results) or self._answered
+        problem = False
         for kind, line in self.report.lines():
-            problem = kind in ("warning", "error")
+            problem = problem if kind == "server" else kind in ("warning", "error")
             (self.console.notice if aside or problem else self.console.write)(line)
         summary = self.report.summary() if self.report.failed else ""
         if summary:

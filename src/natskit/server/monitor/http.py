@@ -100,8 +100,8 @@ class HttpMonitor:
     def configure(self, tls: Tls) -> None:
         """Show these certificates from now on. Raises ServerError if they cannot be used."""
         if self._context is not None:
-            self._secure(tls)
-            for pair in tls.certificates:
+            self._context.sni_callback = self._secure(tls).sni_callback
+            for pair in reversed(tls.certificates):  # the one that is loaded last counts
                 self._context.load_cert_chain(pair.cert_file, pair.key_file)
 
     @staticmethod

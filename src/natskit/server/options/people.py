@@ -5,10 +5,11 @@ Source: spec/server-config.md section 3.2; spec/server-accounts.md sections 1 to
 
 from __future__ import annotations
 
-from natskit import nkeys
+from natskit import nkeys, subjects
 from natskit.config import Node
 from natskit.server.options.reading import Block, Reading
 from natskit.server.options.shapes import (
+    GLOBAL_ACCOUNT,
     AuthCallout,
     Authorization,
     Permissions,
@@ -41,26 +42,20 @@ def _subjects(reading: Reading, node: Node, *, queues: bool) -> SubjectPermissio
     block = reading.block(node)
     allow = block.read(lambda each: _entries(reading, each, queues=queues), (), "allow")
     deny = block.read(lambda each: _entries(reading, each, queues=queues), (), "deny")
-    for nodes in block.left.values():
-        for each in nodes:
-            if not each.used:
-                reading.fault(
-                    each,
-                    f'Unknown field name "{each.key}" parsing subject permissions,'
-                    " only 'allow' or 'deny' are permitted",
-                )
+    block.finish("Unknown field name \"{}\" parsing subject permissions, only 'allow' or 'deny' are permitted")
     return SubjectPermission(allow=allow, deny=deny)
 
 
 def _entries(reading: Reading, node: Node, *, queues: bool) -> tuple[str, ...]:
-    from natskit import subjects
-
-    entries = reading.texts(node)
-    for entry in entries:
-        parts = entry.split()
+    """Subjects; those of subscriptions may be followed by a queue."""
+    entries = []
+    for each in node.elements:
+        each.key = each.key or node.key
+        parts = reading.text(each).split()
         if not 1 <= len(parts) <= (2 if queues else 1) or not all(map(subjects.is_valid, parts)):
-            reading.fault(node, f'subject "{entry}" is not a valid subject')
-    return tuple(" ".join(entry.split()) for entry in entries)
+            reading.fault(each, f'subject "{" ".join(parts)}" is not a valid subject')
+        entries.append(" ".join(parts))
+    return tuple(entries)
 
 
 def _responses(reading: Reading, node: Node) -> ResponsePermission | None:
@@ -75,8 +70,8 @@ def _responses(reading: Reading, node: Node) -> ResponsePermission | None:
 
 
 def read_users(reading: Reading, node: Node) -> tuple[User, ...]:
-    """A list of users."""
-    return tuple(_user(reading, each) for each in (node.value if isinstance(node.value, list) else [node]))
+    """A list of users, none of whom is known already."""
+    return tuple(_user(reading, each) for each in reading.list(node))
 
 
 def _user(reading: Reading, node: Node) -> User:
@@ -99,6 +94,8 @@ def _user(reading: Reading, node: Node) -> User:
         reading.fault(node, "Nkey users do not take usernames or passwords")
     if not nkey and not name:
         reading.fault(node, "User entry requires a user")
+    elif reading.users.setdefault(user.id, node) is not node:
+        reading.fault(node, f'Duplicate user "{user.id}" detected')
     return user
 
 
@@ -144,7 +141,7 @@ def read_authorization(reading: Reading, node: Node) -> Authorization:
 
 
 def _timeout(reading: Reading, node: Node) -> float:
-    seconds = reading.seconds(node, number_is_fine=True)
+    seconds = reading.seconds(node, numbers="seconds")
     if seconds > MAX_AUTH_TIMEOUT_S:
         reading.warnings.append(
             node.error(f"timeout of {seconds:g} s is long: clients may stay unauthenticated for all that time")
@@ -156,16 +153,17 @@ def _callout(reading: Reading, node: Node) -> AuthCallout:
     block = reading.block(node, "authorization callout")
     callout = AuthCallout(
         issuer=block.text("issuer"),
-        auth_users=block.texts("auth_users", "users"),
-        account=block.text("account", "acc", default="$G"),
+        auth_users=block.texts("auth_users", "users", alone=False),
+        account=block.text("account", "acc", default=GLOBAL_ACCOUNT),
         xkey=block.text("xkey", "key"),
-        allowed_accounts=block.texts("allowed_accounts"),
+        allowed_accounts=block.texts("allowed_accounts", alone=False),
     )
     block.finish()
     if not nkeys.is_public(callout.issuer, nkeys.Role.ACCOUNT):
-        reading.fault(node, "Authorization callouts require an issuer that is an account public nkey (A...)")
+        fault = "Authorization callouts require an issuer that is an account public nkey (A...)"
+        reading.fault(block.place("issuer"), fault)
     if not callout.auth_users:
-        reading.fault(node, "Authorization callouts require authorized users to be specified")
+        reading.fault(block.place("auth_users"), "Authorization callouts require authorized users to be specified")
     if callout.xkey and not nkeys.is_public(callout.xkey, nkeys.Role.CURVE):
-        reading.fault(node, "Authorization callout xkey must be a curve public nkey (X...)")
+        reading.fault(block.place("xkey"), "Authorization callout xkey must be a curve public nkey (X...)")
     return callout

@@ -1,12 +1,12 @@
 """Typed access to a configuration tree: every fault is collected with its place, reading goes on.
 
-Keys match in any case and under any of their names; what nobody asked for is an unknown field.
+Keys match in any case and under any of their names, once; what nobody asked for is an unknown field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from natskit import subjects
 from natskit.config import Node, duration_s
@@ -17,11 +17,22 @@ D = TypeVar("D")
 
 MAX_INT32 = (1 << 31) - 1
 
+Numbers = Literal["seconds", "warned about", "refused"]
+"""What a number is where a duration is expected."""
+
 
 class Reading:
-    """The faults and warnings of one load."""
+    """The faults and warnings of one load, and where that stands which only the whole can judge.
+
+    ``users`` by name or nkey; ``imports`` by importer and number; ``exported_to`` are the importers that exports name,
+    with the kind of the export; ``latencies`` ask for a system account.
+    """
 
     def __init__(self) -> None:
+        self.users: dict[str, Node] = {}
+        self.imports: dict[tuple[str, int], Node] = {}
+        self.exported_to: list[tuple[Node, str]] = []
+        self.latencies: list[Node] = []
         self.errors: list[ConfigError] = []
         self.warnings: list[ConfigError] = []
 
@@ -38,21 +49,26 @@ class Reading:
             return {}
 
     def finish(self) -> None:
-        """Raise a ConfigError with all faults if there are any, warnings first."""
+        """Raise a ConfigError with all faults if there are any, warnings first, in the order of their places."""
         if not self.errors:
             return
         if len(self.errors) == 1 and not self.warnings:
             raise self.errors[0]
-        raise ConfigError("\n".join(map(str, (*self.warnings, *self.errors))), hint=self.errors[0].hint)
+        problems = (*sorted(self.warnings, key=_place), *sorted(self.errors, key=_place))
+        raise ConfigError("\n".join(map(str, problems)), hint=self.errors[0].hint, problems=problems)
 
     # scalars
 
     def text(self, node: Node) -> str:
         """A text."""
-        if isinstance(node.value, str):
-            return node.value
-        self.fault(node, f'"{node.key}" must be a text')
-        return ""
+        if not isinstance(node.value, str):
+            quotes = "" if isinstance(node.value, dict | list) else ": put it in quotes"
+            self.fault(node, f'"{node.key}" must be a text{quotes}')
+            return ""
+        if "\0" in node.value:
+            self.fault(node, f'"{node.key}" holds a NUL character')
+            return ""
+        return node.value
 
     def integer(self, node: Node, *, least: int | None = None, most: int | None = None) -> int:
         """A whole number within bounds."""
@@ -73,8 +89,8 @@ class Reading:
         self.fault(node, f'"{node.key}" must be true or false, without quotes')
         return False
 
-    def seconds(self, node: Node, *, number_is_fine: bool = False) -> float:
-        """A duration; a bare number counts as seconds, with a warning unless it is usual for the key."""
+    def seconds(self, node: Node, *, numbers: Numbers = "warned about") -> float:
+        """A duration, or a number of seconds."""
         value = node.value
         if isinstance(value, str):
             try:
@@ -82,25 +98,30 @@ class Reading:
             except ValueError as error:
                 self.fault(node, f'error parsing "{node.key}": {error}')
                 return 0.0
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or numbers == "refused":
             self.fault(node, f'"{node.key}" must be a duration such as "2s" or "1m30s"')
             return 0.0
-        if not number_is_fine:
-            self.warnings.append(
-                node.error(
-                    f'invalid use of field "{node.key}": {node.key} should be converted to a duration, write "{value}s"'
-                )
-            )
+        if numbers == "warned about":
+            should = f'{node.key} should be converted to a duration, write "{value}s"'
+            self.warnings.append(node.error(f'invalid use of field "{node.key}": {should}'))
         return float(value)
 
     # lists and maps
 
-    def texts(self, node: Node) -> tuple[str, ...]:
-        """A text or a list of texts."""
-        if isinstance(node.value, dict):
-            self.fault(node, f'"{node.key}" must be a text or a list of texts')
-            return ()
-        return tuple(self.text(_named(element, node.key)) for element in node.elements)
+    def list(self, node: Node) -> list[Node]:
+        """The elements of a list, each under the list's name in messages."""
+        if not isinstance(node.value, list):
+            self.fault(node, f'"{node.key}" must be a list: write {node.key}: [ ... ]')
+            return []
+        for element in node.value:
+            element.key = element.key or node.key
+        return node.value
+
+    def texts(self, node: Node, *, alone: bool = True) -> tuple[str, ...]:
+        """A list of texts; ``alone``: or a text."""
+        if alone and isinstance(node.value, str):
+            return (self.text(node),)
+        return tuple(map(self.text, self.list(node)))
 
     def text_map(self, node: Node) -> dict[str, str]:
         """A map from text to text."""
@@ -121,15 +142,12 @@ class Reading:
         if isinstance(value, int) and not isinstance(value, bool):
             return "", self._port(node, value)
         text = value if isinstance(value, str) else ""
-        host, colon, port = text.rpartition(":")
         try:
-            number = int(port)
+            host, port = split_address(text)
         except ValueError:
-            colon = ""
-            number = 0
-        if not colon:
             self.fault(node, f'could not parse address string "{text}": write host:port')
-        return host.removeprefix("[").removesuffix("]"), self._port(node, number)
+            return "", 0
+        return host, self._port(node, port)
 
     def _port(self, node: Node, port: int) -> int:
         if not -1 <= port <= 65535:
@@ -145,10 +163,19 @@ class Reading:
         return Block(self, node, what)
 
 
-def _named(element: Node, key: str) -> Node:
-    """An element of a list, under the list's name in messages."""
-    element.key = element.key or key
-    return element
+def split_address(text: str, default_port: int | None = None) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[host]:port``. Raises ValueError, also without port and default."""
+    if default_port is not None and (":" not in text or (text[:1] == "[" and text[-1:] == "]")):
+        return text.removeprefix("[").removesuffix("]"), default_port
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or (":" in host and not bracketed) or not port.removeprefix("-").isdecimal():
+        raise ValueError(text)
+    return host[1:-1] if bracketed else host, int(port)
+
+
+def _place(error: ConfigError) -> tuple[str, int, int]:
+    return error.file, error.line, error.column
 
 
 def _range(least: int | None, most: int | None) -> str:
@@ -156,20 +183,34 @@ def _range(least: int | None, most: int | None) -> str:
 
 
 class Block:
-    """A map whose members are taken one by one."""
+    """A map whose members are taken one by one. ``overrides`` win over them, under whatever name they are."""
 
     def __init__(self, reading: Reading, node: Node, what: str = "") -> None:
         self.reading = reading
         self.node = node
         self.what = what
+        self.overrides: dict[str, Node] = {}
         self.left: dict[str, list[Node]] = {}
+        self.taken: dict[str, Node] = {}
         for key, member in reading.members(node).items():
             self.left.setdefault(key.lower(), []).append(member)
 
     def take(self, *names: str) -> Node | None:
-        """The member under any of its names; the last one if it is given more than once."""
+        """The member under any of its names."""
         found = [node for name in names for node in self.left.pop(name, ())]
-        return max(found, key=lambda node: (node.line, node.column)) if found else None
+        if won := [self.overrides.pop(name) for name in names if name in self.overrides]:
+            found = won
+        for node in found[1:]:
+            first = found[0]
+            self.reading.fault(node, f'"{node.key}" is given already: "{first.key}" in line {first.line}')
+        if not found:
+            return None
+        self.taken[names[0]] = found[0]
+        return found[0]
+
+    def place(self, name: str) -> Node:
+        """Where a member was that has been taken, by the first of its names; where the map is if it was not given."""
+        return self.taken.get(name, self.node)
 
     def read(self, read: Callable[[Node], T], default: D, *names: str) -> T | D:
         """The value of a member, or the default."""
@@ -180,9 +221,13 @@ class Block:
         """A text."""
         return self.read(self.reading.text, default, *names)
 
-    def texts(self, *names: str) -> tuple[str, ...]:
-        """A text or a list of texts."""
-        return self.read(self.reading.texts, (), *names)
+    def texts(self, *names: str, alone: bool = True) -> tuple[str, ...]:
+        """A list of texts; ``alone``: or a text."""
+        return self.read(lambda node: self.reading.texts(node, alone=alone), (), *names)
+
+    def list(self, *names: str) -> list[Node]:
+        """The elements of a list."""
+        return self.read(self.reading.list, [], *names)
 
     def boolean(self, *names: str, default: bool = False) -> bool:
         """True or false."""
@@ -192,20 +237,19 @@ class Block:
         """A whole number."""
         return self.read(lambda node: self.reading.integer(node, least=least, most=most), default, *names)
 
-    def seconds(self, *names: str, default: float, number_is_fine: bool = False) -> float:
+    def seconds(self, *names: str, default: float, numbers: Numbers = "warned about") -> float:
         """A duration."""
-        return self.read(lambda node: self.reading.seconds(node, number_is_fine=number_is_fine), default, *names)
+        return self.read(lambda node: self.reading.seconds(node, numbers=numbers), default, *names)
 
     def subject(self, *names: str) -> str:
         """A subject; empty if there is none."""
         return self.read(self.reading.subject, "", *names)
 
-    def finish(self) -> None:
-        """Refuse what nobody took."""
+    def finish(self, unknown: str = "") -> None:
+        """Refuse what nobody took; ``unknown`` is the message, with ``{}`` for the key."""
+        default = f'Unknown field "{{}}" parsing {self.what}' if self.what else 'unknown field "{}"'
         for nodes in self.left.values():
             for node in nodes:
                 if not node.used:
-                    where = f" parsing {self.what}" if self.what else ""
-                    word = "Unknown" if self.what else "unknown"
-                    self.reading.fault(node, f'{word} field "{node.key}"{where}')
+                    self.reading.fault(node, (unknown or default).format(node.key))
         self.left.clear()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from natskit.errors import ServerError
+
 if TYPE_CHECKING:
     from os import PathLike
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 GLOBAL_ACCOUNT = "$G"
 SYSTEM_ACCOUNT = "$SYS"
-SECRET_FIELDS = frozenset({"password", "token", "default_sentinel", "resolver_preload", "remote_syslog"})
+SECRET_FIELDS = frozenset({"password", "token", "default_sentinel", "resolver_preload", "remote_syslog", "overrides"})
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -324,7 +326,7 @@ class Options(Shape, frozen=True, kw_only=True):
 
     Make one in a program (``Options(port=-1)``), or from a file, text or dict with `Options.load`.
     ``port`` -1: any free one. ``authorization`` None: no such block (an empty one asks clients to log in as somebody).
-    ``file``, ``digest`` and ``warnings`` say where it came from.
+    ``file``, ``digest``, ``warnings`` and ``overrides`` say where it came from.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - what nats-server listens on
@@ -376,6 +378,7 @@ class Options(Shape, frozen=True, kw_only=True):
     file: str = ""
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    overrides: dict[str, Any] = {}
 
     @property
     def operator_mode(self) -> bool:
@@ -388,6 +391,12 @@ class Options(Shape, frozen=True, kw_only=True):
         if self.authorization is not None and self.authorization.timeout_s is not None:
             return self.authorization.timeout_s
         return self.tls.timeout_s + 1.0 if self.tls else 2.0
+
+    def advertised(self, port: int) -> tuple[str, int]:
+        """Host and port that clients are told; ``port`` is the one that is listened on."""
+        from natskit.server.options.reading import split_address
+
+        return split_address(self.client_advertise, port) if self.client_advertise else (self.host, port)
 
     def users(self) -> tuple[tuple[str, User], ...]:
         """Every configured user with its account's name, its permissions replaced by the block's defaults if absent.
@@ -412,13 +421,23 @@ class Options(Shape, frozen=True, kw_only=True):
     ) -> Options:
         """Options from one of a file, a text in the configuration language, or a dict with its keys.
 
-        ``overrides`` are top-level keys of the language that win over what was loaded (command line flags).
+        ``overrides`` are top-level keys of the language that win over what was loaded (command line flags); None as
+        a value takes away what was loaded.
         Raises: ConfigError holding every problem found, each with file, line and column.
         Source: server-config.md sections 1 to 3.
         """
         from natskit.server.options.loading import load
 
         return load(path, text=text, values=values, overrides=overrides)
+
+    def reread(self) -> Options:
+        """The options that the file has now, with the same overrides.
+
+        Raises: ServerError if they did not come from a file; ConfigError.
+        """
+        if not self.file:
+            raise ServerError("can only reload config when a file is provided using -c or --config")
+        return Options.load(self.file, overrides=self.overrides)
 
 
 def _in_force(account: str, users: tuple[User, ...], default: Permissions | None) -> Iterator[tuple[str, User]]:

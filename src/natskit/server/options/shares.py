@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from natskit import nkeys, subjects
 from natskit.config import Node
 from natskit.errors import InvalidSubject
 from natskit.graph import SERVICE, Graph, RefusedImport, Rule
+from natskit.server.options.elsewhere import is_off, refuse
 from natskit.server.options.people import read_permissions, read_users
 from natskit.server.options.reading import Block, Reading
 from natskit.server.options.shapes import (
@@ -40,32 +43,33 @@ _RESPONSE_TYPES: dict[str, ResponseType] = {
 def read_accounts(reading: Reading, node: Node) -> tuple[Account, ...]:
     """A list of names, or a map of accounts."""
     if isinstance(node.value, dict):
-        accounts = tuple(_account(reading, key, each) for key, each in node.value.items())
+        found = [(each, _account(reading, key, each)) for key, each in node.value.items() if not each.used]
     else:
-        accounts = tuple(Account(name=name) for name in reading.texts(node))
+        names = [node] if isinstance(node.value, str) else reading.list(node)
+        found = [(each, Account(name=reading.text(each))) for each in names]
     seen: set[str] = set()
-    for account in accounts:
+    for each, account in found:
         if account.name == GLOBAL_ACCOUNT:
-            reading.fault(node, f'"{GLOBAL_ACCOUNT}" is a Reserved Account')
+            reading.fault(each, f'"{GLOBAL_ACCOUNT}" is a Reserved Account')
         if account.name in seen:
-            reading.fault(node, f"Duplicate Account Entry: {account.name}")
+            reading.fault(each, f"Duplicate Account Entry: {account.name}")
         seen.add(account.name)
-    return accounts
+    return tuple(account for _, account in found)
 
 
 def _account(reading: Reading, name: str, node: Node) -> Account:
     block = reading.block(node)
     nkey = block.text("nkey")
     if nkey and not nkeys.is_public(nkey, nkeys.Role.ACCOUNT):
-        reading.fault(node, f'Not a valid public nkey for an account: "{nkey}"')
+        reading.fault(block.place("nkey"), f'Not a valid public nkey for an account: "{nkey}"')
     _refuse_jetstream(reading, block)
     account = Account(
         name=name,
         nkey=nkey,
         users=block.read(lambda each: read_users(reading, each), (), "users"),
         default_permissions=block.read(lambda each: read_permissions(reading, each), None, "default_permissions"),
-        exports=block.read(lambda each: tuple(_export(reading, one) for one in _list(each)), (), "exports"),
-        imports=block.read(lambda each: tuple(_import(reading, one) for one in _list(each)), (), "imports"),
+        exports=tuple(_export(reading, each) for each in block.list("exports")),
+        imports=tuple(_import(reading, each, name, number) for number, each in enumerate(block.list("imports"))),
         mappings=block.read(lambda each: read_mappings(reading, each), (), "mappings", "maps"),
         limits=block.read(lambda each: _limits(reading, each), AccountLimits(), "limits"),
         trace=block.read(lambda each: _trace(reading, each), None, "msg_trace", "trace_dest"),
@@ -74,18 +78,10 @@ def _account(reading: Reading, name: str, node: Node) -> Account:
     return account
 
 
-def _list(node: Node) -> list[Node]:
-    return node.value if isinstance(node.value, list) else [node]
-
-
 def _refuse_jetstream(reading: Reading, block: Block) -> None:
     node = block.take("jetstream")
-    if node is not None and node.value not in (False, "disabled", "disable"):
-        reading.fault(
-            node,
-            '"jetstream" is not supported by the embedded server',
-            "run the real nats-server with the same accounts for JetStream",
-        )
+    if node is not None and not is_off(node):
+        refuse(reading, node, '"jetstream"', "JetStream")
 
 
 # ---- exports and imports ---------------------------------------------------------------------------
@@ -94,42 +90,78 @@ def _refuse_jetstream(reading: Reading, block: Block) -> None:
 def _kind(reading: Reading, block: Block) -> tuple[Kind, Node]:
     """Whether an entry is a stream or a service, and the node that says so."""
     stream, service = block.take("stream"), block.take("service")
-    if (stream is None) == (service is None):
+    if stream is None and service is None:
         reading.fault(block.node, "an export or import is either a stream or a service: name one of them")
+    if stream is not None and service is not None:
+        reading.fault(max(stream, service, key=_place), "an export or import is a stream or a service, not both")
     return ("service", service) if service is not None else ("stream", stream or block.node)
+
+
+def _place(node: Node) -> tuple[int, int]:
+    return node.line, node.column
+
+
+def _only_for(reading: Reading, block: Block, kind: Kind, *names: str) -> None:
+    """Refuse what an export or import of another kind cannot have."""
+    for name in names:
+        if (node := block.taken.get(name)) is not None:
+            reading.fault(node, f'"{node.key}" is for {kind}s only')
+
+
+def _idle(reading: Reading, block: Block, kind: Kind, name: str) -> None:
+    """Warn of what nats-server passes over in an import of another kind."""
+    if (node := block.taken.get(name)) is not None:
+        reading.warnings.append(node.error(f'"{node.key}" has no effect: it is for {kind}s only'))
 
 
 def _export(reading: Reading, node: Node) -> Export:
     block = reading.block(node)
     kind, subject = _kind(reading, block)
-    response = block.take("response_type", "response")
     export = Export(
         kind=kind,
         subject=reading.subject(subject) if isinstance(subject.value, str) else "",
-        accounts=block.read(reading.texts, None, "accounts"),
+        accounts=block.read(lambda each: _account_names(reading, each, kind), None, "accounts"),
         account_token_position=block.integer("account_token_position", least=0),
-        response_type="singleton" if response is None else _response_type(reading, response),
+        response_type=block.read(lambda each: _response_type(reading, each), "singleton", "response_type", "response"),
         response_threshold_s=block.seconds(
-            "response_threshold", "threshold", "response_max_time", "response_time", default=0.0
+            "response_threshold",
+            "threshold",
+            "response_max_time",
+            "response_time",
+            default=0.0,
+            numbers="refused",
         ),
         latency=block.read(lambda each: _latency(reading, each), None, "latency"),
         allow_trace=block.boolean("allow_trace"),
     )
     block.finish()
-    if kind == "stream" and (response is not None or export.latency or export.response_threshold_s):
-        reading.fault(node, "response types, thresholds and latency are for services, not for streams")
+    if kind == "stream":
+        _only_for(reading, block, "service", "response_type", "response_threshold", "latency", "allow_trace")
+    if export.latency is not None and export.response_type != "singleton":
+        reading.fault(
+            block.place("latency"),
+            f'Error adding service latency sampling for "{export.subject}" on subject "{export.latency.subject}":'
+            " bad service response type",
+        )
     if export.account_token_position:
-        _check_position(reading, node, export)
+        _check_position(reading, block, export)
     return export
 
 
-def _check_position(reading: Reading, node: Node, export: Export) -> None:
+def _account_names(reading: Reading, node: Node, kind: Kind) -> tuple[str, ...]:
+    """Importers of a private export, who must exist: `check_authorised` looks."""
+    for each in reading.list(node):
+        reading.exported_to.append((each, kind))
+    return reading.texts(node, alone=False)
+
+
+def _check_position(reading: Reading, block: Block, export: Export) -> None:
     tokens = export.subject.split(".")
-    position = export.account_token_position
+    position, place = export.account_token_position, block.place("account_token_position")
     if position > len(tokens) or tokens[position - 1] != "*":
-        reading.fault(node, f'account_token_position {position} must name a "*" of "{export.subject}"')
+        reading.fault(place, f'account_token_position {position} must name a "*" of "{export.subject}"')
     if export.accounts is not None:
-        reading.fault(node, "an export has account_token_position or accounts, not both")
+        reading.fault(place, "an export has account_token_position or accounts, not both")
 
 
 def _response_type(reading: Reading, node: Node) -> ResponseType:
@@ -140,13 +172,26 @@ def _response_type(reading: Reading, node: Node) -> ResponseType:
 
 
 def _latency(reading: Reading, node: Node) -> Latency:
+    reading.latencies.append(node)
     if isinstance(node.value, str):
-        return Latency(subject=reading.subject(node))
+        return Latency(subject=_literal(reading, node))
     block = reading.block(node)
-    sampling = block.read(lambda each: _percentage(reading, each, headers=True), 100, "sampling")
-    latency = Latency(subject=block.subject("subject"), sampling=sampling)
+    latency = Latency(
+        subject=block.read(lambda each: _literal(reading, each), "", "subject"),
+        sampling=block.read(lambda each: _percentage(reading, each, headers=True), 100, "sampling"),
+    )
     block.finish()
+    if "subject" not in block.taken:
+        reading.fault(node, "Latency subject required, but missing")
     return latency
+
+
+def _literal(reading: Reading, node: Node) -> str:
+    """A subject to publish on."""
+    text = reading.text(node)
+    if not subjects.is_literal(text):
+        reading.fault(node, f'"{node.key}": messages cannot be published on "{text}"')
+    return text
 
 
 def _percentage(reading: Reading, node: Node, *, headers: bool = False) -> int:
@@ -160,55 +205,66 @@ def _percentage(reading: Reading, node: Node, *, headers: bool = False) -> int:
     return int(text)
 
 
-def _import(reading: Reading, node: Node) -> Import:
+def _import(reading: Reading, node: Node, importer: str, number: int) -> Import:
     block = reading.block(node)
     kind, source = _kind(reading, block)
-    origin = reading.block(source)
-    account, subject = origin.text("account"), origin.subject("subject")
-    origin.finish()
+    reading.imports[importer, number] = source
+    origin = reading.block(source) if source is not node else block
     wanted = Import(
         kind=kind,
-        account=account,
-        subject=subject,
+        account=origin.text("account"),
+        subject=origin.subject("subject"),
         prefix=block.text("prefix"),
         to=block.text("to"),
         share=block.boolean("share"),
         allow_trace=block.boolean("allow_trace"),
     )
+    origin.finish()
     block.finish()
-    _check_import(reading, node, wanted)
-    return wanted
+    if kind == "service":
+        _only_for(reading, block, "stream", "allow_trace")
+        _idle(reading, block, "stream", "prefix")
+    else:
+        _idle(reading, block, "service", "share")
+    _check_import(reading, block, source, wanted)
+    return wanted if kind == "stream" else replace(wanted, prefix="")
 
 
-def _check_import(reading: Reading, node: Node, wanted: Import) -> None:
+def _check_import(reading: Reading, block: Block, source: Node, wanted: Import) -> None:
     if not wanted.account or not wanted.subject:
-        reading.fault(node, f"a {wanted.kind} import needs an account and a subject")
+        reading.fault(source, f"a {wanted.kind} import needs an account and a subject")
+    if wanted.kind == "service":
         return
     if wanted.prefix and wanted.to:
-        reading.fault(node, "Stream import can not have a 'prefix' and a 'to' property")
-    if wanted.prefix and not subjects.is_literal(wanted.prefix):
-        reading.fault(node, "stream import prefix can not contain wildcard tokens")
-    if wanted.to and wanted.kind == "stream":
+        reading.fault(block.place("to"), "Stream import can not have a 'prefix' and a 'to' property")
+    if wanted.prefix and not subjects.is_literal(wanted.prefix.removesuffix(".")):
+        reading.fault(block.place("prefix"), "stream import prefix can not contain wildcard tokens")
+    if wanted.to and wanted.subject:
         try:
             subjects.Transform.compile(wanted.subject, wanted.to, strict=True)
         except InvalidSubject as error:
             reading.fault(
-                node,
+                block.place("to"),
                 "failed to create mapping transform for stream import subject from"
                 f' "{wanted.subject}" to "{wanted.to}": {error}',
             )
 
 
-def check_authorised(reading: Reading, accounts: tuple[Account, ...], node: Node | None) -> None:
-    """The account graph grants every import."""
+def check_authorised(reading: Reading, accounts: tuple[Account, ...]) -> None:
+    """The account graph grants every import, and those whom exports name exist."""
     from natskit.server.configured import account_model
 
     known = {account.name: account for account in accounts}
     for name in (GLOBAL_ACCOUNT, SYSTEM_ACCOUNT):
         known.setdefault(name, Account(name=name))
+    for node, kind in reading.exported_to:
+        if node.value not in known:
+            reading.fault(node, f'"{node.value}" account not defined for {kind} export')
     for refused in Graph(map(account_model, known.values())).refused:
-        if node is not None and refused.exporter and refused.because.rule is not Rule.LOCAL_SUBJECT:
-            reading.fault(node, _refusal(refused))
+        place = reading.imports[refused.importer, refused.number]
+        stream_renamed = refused.because.rule is Rule.LOCAL_SUBJECT and refused.kind != SERVICE
+        if refused.exporter and refused.remote and not stream_renamed:
+            reading.fault(place, _refusal(refused))
 
 
 def _refusal(refused: RefusedImport) -> str:
@@ -226,6 +282,8 @@ def _refusal(refused: RefusedImport) -> str:
         cause = f"{kind} import already exists"
     elif rule is Rule.CYCLE:
         cause = "import forms a cycle"
+    elif rule is Rule.LOCAL_SUBJECT:
+        cause = refused.because.text
     return f'Error adding {kind} import "{refused.remote}": {cause}'
 
 
@@ -239,7 +297,8 @@ def read_mappings(reading: Reading, node: Node) -> tuple[SubjectMapping, ...]:
 
 
 def _mapping(reading: Reading, source: str, node: Node) -> SubjectMapping:
-    destinations = tuple(_destination(reading, source, each) for each in _list(node))
+    listed = isinstance(node.value, list)
+    destinations = tuple(_destination(reading, source, each, listed=listed) for each in node.elements)
     if not subjects.is_valid(source):
         reading.fault(node, f'"{source}" is not a valid subject')
     if sum(each.weight for each in destinations) > 100:
@@ -250,26 +309,25 @@ def _mapping(reading: Reading, source: str, node: Node) -> SubjectMapping:
     return SubjectMapping(source=source, destinations=destinations)
 
 
-def _destination(reading: Reading, source: str, node: Node) -> Destination:
-    if isinstance(node.value, str):
-        result = Destination(subject=node.value)
+def _destination(reading: Reading, source: str, node: Node, *, listed: bool) -> Destination:
+    """A subject alone, or with a weight; in a list always with one."""
+    node.key = node.key or source
+    if isinstance(node.value, str) and not listed:
+        result, place = Destination(subject=node.value), node
     else:
         block = reading.block(node)
-        subject, weight = block.text("destination", "dest"), block.take("weight")
         if (cluster := block.take("cluster")) is not None:
-            reading.fault(
-                cluster,
-                '"cluster" in a mapping is not supported by the embedded server',
-                "run the real nats-server with the same accounts for clusters",
-            )
+            refuse(reading, cluster, '"cluster" in a mapping', "clusters")
+        weight = block.read(lambda each: _weight(reading, each), None, "weight")
+        result = Destination(subject=block.text("destination", "dest"), weight=100 if weight is None else weight)
         block.finish()
         if weight is None:
             reading.fault(node, f'mapping "{source}": a destination in braces needs a weight')
-        result = Destination(subject=subject, weight=100 if weight is None else _weight(reading, weight))
+        place = block.place("destination")
     try:
         subjects.Transform.compile(source, result.subject)
     except InvalidSubject as error:
-        reading.fault(node, f'mapping "{source}": {error}')
+        reading.fault(place, f'mapping "{source}": {error}')
     return result
 
 
@@ -291,20 +349,20 @@ def _limits(reading: Reading, node: Node) -> AccountLimits:
     )
     leaf = block.take("max_leafnodes", "max_leafs")
     if leaf is not None:
-        reading.fault(
-            leaf,
-            f'"{leaf.key}" is not supported by the embedded server',
-            "run the real nats-server with the same accounts for leaf nodes",
-        )
+        refuse(reading, leaf, f'"{leaf.key}"', "leaf nodes")
     block.finish()
     return limits
 
 
 def _trace(reading: Reading, node: Node) -> MessageTrace:
     if isinstance(node.value, str):
-        return MessageTrace(subject=reading.subject(node))
+        return MessageTrace(subject=_literal(reading, node))
     block = reading.block(node)
-    sampling = block.read(lambda each: _percentage(reading, each), 100, "sampling")
-    trace = MessageTrace(subject=block.subject("dest"), sampling=sampling)
+    trace = MessageTrace(
+        subject=block.read(lambda each: _literal(reading, each), "", "dest"),
+        sampling=block.read(lambda each: _percentage(reading, each), 100, "sampling"),
+    )
     block.finish()
+    if "dest" not in block.taken:
+        reading.fault(node, "Trace destination sampling ignored since no destination was set")
     return trace

@@ -54,10 +54,14 @@ def _shortened(text: str) -> str:
 
 def read_trusted_keys(reading: Reading, node: Node) -> tuple[str, ...]:
     """Operator keys that sign accounts."""
+    return _keys(reading, node, nkeys.Role.OPERATOR, 'trusted key "{}" is not an operator public nkey')
+
+
+def _keys(reading: Reading, node: Node, role: nkeys.Role, fault: str) -> tuple[str, ...]:
     keys = reading.texts(node)
-    for key in keys:
-        if not nkeys.is_public(key, nkeys.Role.OPERATOR):
-            reading.fault(node, f'trusted key "{key}" is not an operator public nkey')
+    for each, key in zip(node.elements, keys, strict=False):
+        if not nkeys.is_public(key, role):
+            reading.fault(each, fault.format(key))
     return keys
 
 
@@ -153,4 +157,5 @@ def _account_token(node: Node, text: str) -> str:
 
 def read_pinned(reading: Reading, node: Node) -> frozenset[str]:
     """The only accounts whose users may log in."""
-    return frozenset(reading.texts(node))
+    fault = 'pinned account key "{}" is not a valid public account nkey'
+    return frozenset(_keys(reading, node, nkeys.Role.ACCOUNT, fault))

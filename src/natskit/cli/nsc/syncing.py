@@ -1,0 +1,94 @@
+"""What push and pull share: flags of the connection, and the resolvers of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from natskit.cli.command import switch, text
+from natskit.errors import Error
+
+if TYPE_CHECKING:
+    from natskit.cli.report import Report
+    from natskit.client.resolver import Resolver
+    from natskit.store import OperatorStore
+
+    from .run import Run
+
+__all__ = ["SYSTEM_USER", "TLS", "Cluster"]
+
+SYSTEM_USER = (
+    text("system-account", "", "account to connect as, default the operator's", metavar="NAME", completes="account"),
+    text("system-user", "", "user to connect as, default one that is made for the occasion", metavar="NAME"),
+)
+TLS = (
+    switch("tls-first", "", "TLS handshake before the server's first line"),
+    text("ca-cert", "", "certificates to trust, default $NATS_CA or the system's", metavar="FILE"),
+    text("client-cert", "", "certificate of the client, default $NATS_CERT", metavar="FILE"),
+    text("client-key", "", "key of that certificate, default $NATS_KEY", metavar="FILE"),
+)
+_CONNECT_TIMEOUT_S = 5.0
+
+
+class Cluster:
+    """The servers at ``url``, and how to log in to them; ``values`` are those of the flags above."""
+
+    def __init__(self, run: Run, store: OperatorStore, url: str, values: dict[str, Any], *, timeout_s: float) -> None:
+        self._run = run
+        self._store = store
+        self._url = url
+        self._values = values
+        self._timeout_s = timeout_s
+
+    def run(self, client: str, work: Callable[[Resolver, Report], Awaitable[None]], *, lifetime_s: int = 120) -> None:
+        """Connect, do ``work``, close. What fails is reported."""
+        import asyncio
+        import logging
+
+        from natskit.client.resolver import SUBJECTS
+        from natskit.store.system_user import system_creds
+
+        logging.getLogger("nats").addHandler(logging.NullHandler())
+        try:
+            creds = system_creds(
+                self._run.workspace,
+                self._store,
+                account=self._values["system_account"],
+                user=self._values["system_user"],
+                publish=SUBJECTS,
+                lifetime_s=lifetime_s,
+            )
+        except Error as error:
+            error.message = f"error obtaining system account user: {error.message}"
+            raise
+        asyncio.run(self._play(client, creds, work))
+
+    async def _play(self, client: str, creds: Any, work: Callable[[Resolver, Report], Awaitable[None]]) -> None:
+        from natskit.client import Login, connect
+        from natskit.client.resolver import Resolver
+
+        login = Login(
+            creds=creds,
+            tls_ca=self._file("ca_cert", "NATS_CA"),
+            tls_cert=self._file("client_cert", "NATS_CERT"),
+            tls_key=self._file("client_key", "NATS_KEY"),
+            tls_first=self._values["tls_first"],
+        )
+        try:
+            connection = await connect(
+                self._url,
+                login,
+                name=client,
+                timeout_s=_CONNECT_TIMEOUT_S,
+                max_reconnects=0,
+                notice=self._run.console.notice,
+            )
+        except Error as error:
+            error.message = f"failed to connect: {error.message}"
+            raise
+        async with connection, Resolver(connection, self._timeout_s) as resolver:
+            await work(resolver, self._run.report)
+
+    def _file(self, flag: str, variable: str) -> str | None:
+        path = self._values[flag] or self._run.workspace.environ.get(variable, "")
+        return self._run.full_path(path) if path else None
