@@ -63,6 +63,15 @@ def test_a_commit_that_fails_changes_nothing(tmp_path):
     assert state(tmp_path) == OLD
 
 
+def test_a_folder_in_the_place_of_a_file_is_found_out_in_time(tmp_path):
+    before(tmp_path)
+    (tmp_path / "u.creds").mkdir()
+    with pytest.raises(StoreError, match=r"u\.creds` is in the way: it is a folder"):
+        journal.commit(str(tmp_path), [*changes(tmp_path), Change(f"{tmp_path}/u.creds", b"x")])
+    assert state(tmp_path) == {**OLD, "u.creds": None}
+    journal.recover(str(tmp_path))
+
+
 def die_at(monkeypatch, number):
     """Let the process die at the ``number``-th system call of a commit; returns the list of calls so far."""
     calls = []
