@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
@@ -51,6 +52,18 @@ async def test_token_is_a_file_of_its_own_for_the_owner_only(tmp_path: Path, clo
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     assert await store.fetch(account.id) == token
+
+
+async def test_servers_of_one_process_may_share_a_directory(tmp_path: Path, clock: Clock, realm: Realm) -> None:
+    account = realm.account()
+    tokens = [account.token(issued_at=1_700_000_000, description=text) for text in ("one", "other")]
+
+    async def keep_writing(token: str) -> None:
+        store = await directory(tmp_path, clock)
+        await asyncio.to_thread(lambda: [store.keep(account.id, token, in_use=True) for _ in range(200)])
+
+    await asyncio.gather(*map(keep_writing, tokens))
+    assert [file.read_text() in tokens for file in tmp_path.iterdir()] == [True]
 
 
 async def test_what_is_not_there_is_said(tmp_path: Path, clock: Clock, realm: Realm) -> None:

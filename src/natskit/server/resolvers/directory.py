@@ -120,7 +120,9 @@ class Directory(Resolver):
         else:
             self._make_room()
         if token != known:
-            self._write(self._file(account_id), token)
+            from natskit.store.output import write_output
+
+            write_output(str(self._file(account_id)), token.encode())
         return True
 
     def _keep_if_newer(self, account_id: str, token: str) -> None:
@@ -132,19 +134,6 @@ class Directory(Resolver):
     def _make_room(self) -> None:
         if self.limit and len(self.account_ids()) >= self.limit:
             raise StoreError("jwt store is full")
-
-    def _write(self, file: Path, token: str) -> None:
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                stream.write(token)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(file)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise StoreError(f"cannot write {file}: {error.strerror}") from None
 
     def delete(self, account_id: str) -> None:
         """Remove the file of an account, or set it aside as ``.jwt.deleted``. Harmless if there is none."""
