@@ -47,3 +47,13 @@ async def test_a_refusal_comes_with_its_text() -> None:
         with pytest.raises(StoreError, match=r"does not take the token: 400 bad JWT$"):
             await asyncio.to_thread(tokens.post, url, "eyJ")
     assert requests[0].startswith("POST ")
+
+
+async def test_a_redirect_is_followed_to_http_only() -> None:
+    async with web(always(response("200 OK", b"elsewhere"))) as (there, _):
+        async with web(always(response("302 Found", b"", f"Location: {there}"))) as (url, _):
+            assert await asyncio.to_thread(tokens.fetch, url) == "elsewhere"
+        foreign = there.replace("http:", "ftp:")
+        async with web(always(response("302 Found", b"", f"Location: {foreign}"))) as (url, _):
+            with pytest.raises(StoreError, match="unknown url type: ftp"):
+                await asyncio.to_thread(tokens.fetch, url)

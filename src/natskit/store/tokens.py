@@ -11,6 +11,7 @@ from .files import read_text
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
+    from urllib.request import OpenerDirector
 
 __all__ = ["fetch", "fetch_operator", "is_url", "load_token", "post", "request"]
 
@@ -84,7 +85,7 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+    from urllib.request import Request
 
     headers = {"User-Agent": "natskit", "Accept": "application/jwt, text/plain"}
     if body is not None:
@@ -93,7 +94,7 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
     asked = Request(url, body, headers)  # noqa: S310 - callers allow http and https only
     try:
         try:
-            response = urlopen(asked, timeout=_TIMEOUT_S)  # noqa: S310
+            response = _opener().open(asked, timeout=_TIMEOUT_S)
         except HTTPError as error:
             response = error
         with response:
@@ -106,6 +107,24 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
         return status, data.decode()
     except UnicodeDecodeError:
         raise InvalidToken(f'error reading response from "{url}": it is not text') from None
+
+
+def _opener() -> OpenerDirector:
+    """What opens http and https only, also where a redirect leads elsewhere."""
+    from urllib import request as urllib
+
+    opener = urllib.OpenerDirector()
+    for handler in (
+        urllib.ProxyHandler,
+        urllib.UnknownHandler,
+        urllib.HTTPHandler,
+        urllib.HTTPSHandler,
+        urllib.HTTPDefaultErrorHandler,
+        urllib.HTTPRedirectHandler,
+        urllib.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _read(response: HTTPResponse, deadline: float) -> bytes:
