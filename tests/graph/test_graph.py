@@ -47,6 +47,8 @@ def test_message_stays_in_its_account_without_imports() -> None:
         (wants("E", "ev.*.*", local="my.$2.x.$1"), "ev.1.2", "my.2.x.1"),
         (wants("E", "ev.*.*", local="my.{{wildcard(2)}}.x.$1"), "ev.1.2", "my.2.x.1"),
         (wants("E", "ev.*.*", local="my.*.*"), "ev.1.2", "my.1.2"),
+        (wants("E", "ev.*.*", local="my.$2.*"), "ev.1.2", "my.2.1"),
+        (wants("E", "ev.*.*", local="my.*.$1.*"), "ev.1.2", "my.1.1.2"),
         (wants("E", "ev.>", local="loc.>"), "ev.1.2", "loc.1.2"),
         (wants("E", "ev.one"), "ev.one", "ev.one"),
     ],
@@ -73,6 +75,7 @@ def test_reason_names_export_and_import() -> None:
         wants("E", "ev.*", local="my.{{partition(3,1)}}"),
         wants("E", "ev.*", prefix="p.*"),
         wants("E", "ev..x"),
+        wants("E", "ev.*", local="my.{{ a.b }}.$1"),
     ],
 )
 def test_local_subject_that_cannot_work_is_refused(wanted: Import) -> None:
