@@ -6,7 +6,7 @@ from natskit import subjects
 from natskit.errors import InvalidSubject
 from natskit.graph.account import SERVICE, Account, Export, Import, Kind
 from natskit.graph.activation import judge_activation
-from natskit.graph.reason import Reason, Rule
+from natskit.graph.reason import Reason, Rule, refuse
 from natskit.subjects import Transform
 
 __all__ = ["ImportAnswer", "Link", "RefusedImport", "governing_export", "link_of"]
@@ -212,16 +212,4 @@ def _grant(rule: Rule, wanted: Import, export: Export, text: str) -> Reason:
         text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {text}',
         export=export.subject,
         wanted=wanted.subject,
-    )
-
-
-def refuse(rule: Rule, wanted: Import, fault: str, export: Export | None = None, *, until: int | None = None) -> Reason:
-    """The reason against an import."""
-    return Reason(
-        granted=False,
-        rule=rule,
-        text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {fault}',
-        export=export.subject if export else "",
-        wanted=wanted.subject,
-        until=until,
     )
