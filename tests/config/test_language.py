@@ -219,15 +219,22 @@ def test_deep_nesting_is_an_error_not_a_crash(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("2s", 2), ("0", 0), ("-1s", -1)]
+    ("text", "seconds"),
+    [("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("2s", 2), ("0", 0), ("-1s", -1), ("." + "5" * 99 + "m", 100 / 3)],
 )
 def test_durations(text, seconds):
     assert duration_s(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "1d", "s", "1 s", "1m30", "nan"])
+@pytest.mark.parametrize("text", ["", "5", "1d", "s", ".s", "1 s", "1m30", "nan", "٣s"])
 def test_texts_that_are_no_durations(text):
     with pytest.raises(ValueError, match="is not a duration"):
+        duration_s(text)
+
+
+@pytest.mark.parametrize("text", ["9999999999h", "9" * 19 + "h"])
+def test_durations_that_no_server_could_wait_for_are_refused(text):
+    with pytest.raises(ValueError, match="is too long"):
         duration_s(text)
 
 
