@@ -1,5 +1,6 @@
 """The configuration language: every fact of its grammar, every fault with its place, bounds, round trips."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -216,6 +217,16 @@ def test_what_a_hostile_configuration_costs_is_bounded(tmp_path, monkeypatch):
 def test_deep_nesting_is_an_error_not_a_crash(text):
     with pytest.raises(ConfigError, match="nested more than"):
         parse(text)
+
+
+def test_places_in_a_long_line_are_found_fast():
+    count, value = 3000, "é" * 3000
+    line = "{" + ", ".join(f"k{number}: '{value}'" for number in range(count)) + "}"
+    started = time.process_time()
+    nodes = parse("\n" + line).members.values()
+    assert time.process_time() - started < 5
+    size = len(f", k0: '{value}'".encode())
+    assert [node.column for node in nodes][:10] == [2 + number * size for number in range(10)]
 
 
 @pytest.mark.parametrize(
