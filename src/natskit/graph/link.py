@@ -155,16 +155,13 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
 
 
 def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | None:
-    """The export that decides: the one of just this subject, else the narrowest that covers it.
+    """The export that decides: the narrowest that covers the subject.
 
     nats-server's choice among several covering ones is by chance; the narrowest says most about the subject.
     """
     covering = [
         export for export in exporter.exports if export.kind == kind and subjects.covers(export.subject, subject)
     ]
-    for export in covering:
-        if export.subject == subject:
-            return export
     for export in covering:
         if all(subjects.covers(other.subject, export.subject) for other in covering):
             return export
