@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from natskit.graph import Account, Decision, Export, Graph, Import, Permissions, Rule
+from natskit.graph import Account, Decision, Destination, Export, Graph, Import, Mapping, Permissions, Rule
 
 
 def stream(subject: str, **more: object) -> Export:
@@ -249,3 +249,14 @@ def test_request_reaches_the_exporter_under_its_subject_and_goes_on() -> None:
     )
     assert delivered(graph.publish("T", "tt.7")) == [("T", "tt.7"), ("M", "m.7"), ("S", "help.7")]
     assert delivered(graph.publish("S", "help.7")) == [("S", "help.7")]
+
+
+def test_request_is_called_what_the_exporters_mappings_say() -> None:
+    mapped = Mapping(source="help", destinations=(Destination(subject="desk"),))
+    graph = Graph(
+        [
+            Account(id="S", exports=(Export(kind="service", subject="help"),), mappings=(mapped,)),
+            Account(id="T", imports=(Import(kind="service", account="S", subject="help"),)),
+        ]
+    )
+    assert delivered(graph.publish("T", "help")) == [("T", "help"), ("S", "desk")]
