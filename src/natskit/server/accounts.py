@@ -301,13 +301,14 @@ class Accounts:
         model = graph.Account.from_claims(claims)
         try:
             mappings = graph.Mappings.compile(model.mappings)
+            default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
         except InvalidSubject as error:
             raise VerifyError(f"account validation failed: {account_id}: {error}") from None
         account = account or Account(model, self._clock)
         account.adopt(model, mappings)
         account.claims, account.token, account.asked_at = claims, token, self._clock.now()
         account.limits = Limits.from_claims(claims)
-        account.default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
+        account.default_permissions = default_permissions
         self._live[account_id] = account
         self._follow(self.graph.put(account.model))
         if is_new:

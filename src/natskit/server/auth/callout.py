@@ -294,7 +294,7 @@ class Callout:
         )
 
     def _place_by_signer(self, delegation: Delegation, user: jwt.UserClaims) -> Admission:
-        target = self._accounts.find(user.nats.issuer_account or user.issuer)
+        target = self._accounts.find(user.account)
         if target is None:
             raise VerifyError(f'User JWT issuer "{user.issuer}" is not known')
         self._check_allowed(delegation, target)

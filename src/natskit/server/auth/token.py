@@ -113,7 +113,7 @@ class TokenUsers:
         raise AuthenticationError(f"Authentication requires a user JWT: {fault}")
 
     async def _account_of(self, claims: jwt.UserClaims) -> Account:
-        account_id = claims.nats.issuer_account or claims.issuer
+        account_id = claims.account
         if self._pinned and account_id not in self._pinned:
             raise AuthenticationError(f"Account {account_id} not listed as operator pinned account")
         try:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from natskit.durations import format_duration
 from natskit.errors import UsageError
 from natskit.server.monitor.snapshot import Listening, Snapshot, snapshot
-from natskit.server.monitor.writing import elapsed, go_duration, present, text_of
+from natskit.server.monitor.writing import elapsed, present, text_of
 from natskit.server.options import GLOBAL_ACCOUNT
 from natskit.server.system import timestamp
 
@@ -124,7 +125,7 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
     if seen.stopped_at is not None:
         told |= {"stop": timestamp(seen.stopped_at), "reason": seen.reason}
     if seen.rtt_s:
-        told["rtt"] = go_duration(seen.rtt_s)
+        told["rtt"] = format_duration(int(seen.rtt_s * 1e6) * 1000)
     told |= {
         "uptime": elapsed(until - seen.accepted_at),
         "idle": elapsed(until - seen.active_at),

@@ -15,7 +15,7 @@ from natskit.errors import NotFound, UsageError
 from .names import name_of_account
 from .output import FORM, OUTPUT_FILE, Subject, show
 from .rows import yes
-from .sharing import expires, export_type, local_subject, remote_subject, sharing_type, tracking
+from .sharing import expires, export_type, local_subject, sharing_type, tracking
 
 if TYPE_CHECKING:
     from natskit.jwt import Export, Import
@@ -114,7 +114,7 @@ def _import_table(run: Run, each: Import) -> Table:
     table = Table("Import")
     table.row("Name", each.name)
     table.row("Type", sharing_type(each))
-    table.row("Remote", remote_subject(each))
+    table.row("Remote", each.remote_subject)
     table.row("Local", local_subject(each))
     table.row("From Account", _named(run, each.account))
     table.row("Public", yes(not each.token))
