@@ -145,7 +145,7 @@ def test_deprecated_flags_say_so(nsc, current_store):
 
 def test_every_command_line_that_help_shows_is_understood(nsc):
     from natskit.cli.command import parse, place
-    from natskit.cli.nsc import _find
+    from natskit.cli.nsc import find
     from natskit.cli.nsc.help import _TASKS
     from natskit.cli.nsc.run import merged
 
@@ -155,6 +155,6 @@ def test_every_command_line_that_help_shows_is_understood(nsc):
         words = shlex.split(re.split(" [|>] ", line)[0])
         if words[0] != "nsc":
             continue
-        path, rest = _find(words[1:])
+        path, rest = find(words[1:])
         command = tree.LEAVES[path].load()
         place(parse(rest, merged(command.flags)), command.arguments)
