@@ -60,17 +60,18 @@ def describe_import(run: Run, *, subject: str, src_account: str, raw: bool, fiel
     """Show one import of an account, and the activation that it rests on."""
     account = run.workspace.account_name()
     imports = run.workspace.operator().account(account).nats.imports
-    if src_account:
-        source = _source(run, src_account)
+    if src_account and imports:
+        from ..import_ import account_key
+
+        source = account_key(run, src_account)
         imports = tuple(each for each in imports if each.account == source)
+        if not imports:
+            raise NotFound(
+                f'account "{account}" imports nothing from {src_account}', hint=f"nsc list imports --account {account}"
+            )
     found = _pick(imports, subject, account, "import")
     shown = Subject("import", lambda: [_import_table(run, found)], token=found.token, value=to_builtins(found))
     show(run, shown, raw=raw, field=field, output_file=output_file)
-
-
-def _source(run: Run, given: str) -> str:
-    store = run.workspace.operator()
-    return store.account(given).subject if store.has_account(given) else given
 
 
 def _pick(candidates: Sequence[_Shared], subject: str, account: str, what: str) -> _Shared:
