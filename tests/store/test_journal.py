@@ -54,6 +54,25 @@ def test_a_commit_carries_out_everything(tmp_path):
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_files_are_on_disk_before_they_get_their_names(tmp_path, monkeypatch, count):
+    synced = set()
+    fsync, rename = os.fsync, os.rename
+
+    def note(file):
+        synced.add(os.fstat(file).st_ino)
+        fsync(file)
+
+    def check(source, target):
+        assert os.stat(source).st_ino in synced, f"{target} may be empty after a power cut"
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", check)
+    journal.commit(str(tmp_path), [Change(f"{tmp_path}/{number}.jwt", b"token") for number in range(count)])
+    assert len(list(tmp_path.glob("*.jwt"))) == count
+
+
 def test_a_commit_that_fails_changes_nothing(tmp_path):
     before(tmp_path)
     (tmp_path / "file").write_text("in the way")
