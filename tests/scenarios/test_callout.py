@@ -249,6 +249,18 @@ async def test_users_are_placed_in_allowed_accounts_only(hall: Hall, account: st
     assert found == ("PONG" if hall.engine.name == "nats-server" else told)
 
 
+async def test_user_who_has_to_come_by_a_proxy_is_refused_without(hall: Hall) -> None:
+    await hall.open()
+    assert (await hall.log_in(hall.token(proxy_required=True)))[0] == DENIED
+
+
+@pytest.mark.parametrize(("network", "told"), [("127.0.0.0/8", "PONG"), ("10.0.0.0/8", DENIED)])
+async def test_address_of_the_user_is_enforced(hall: Hall, network: str, told: str) -> None:
+    await hall.open()
+    found, _ = await hall.log_in(hall.token(src=(network,)))
+    assert found == ("PONG" if hall.engine.name == "nats-server" else told)
+
+
 async def test_expired_user_of_a_service_is_cut_off(hall: Hall) -> None:
     await hall.open()
     told, _ = await hall.log_in(hall.token(expires=int(time.time()) + 2))
@@ -324,6 +336,39 @@ async def test_user_is_placed_in_an_allowed_account(operator_hall: OperatorHall)
     await hall.open(allowed=(hall.app.id,))
     assert await hall.log_in(lambda request: user_token(request, hall.app.key, "")) == "PONG"
     await hall.player.play("u> SUB x 1\na> PUB x 1 | m\nu< MSG x 1 1 | m")
+
+
+async def test_user_is_placed_in_an_account_that_nobody_uses_yet(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    fresh = hall.realm.account("FRESH")
+    await hall.open(allowed=(fresh.id,))
+    assert await hall.log_in(lambda request: user_token(request, fresh.key, "")) == "PONG"
+
+
+async def test_user_is_not_placed_in_an_account_that_nobody_knows(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    await hall.open(allowed=("*",))
+    assert await hall.log_in(lambda request: user_token(request, OTHER_ACCOUNT, "")) == DENIED
+
+
+async def test_user_is_not_placed_in_an_account_that_has_expired(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    short = hall.realm.account("SHORT", expires=int(time.time()) + 2)
+    await hall.open(allowed=(short.id,))
+    assert await hall.log_in(lambda request: user_token(request, short.key, "")) == "PONG"
+    await hall.engine.pass_time(2)
+    await hall.player.line("u< -ERR 'Account Authentication Expired' | <EOF>")
+    await hall.player.clients.pop("u").close()
+    told = await hall.log_in(lambda request: user_token(request, short.key, ""))
+    assert told == ("PONG" if hall.engine.name == "nats-server" else DENIED)
+
+
+async def test_user_is_not_placed_in_an_account_that_revoked_everybody(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    wary = hall.realm.account("WARY", revocations={"*": int(time.time()) + 60})
+    await hall.open(allowed=(wary.id,))
+    told = await hall.log_in(lambda request: user_token(request, wary.key, ""))
+    assert told == ("PONG" if hall.engine.name == "nats-server" else DENIED)
 
 
 async def test_user_is_not_placed_in_another_account(operator_hall: OperatorHall) -> None:
