@@ -140,6 +140,32 @@ async def test_folder_that_cannot_be_used_keeps_the_server_from_starting(tmp_pat
         await directory(tmp_path / "file" / "jwt", clock)
 
 
+async def test_file_that_cannot_be_read_is_told_to_the_log(
+    tmp_path: Path, clock: Clock, realm: Realm, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = realm.account()
+    store = await directory(tmp_path, clock)
+    (tmp_path / f"{account.id}.jwt").mkdir()
+    assert store.read(account.id) is None
+    assert f"cannot read the token of account {account.id}" in caplog.text
+
+
+async def test_folder_that_is_gone_for_a_while_is_swept_again(
+    tmp_path: Path, clock: Clock, realm: Realm, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = realm.account()
+    store = await directory(tmp_path / "jwt", clock)
+    store.keep(account.id, account.token(expires=int(time.time()) + 100), in_use=False)
+    store.folder.rename(tmp_path / "away")
+    clock.advance(60)
+    assert "cannot look for tokens that have expired" in caplog.text
+    with pytest.raises(StoreError, match="cannot read"):
+        store.account_ids()
+    (tmp_path / "away").rename(store.folder)
+    clock.advance(60)
+    assert store.account_ids() == []
+
+
 async def test_cache_keeps_accounts_in_use_only(tmp_path: Path, clock: Clock, realm: Realm) -> None:
     account = realm.account()
     store = await cache(tmp_path, clock)

@@ -62,6 +62,7 @@ class Directory(Resolver):
     async def start(self) -> None:
         try:
             self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            os.listdir(self.folder)
         except OSError as error:
             raise ServerError(f"cannot use {self.folder} for accounts: {error.strerror}") from None
         for account_id, token in self._preload.items():
@@ -86,15 +87,21 @@ class Directory(Resolver):
         return token
 
     def read(self, account_id: str) -> str | None:
-        """The token of an account; None if there is no file of it."""
+        """The token of an account; None if there is no file of it, or it cannot be read, which the log says."""
         try:
             return self._file(account_id).read_text("ascii", "replace").strip()
-        except (OSError, VerifyError):
+        except (FileNotFoundError, VerifyError):
+            return None
+        except OSError as error:
+            log.error("cannot read the token of account %s: %s", account_id, error)
             return None
 
     def account_ids(self) -> list[str]:
-        """The keys of all accounts that have a file, sorted."""
-        found = (entry.name.removesuffix(".jwt") for entry in os.scandir(self.folder) if entry.name.endswith(".jwt"))
+        """The keys of all accounts that have a file, sorted. Raises StoreError if the directory cannot be read."""
+        try:
+            found = [name.removesuffix(".jwt") for name in os.listdir(self.folder) if name.endswith(".jwt")]
+        except OSError as error:
+            raise StoreError(f"cannot read {self.folder}: {error.strerror}") from None
         return sorted(name for name in found if nkeys.is_public(name, nkeys.Role.ACCOUNT))
 
     def digest(self) -> bytes:
@@ -169,11 +176,17 @@ class Directory(Resolver):
     def _sweep(self) -> None:
         """Remove what has had its time, now and again."""
         now = self._clock.now()
-        for account_id in self.account_ids():
-            if self._is_over(account_id, now):
-                with contextlib.suppress(OSError):
-                    self._file(account_id).unlink()
         self._timer = self._clock.call_at(now + SWEEP_S, self._sweep)
+        try:
+            over = [account_id for account_id in self.account_ids() if self._is_over(account_id, now)]
+        except StoreError as error:
+            log.error("cannot look for tokens that have expired: %s", error)
+            return
+        for account_id in over:
+            try:
+                self._file(account_id).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("cannot remove the expired token of account %s: %s", account_id, error)
 
     def _is_over(self, account_id: str, now: float) -> bool:
         token = self.read(account_id)
