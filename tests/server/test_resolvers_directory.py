@@ -122,6 +122,24 @@ async def test_file_goes_when_its_token_expires(tmp_path: Path, clock: Clock, re
     assert store.account_ids() == [other.id]
 
 
+async def test_file_is_judged_by_the_token_that_it_has_now(
+    tmp_path: Path, clock: Clock, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, other = realm.account(), realm.account()
+    soon = int(time.time()) + 100
+    store = await directory(tmp_path, clock)
+    store.keep(account.id, account.token(expires=soon), in_use=False)
+    store.keep(other.id, other.token(), in_use=False)
+    clock.advance(60)
+    store.keep(account.id, account.token(), in_use=False)
+    store.keep(other.id, other.token(expires=soon), in_use=False)
+    clock.advance(60)
+    assert store.account_ids() == [account.id]
+    monkeypatch.setattr(store, "read", lambda account_id: pytest.fail("a file that is as it was is read again"))
+    clock.advance(600)
+    assert store.account_ids() == [account.id]
+
+
 async def test_digest_is_of_all_tokens_in_any_order(tmp_path: Path, clock: Clock, realm: Realm) -> None:
     accounts = [realm.account() for _ in range(3)]
     store = await directory(tmp_path, clock)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 SWEEP_S = 60.0
 """Files whose token has expired go at the latest after this time."""
 
+Version = tuple[int, int, int]
+"""What differs once a file was replaced: its inode, time and size."""
+
 Lookup = Callable[[str], Awaitable[str | None]]
 """Asks others for the token of an account; None: nobody had one in time."""
 
@@ -56,6 +59,7 @@ class Directory(Resolver):
         self.lookup: Lookup | None = None
         self._hard_delete = hard_delete
         self._preload = dict(preload or {})
+        self._ends: dict[str, tuple[Version, int]] = {}
         self._clock = clock
         self._timer: Timer | None = None
 
@@ -178,23 +182,40 @@ class Directory(Resolver):
         now = self._clock.now()
         self._timer = self._clock.call_at(now + SWEEP_S, self._sweep)
         try:
-            over = [account_id for account_id in self.account_ids() if self._is_over(account_id, now)]
+            present = self.account_ids()
         except StoreError as error:
             log.error("cannot look for tokens that have expired: %s", error)
             return
-        for account_id in over:
+        self._ends = {account_id: self._ends[account_id] for account_id in present if account_id in self._ends}
+        for account_id in present:
+            if not self._is_over(account_id, now):
+                continue
             try:
                 self._file(account_id).unlink(missing_ok=True)
             except OSError as error:
                 log.error("cannot remove the expired token of account %s: %s", account_id, error)
 
     def _is_over(self, account_id: str, now: float) -> bool:
-        token = self.read(account_id)
+        return 0 < self._end(account_id) <= now
+
+    def _end(self, account_id: str) -> int:
+        """When the token of an account expires, 0: never. A file is read again only if it was replaced."""
         try:
-            expires = jwt.decode_unverified(token or "").expires
-        except Error:
-            return False
-        return 0 < expires <= now
+            seen = self._file(account_id).stat()
+        except OSError:  # it went since the directory was listed
+            return 0
+        version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        known = self._ends.get(account_id)
+        if known is None or known[0] != version:
+            known = self._ends[account_id] = (version, _expires(self.read(account_id)))
+        return known[1]
+
+
+def _expires(token: str | None) -> int:
+    try:
+        return jwt.decode_unverified(token or "").expires
+    except Error:
+        return 0
 
 
 class Cache(Directory):
