@@ -158,7 +158,7 @@ async def test_s32_service_decides_who_a_client_is(hall: Hall) -> None:
         "user": "bob",
         "account": "APP",
         "account_name": "APP",
-        "permissions": {"publish": {"allow": ["$SYS.REQ.USER.INFO", "x"]}, "subscribe": {}},
+        "permissions": {"publish": {"allow": ["x", "$SYS.REQ.USER.INFO"]}, "subscribe": {}},
     }
     hall.player.clients["u"].inbox.clear()
     assert (await hall.log_in(lambda request: "error: denied"))[0] == DENIED
