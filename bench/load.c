@@ -1,7 +1,5 @@
 /* Load for bench/server.py, plain TCP on 127.0.0.1 only.
  *
- *   relay PORT                       copy bytes from the 2nd connection to the 1st, unparsed:
- *                                    the physical limit of a publisher -> subscriber path
  *   respond PORT SUBJECT             answer every request with its own payload until killed
  *   request PORT SUBJECT CLIENTS N   N request-reply round trips over CLIENTS connections, one in
  *                                    flight each; prints "seconds p50_us p99_us max_us"
@@ -184,25 +182,10 @@ static void request(int port, const char *subject, int clients, long total) {
     printf("%.6f %.1f %.1f %.1f\n", seconds, took[total / 2], took[total * 99 / 100], took[total - 1]);
 }
 
-static void relay(int port) {
-    struct sockaddr_in a = loopback(port);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    char *buf = malloc(BUFFER);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(listener, (void *)&a, sizeof a) || listen(listener, 16)) fail("bind");
-    for (;;) {
-        int sub = accept(listener, NULL, NULL), pub = accept(listener, NULL, NULL);
-        nodelay(sub);
-        for (ssize_t n; (n = recv(pub, buf, BUFFER, 0)) > 0;) send_all(sub, buf, n);
-        close(pub), close(sub);
-    }
-}
-
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 3 && !strcmp(argv[1], "relay")) relay(atoi(argv[2]));
-    else if (argc == 4 && !strcmp(argv[1], "respond")) respond(atoi(argv[2]), argv[3]);
+    if (argc == 4 && !strcmp(argv[1], "respond")) respond(atoi(argv[2]), argv[3]);
     else if (argc == 6 && !strcmp(argv[1], "request")) request(atoi(argv[2]), argv[3], atoi(argv[4]), atol(argv[5]));
-    else { fprintf(stderr, "usage: see the top of serverload.c\n"); return 2; }
+    else { fprintf(stderr, "usage: see the top of load.c\n"); return 2; }
     return 0;
 }

@@ -77,14 +77,14 @@ class Demo:
         self.running.append(process)
         timer = threading.Timer(DEADLINE_S, process.kill)
         timer.start()
-        for row in process.stdout or ():
-            print(f"  {row.replace(str(self.home), '~')}", end="", flush=True)
-            if ready in row:
-                break
-        else:
-            raise SystemExit(f"{name} ended before it was ready")
-        timer.cancel()
-        return process
+        try:
+            for row in process.stdout or ():
+                print(f"  {row.replace(str(self.home), '~')}", end="", flush=True)
+                if ready in row:
+                    return process
+        finally:
+            timer.cancel()
+        raise SystemExit(f"{name} ended before it was ready")
 
     def stop(self) -> None:
         """End everything, last started first."""

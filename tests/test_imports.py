@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "natskit"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "durations"},
     {"subjects", "nkeys", "config"},
     {"jwt"},
     {"graph"},

@@ -134,7 +134,10 @@ def test_a_wiped_pair_has_lost_its_secret_and_never_shows_it(role):
     pair = KeyPair.create(role)
     seed = pair.seed
     assert seed not in repr(pair)
+    buffer = pair._raw_seed
+    secret = bytes(buffer)
     pair.wipe()
+    assert bytes(buffer) != secret
     assert not pair.can_sign
     with pytest.raises(KeyUseError):
         _ = pair.seed

@@ -142,6 +142,9 @@ def test_random_draws_below_its_bound_and_says_that_it_varies():
         ("a", "b.>", "must both end"),
         ("a..b", "c", "empty token"),
         ("a", "c..d", "invalid subject"),
+        ("a", "b.{{ c.d }}", "invalid subject"),
+        ("a", "b{{ }}c", "invalid subject"),
+        ("a", "b.{{\r\nPING\r\n.}}", "invalid subject"),
     ],
 )
 def test_impossible_rewrites_are_refused(source, destination, message):
@@ -158,14 +161,22 @@ def test_imports_use_every_wildcard_and_nothing_but_wildcards():
         Transform.compile("ev.*", "my.{{left(1,2)}}.$1", strict=True)
 
 
+@pytest.mark.parametrize("source", ["ev.*.*", "$2.*.*", "{{x}}.*.$1.*"])
+@pytest.mark.parametrize(
+    "destination", ["my.$2.x.$1", "my.*.x.*", "$1.{{wildcard(2)}}", "$2.*", "*.$1.*", "*.{{ Wildcard( 2 ) }}.$1"]
+)
 @given(first=LITERAL_TOKEN, second=LITERAL_TOKEN, rest=st.lists(LITERAL_TOKEN, max_size=3))
-def test_a_strict_rewrite_can_be_undone(first, second, rest):
+def test_a_strict_rewrite_can_be_undone(source, destination, first, second, rest):
     tail = [".>", "".join("." + token for token in rest)] if rest else ["", ""]
-    for destination in ("my.$2.x.$1", "my.*.x.*", "$1.{{wildcard(2)}}"):
-        transform = Transform.compile("ev.*.*" + tail[0], destination + tail[0], strict=True)
-        literal = f"ev.{first}.{second}{tail[1]}"
-        assert transform.reverse(transform.apply(literal)) == literal
-    assert Transform.compile("ev.*", "my.$1", strict=True).reverse("other.1") is None
+    transform = Transform.compile(source + tail[0], destination + tail[0], strict=True)
+    literal = source.replace("*", first, 1).replace("*", second) + tail[1]
+    result = transform.apply(literal)
+    assert transform.inverse().apply(result) == literal
+    assert subjects.matches(transform.inverse().source, result)
+
+
+def test_what_no_rewrite_gives_is_not_undone():
+    assert Transform.compile("ev.*", "my.$1", strict=True).inverse().apply("other.1") is None
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -9,6 +9,7 @@ the destination refers to them by ``$n`` or by functions such as ``{{partition(1
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from natskit.errors import InvalidSubject
@@ -197,64 +198,56 @@ class Transform:
             result.extend(given[len(wanted) - 1 :])
         return ".".join(result)
 
-    def reverse(self, literal: str) -> str | None:
-        """The subject that is rewritten into ``literal``; None if there is none. For strict transforms only."""
-        return self.inverse().apply(literal)
-
     def inverse(self) -> Transform:
         """The transform that undoes this one, which must be strict. Its source is the pattern of all results.
 
         Raises InvalidSubject if the destination does not keep every wildcard of the source.
         """
-        return _inverse(self.source, self.destination)
+        carried = [part.index for part in self._parts if isinstance(part, _Wildcard)]
+        pattern = [
+            "*" if isinstance(part, _Wildcard) else token
+            for part, token in zip(self._parts, tokens(self.destination), strict=False)
+        ]
+        stars = itertools.count()
+        back: list[str] = []
+        parts: list[_Part] = []
+        for token in tokens(self.source)[: -1 if self._rest else None]:
+            if token != "*":
+                back.append(token)
+                parts.append(_literal(token))
+            elif (index := next(stars)) in carried:
+                back.append(f"${carried.index(index) + 1}")
+                parts.append(_Wildcard(carried.index(index)))
+            else:
+                raise _destination_error("not using all of the token wildcard(s)", self.destination)
+        tail = [">"] if self._rest else []
+        return Transform(".".join(pattern + tail), ".".join(back + tail), tuple(parts), self._rest, varies=False)
 
 
-def _inverse(source: str, destination: str) -> Transform:
-    pattern: list[str] = []
-    order: list[int] = []
-    for token in tokens(destination):
-        number = _reference(token, len(order) + 1)
-        if number is None:
-            pattern.append(token)
-        else:
-            pattern.append("*")
-            order.append(number)
-    wildcards = iter(range(1, len(order) + 1))
-    back = []
-    for token in tokens(source):
-        if token == "*":
-            number = next(wildcards, 0)
-            if number not in order:
-                raise _destination_error("not using all of the token wildcard(s)", destination)
-            back.append(f"${order.index(number) + 1}")
-        else:
-            back.append(token)
-    return Transform.compile(".".join(pattern), ".".join(back))
+class _Wildcard:
+    """The part that is the token of a wildcard of the source, the first one having ``index`` 0."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(self, found: list[str], literal: str, choose: Choose) -> str:
+        return found[self.index]
 
 
-def _reference(token: str, position: int) -> int | None:
-    """The number of the wildcard that a destination token of a strict transform stands for."""
-    if token == "*":
-        return position
-    if token[:1] == "$" and _is_number(token[1:]):
-        return int(token[1:])
-    if token.startswith("{{") and token.endswith("}}"):
-        _, arguments = _parse_call(token)
-        return int(arguments[0])
-    return None
+def _literal(token: str) -> _Part:
+    return lambda found, literal, choose: token
 
 
 def _validate_destination(text: str) -> None:
-    """Like :func:`validate`, but blanks may stand inside ``{{ }}``."""
-    outside = text
-    while "{{" in outside and "}}" in outside:
-        start = outside.index("{{")
-        end = outside.find("}}", start)
-        if end < 0:
-            break
-        outside = outside[:start] + "_" + outside[end + 2 :]
-    if _fault(outside):
+    """Like :func:`validate`, but blanks may stand inside a token ``{{ }}``."""
+    if _fault(".".join("_" if _is_call(token) else token for token in tokens(text))):
         raise InvalidSubject(f'invalid mapping destination: invalid subject "{text}"', subject=text)
+
+
+def _is_call(token: str) -> bool:
+    return token.startswith("{{") and token.endswith("}}")
 
 
 def _is_number(text: str) -> bool:
@@ -278,7 +271,7 @@ class _Compiler:
         self.varies = False
 
     def part(self, token: str) -> _Part:
-        if token.startswith("{{") and token.endswith("}}"):
+        if _is_call(token):
             return self.function(token)
         if token == "*":
             if not self.strict:
@@ -287,15 +280,14 @@ class _Compiler:
             return self.wildcard(self.next - 1, token)
         if token[:1] == "$" and _is_number(token[1:]):
             return self.wildcard(int(token[1:]), token)
-        return lambda found, literal, choose: token
+        return _literal(token)
 
     def finish(self, destination: str) -> None:
         if self.strict and len(self.used) < self.count:
             raise _destination_error("not using all of the token wildcard(s)", destination)
 
     def wildcard(self, number: int, token: str) -> _Part:
-        index = self.index(number, token)
-        return lambda found, literal, choose: found[index]
+        return _Wildcard(self.index(number, token))
 
     def index(self, number: int, token: str) -> int:
         if not 1 <= number <= self.count:

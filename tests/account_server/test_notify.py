@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from conftest import RunningServer, free_port
 from natskit.account_server import Directory, NatsOptions
+from natskit.account_server.notifier import Notifier
+from natskit.account_server.record import Record
 from natskit.client import Connection, Login, Message, connect
 from natskit.errors import AuthenticationError, Unreachable
 from natskit.jwt import Export, Import
@@ -231,3 +233,24 @@ async def test_creds_that_do_not_exist_stop_the_start(
 ) -> None:
     with pytest.raises(OSError, match=r"none\.creds"):
         await serve(nats=NatsOptions(servers=("nats://127.0.0.1:1",), credentials="none.creds"))
+
+
+async def test_what_is_announced_last_is_sent_before_the_end() -> None:
+    heard: list[bytes] = []
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"S","version":"2.15.1","max_payload":1000,"headers":true}\r\n')
+        async for line in reader:
+            heard.append(line)
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(peer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        notifier = Notifier(NatsOptions(servers=(f"nats://127.0.0.1:{port}",)))
+        notifier.start()
+        await asyncio.wait_for(notifier.connected.wait(), 10)
+        notifier.announce(Record("ACCOUNT", b"token", "id", 0, 0))
+        await notifier.stop()
+        await until(lambda: b"token\r\n" in heard, "the announcement")

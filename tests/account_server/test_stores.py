@@ -124,6 +124,20 @@ async def test_an_account_that_is_renamed_or_removed_is_followed(
     assert (await nsc.account(account.id)).status == 404
 
 
+async def test_a_store_that_cannot_be_listed_for_a_while_is_followed_afterwards(
+    nsc: Service, folder: Folder, realm: Realm, caplog: pytest.LogCaptureFixture
+) -> None:
+    accounts, aside = folder.path / "accounts", folder.path / "aside"
+    accounts.rename(aside)
+    accounts.symlink_to("accounts")
+    await until(lambda: "cannot be followed: cannot list" in caplog.text, "the loss")
+    accounts.unlink()
+    aside.rename(accounts)
+    account = realm.account("A")
+    folder.write(account, realm.preload[account.id])
+    await until(lambda: announced(caplog, account) == 1, "an account after that")
+
+
 async def test_a_file_that_is_damaged_hides_only_itself(
     serve: Callable[..., Any], folder: Folder, realm: Realm, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -228,6 +242,42 @@ async def test_a_folder_that_is_replaced_is_watched_again(
     await until(lambda: announced(caplog, account) == 1, "the account in the new folder")
     (folder / f"{later.id}.jwt").write_text(realm.preload[later.id])
     await until(lambda: announced(caplog, later) == 1, "an account after that")
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed"])
+async def test_a_folder_that_another_takes_the_place_of_is_watched_again(
+    serve: Callable[..., Any], realm: Realm, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    folder, other = tmp_path / "jwts", tmp_path / "other"
+    account, later = realm.account(), realm.account()
+    folder.mkdir()
+    await serve(store=Directory(str(folder)))
+    other.mkdir()
+    (other / f"{account.id}.jwt").write_text(realm.preload[account.id])
+    shutil.rmtree(folder) if how == "removed" else folder.rename(tmp_path / "aside")
+    other.rename(folder)
+    await until(lambda: announced(caplog, account) == 1, "the account in the new folder")
+    (folder / f"{later.id}.jwt").write_text(realm.preload[later.id])
+    await until(lambda: announced(caplog, later) == 1, "an account after that")
+
+
+async def test_where_the_system_cannot_watch_the_folder_is_looked_through(
+    serve: Callable[..., Any],
+    realm: Realm,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def awatch(*_: object, **__: object) -> None:
+        raise OSError("OS file watch limit reached")
+
+    monkeypatch.setattr("watchfiles.awatch", awatch)
+    await serve(store=Directory(str(tmp_path)))
+    for account in (realm.account(), realm.account()):
+        (tmp_path / f"{account.id}.jwt").write_text(realm.preload[account.id])
+        await until(lambda account=account: announced(caplog, account) == 1, "the new file")
+    assert caplog.text.count("OS file watch limit reached") == 1
+    assert "is gone" not in caplog.text
 
 
 async def test_a_read_only_directory_must_be_there(tmp_path: Path) -> None:

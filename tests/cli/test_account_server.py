@@ -126,6 +126,22 @@ def test_sighup_reads_the_configuration_again(run: Callable[..., Any], home: Any
     assert fetch(f"http://localhost:{ports[1]}/jwt/v1/accounts/{account.id}")[0] == 200
 
 
+def test_a_signal_while_sighup_is_heeded_is_not_lost(run: Callable[..., Any], home: Any) -> None:
+    realm, port = Realm(), free_port()
+    (home.work / "op.jwt").write_text(realm.token)
+    program = run("-dir", "jwts", "-operator", "op.jwt", "-hp", f"127.0.0.1:{port}", "-V")
+    account = realm.account()
+    with socket.create_connection(("127.0.0.1", port)) as client:  # whom the server gives time to finish
+        head = f"POST /jwt/v1/accounts/{account.id} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\neyJ"
+        client.sendall(head.encode())
+        program.wait_for(f"POST /jwt/v1/accounts/{account.id}")
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_for("received SIGHUP, stopping")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.wait(10) == 0
+    assert "received SIGTERM, stopping" in program.output
+
+
 def test_an_unfinished_request_does_not_hold_up_the_end(run: Callable[..., Any], home: Any) -> None:
     realm, port = Realm(), free_port()
     (home.work / "op.jwt").write_text(realm.token)

@@ -1,6 +1,7 @@
 """Operators, accounts and users through the front door: what golden runs of the Go tool do not tell."""
 
 import json
+import re
 import stat
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_refused_command_leaves_nothing_behind(demo):
         done = demo.try_run("nsc", *argv)
         assert done.returncode == 1, argv
         assert "Traceback" not in done.stderr
-        assert "SO" not in done.stderr
+        assert not re.search(r"\bSO", done.stderr)  # no seed; within a public key the letters may stand
     assert files_below(demo.path) == before
 
 

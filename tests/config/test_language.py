@@ -1,5 +1,6 @@
 """The configuration language: every fact of its grammar, every fault with its place, bounds, round trips."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -218,16 +219,33 @@ def test_deep_nesting_is_an_error_not_a_crash(text):
         parse(text)
 
 
+def test_places_in_a_long_line_are_found_fast():
+    count, value = 3000, "é" * 3000
+    line = "{" + ", ".join(f"k{number}: '{value}'" for number in range(count)) + "}"
+    started = time.process_time()
+    nodes = parse("\n" + line).members.values()
+    assert time.process_time() - started < 5
+    size = len(f", k0: '{value}'".encode())
+    assert [node.column for node in nodes][:10] == [2 + number * size for number in range(10)]
+
+
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("2s", 2), ("0", 0), ("-1s", -1)]
+    ("text", "seconds"),
+    [("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("2s", 2), ("0", 0), ("-1s", -1), ("." + "5" * 99 + "m", 100 / 3)],
 )
 def test_durations(text, seconds):
     assert duration_s(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "1d", "s", "1 s", "1m30", "nan"])
+@pytest.mark.parametrize("text", ["", "5", "1d", "s", ".s", "1 s", "1m30", "nan", "٣s"])
 def test_texts_that_are_no_durations(text):
     with pytest.raises(ValueError, match="is not a duration"):
+        duration_s(text)
+
+
+@pytest.mark.parametrize("text", ["9999999999h", "9" * 19 + "h"])
+def test_durations_that_no_server_could_wait_for_are_refused(text):
+    with pytest.raises(ValueError, match="is too long"):
         duration_s(text)
 
 

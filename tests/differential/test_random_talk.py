@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -55,7 +53,6 @@ authorization { users = [ {user: u, password: p, permissions: {
   publish: {allow: ["a", "a.*", "*.b", "in.>"], deny: ["a.no"]}, subscribe: {deny: ["no", "a.no", "b.>"]}}} ] }
 no_auth_user: u
 """
-names = itertools.count()
 
 
 def own_groups(name, data):
@@ -65,7 +62,7 @@ def own_groups(name, data):
 
 @pytest.mark.parametrize("config", ["", RESTRICTED], ids=["open", "restricted"])
 def test_random_talk(config, arena):
-    """Each example plays on fresh subjects, for the servers go on from one to the next."""
+    """The servers go on from one example to the next; each has connections of its own."""
 
     @given(SCRIPTS)
     @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from natskit.graph import Account, Decision, Export, Graph, Import, Permissions, Rule
+from natskit.graph import Account, Decision, Destination, Export, Graph, Import, Mapping, Permissions, Rule
 
 
 def stream(subject: str, **more: object) -> Export:
@@ -47,6 +47,8 @@ def test_message_stays_in_its_account_without_imports() -> None:
         (wants("E", "ev.*.*", local="my.$2.x.$1"), "ev.1.2", "my.2.x.1"),
         (wants("E", "ev.*.*", local="my.{{wildcard(2)}}.x.$1"), "ev.1.2", "my.2.x.1"),
         (wants("E", "ev.*.*", local="my.*.*"), "ev.1.2", "my.1.2"),
+        (wants("E", "ev.*.*", local="my.$2.*"), "ev.1.2", "my.2.1"),
+        (wants("E", "ev.*.*", local="my.*.$1.*"), "ev.1.2", "my.1.1.2"),
         (wants("E", "ev.>", local="loc.>"), "ev.1.2", "loc.1.2"),
         (wants("E", "ev.one"), "ev.one", "ev.one"),
     ],
@@ -73,6 +75,7 @@ def test_reason_names_export_and_import() -> None:
         wants("E", "ev.*", local="my.{{partition(3,1)}}"),
         wants("E", "ev.*", prefix="p.*"),
         wants("E", "ev..x"),
+        wants("E", "ev.*", local="my.{{ a.b }}.$1"),
     ],
 )
 def test_local_subject_that_cannot_work_is_refused(wanted: Import) -> None:
@@ -246,3 +249,14 @@ def test_request_reaches_the_exporter_under_its_subject_and_goes_on() -> None:
     )
     assert delivered(graph.publish("T", "tt.7")) == [("T", "tt.7"), ("M", "m.7"), ("S", "help.7")]
     assert delivered(graph.publish("S", "help.7")) == [("S", "help.7")]
+
+
+def test_request_is_called_what_the_exporters_mappings_say() -> None:
+    mapped = Mapping(source="help", destinations=(Destination(subject="desk"),))
+    graph = Graph(
+        [
+            Account(id="S", exports=(Export(kind="service", subject="help"),), mappings=(mapped,)),
+            Account(id="T", imports=(Import(kind="service", account="S", subject="help"),)),
+        ]
+    )
+    assert delivered(graph.publish("T", "help")) == [("T", "help"), ("S", "desk")]

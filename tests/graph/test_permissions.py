@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natskit import subjects
+from natskit import jwt, subjects
 from natskit.errors import InvalidSubject
 from natskit.graph import EVERYTHING, Permissions, Responses
 
@@ -94,6 +94,18 @@ def test_responses_without_allow_list_deny_publishing() -> None:
     both = Permissions.compile(pub_allow=["log.>"], responses=Responses())
     assert both.may_publish("log.a")
     assert not both.may_publish("in")
+
+
+def test_a_deny_list_alone_restricts_publishing() -> None:
+    assert Permissions.compile(pub_deny=["a"]).restricts_publish
+
+
+def test_responses_of_claims_have_the_defaults_of_the_server() -> None:
+    for claimed, expected in [
+        (jwt.ResponsePermission(), Responses(1, 120.0)),
+        (jwt.ResponsePermission(max=-1, ttl=5_000_000_000), Responses(-1, 5.0)),
+    ]:
+        assert Permissions.from_claims(jwt.Permissions(resp=claimed)).responses == expected
 
 
 def test_no_list_restricts_nothing_and_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -22,7 +23,7 @@ def javascript(request: pytest.FixtureRequest) -> Callable[..., Any]:
         request.getfixturevalue("missing")("no Node.js with the official libraries: run `make tools`")
 
     def run(script: str, *arguments: Any) -> Any:
-        path = NODE_FOLDER / f"test-{abs(hash(script))}.mjs"
+        path = NODE_FOLDER / f"test-{os.getpid()}.mjs"
         path.write_text("const args = process.argv.slice(2).map((each) => JSON.parse(each));\n" + script)
         try:
             done = subprocess.run(

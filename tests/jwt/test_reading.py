@@ -204,6 +204,14 @@ def test_what_a_client_sent_does_not_show_in_the_text_of_claims():
     assert "secret" not in repr(request) + repr(response)
 
 
+def test_exports_and_imports_are_written_in_the_order_of_their_subjects():
+    exports = tuple(jwt.Export(subject=subject, type="stream") for subject in "cab")
+    imports = tuple(jwt.Import(subject=subject, account=ACCOUNT.public, type="stream") for subject in "cab")
+    claims = jwt.AccountClaims(subject=ACCOUNT.public, nats=jwt.Account(exports=exports, imports=imports))
+    read = jwt.decode(jwt.encode(claims, OPERATOR, issued_at=1), jwt.AccountClaims).nats
+    assert "".join(each.subject for each in read.exports + read.imports) == "abcabc"
+
+
 def test_only_fitting_keys_sign():
     with pytest.raises(ClaimsError, match="subject is not set"):
         jwt.encode(jwt.UserClaims(), ACCOUNT, issued_at=1)

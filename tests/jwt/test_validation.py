@@ -179,6 +179,7 @@ def test_subjects(subject, texts):
             "Account Token Position 1 matches 'a' but must match a * in: a.*",
         ),
         ({"subject": "a", "type": "stream", "description": "x" * 8193}, "Description is too long"),
+        ({"subject": "a", "type": "stream", "info_url": "http://h/" + "x" * 8192}, "Info URL is too long"),
         ({"subject": "a", "type": "stream", "info_url": "foo"}, "error parsing info url: no hostname or scheme"),
         (
             {"subject": "a", "type": "stream", "info_url": "1:"},
@@ -247,11 +248,16 @@ def test_service_imports_of_one_exporter_must_not_overlap():
         {"subject": "a.>", "type": "service", "local_subject": "x.>"}, {"subject": "a.b", "type": "service"}
     )
     assert not found(renamed)
+    here, there = (
+        jwt.Import(account=key, subject="a", type="service") for key in (B, KeyPair.create(Role.ACCOUNT).public)
+    )
+    assert not found(account(imports=(here, there)))
 
 
 def test_an_activation_must_fit_its_import():
-    def import_with(subject="a.b", kind="stream", importer=A, signer=OTHER, granted="a.b"):
-        claims = replace(jwt.new_activation(importer, granted), nats=jwt.Activation(subject=granted, kind=kind))
+    def import_with(subject="a.b", kind="stream", importer=A, signer=OTHER, granted="a.b", issuer_account=""):
+        body = jwt.Activation(subject=granted, kind=kind, issuer_account=issuer_account)
+        claims = replace(jwt.new_activation(importer, granted), nats=body)
         token = jwt.encode(claims, signer, issued_at=NOW)
         return found(imports({"subject": subject, "type": "stream", "token": token}))
 
@@ -260,6 +266,7 @@ def test_an_activation_must_fit_its_import():
     assert import_with(granted="a.c") == [("E", 'activation token import subject "a.c" doesn\'t match import "a.b"')]
     assert import_with(importer=B) == [("E", 'activation token doesn\'t match account it is being included in, "a.b"')]
     assert import_with(signer=ACCOUNT) == [("E", 'activation token doesn\'t match account for import "a.b"')]
+    assert import_with(issuer_account=U) == [("E", "account_id is not an account public key")]
     assert import_with(kind="service") == [
         ("E", "mismatch between token import type service and type of import stream")
     ]
@@ -271,6 +278,10 @@ def test_an_activation_must_fit_its_import():
         (
             {"limits": limits(imports=0), "imports": (jwt.Import(subject="a", account=B, type="stream"),)},
             ["the account contains more imports than allowed by the operator"] * 2,
+        ),
+        (
+            {"limits": jwt.AccountLimits(), "imports": (jwt.Import(subject="a", account=B, type="stream"),)},
+            ["the account contains more imports than allowed by the operator"],
         ),
         (
             {"limits": limits(exports=0, wildcards=False), "exports": (jwt.Export(subject="a.*", type="stream"),)},
@@ -293,6 +304,10 @@ def test_an_activation_must_fit_its_import():
                     "a": (jwt.WeightedMapping(subject="b", weight=60), jwt.WeightedMapping(subject="c", weight=50))
                 }
             },
+            ['Mapping "a" exceeds 100% among all of it\'s weighted to mappings'],
+        ),
+        (
+            {"mappings": {"a": (jwt.WeightedMapping(subject="b"), jwt.WeightedMapping(subject="c", weight=1))}},
             ['Mapping "a" exceeds 100% among all of it\'s weighted to mappings'],
         ),
         (
@@ -351,6 +366,9 @@ def test_self_signed_accounts_should_not_limit_themselves():
     [
         ({"src": ("10.0.0.1",)}, 'invalid cidr "10.0.0.1" in user src limits'),
         ({"src": (" 10.0.0.0/8",)}, 'invalid cidr " 10.0.0.0/8" in user src limits'),
+        ({"src": ("fe80::1%eth0/64",)}, 'invalid cidr "fe80::1%eth0/64" in user src limits'),
+        ({"times": (jwt.TimeRange(start="10:60:00", end="11:00:00"),)}, 'start in time range is invalid "10:60:00"'),
+        ({"times": (jwt.TimeRange(start="10:00:00", end="11:00:60"),)}, 'end in time range is invalid "11:00:60"'),
         ({"times": (jwt.TimeRange(end="10:00:00"),)}, "time ranges start must contain a start"),
         ({"times": (jwt.TimeRange(start="24:00:00", end="10:00:00"),)}, 'start in time range is invalid "24:00:00"'),
         ({"times": (jwt.TimeRange(start="8:00:00", end=""),)}, "time ranges end must contain an end"),
@@ -382,10 +400,14 @@ def test_scoped_users_carry_no_rights():
 def test_authorization_requests_and_responses():
     request = jwt.AuthorizationRequestClaims(nats=jwt.AuthorizationRequest())
     assert found(request) == [("E", "User nkey is required")]
+    late = replace(request, expires=NOW - 1, nats=jwt.AuthorizationRequest(user_nkey=A))
+    assert found(late) == [("E", f'User nkey "{A}" is not a valid user public key'), ("T", "claim is expired")]
     response = jwt.AuthorizationResponseClaims(
         subject=U, audience=SERVER.public, nats=jwt.AuthorizationResponse(jwt="x", error="y")
     )
     assert found(response) == [("E", "Only Error or Jwt can be set")]
+    foreign = replace(response, nats=jwt.AuthorizationResponse(jwt="x", issuer_account=U))
+    assert found(foreign) == [("E", "issuer_account is not an account public key")]
     assert [text for _, text in found(jwt.AuthorizationResponseClaims())] == [
         "Subject must be a user public key",
         "Audience must be a server public key",

@@ -110,6 +110,9 @@ def test_the_activation_of_the_2019_documentation_reads_with_its_hash():
 def test_activation_hash_of_a_wildcard_subject():
     claims = jwt.decode(jwt.encode(_activation(), ACCOUNT, issued_at=AT), jwt.ActivationClaims)
     assert jwt.activation_hash(claims) == "OHLRFE6AYWTIAAKSFPGSHGEV2RNZEUEVQGP7HSCTQJTDFXVA4QWQ===="
+    everything = replace(claims, nats=replace(claims.nats, subject="*.b"))
+    text = f"{ACCOUNT.public}.{IMPORTER.public}._"
+    assert jwt.activation_hash(everything) == base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _keys():

@@ -20,9 +20,11 @@ FOLDER = Path(__file__).parent
 
 def scenarios() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for file in sorted(FOLDER.glob("*.txt")):
-        for block in file.read_text().split("\n== ")[0:]:
+        for block in file.read_text().split("\n== "):
             title, _, rest = block.removeprefix("== ").partition("\n")
             sections = [part.partition("\n") for part in rest.removeprefix("--- ").split("\n--- ")]
+            if unknown := {name.strip() for name, _, _ in sections} - {"config", "play", "raw", "users"}:
+                raise ValueError(f"{file.name}, {title}: sections {unknown} would never be played")
             yield f"{file.stem}: {title}", [(name.strip(), body) for name, _, body in sections]
 
 

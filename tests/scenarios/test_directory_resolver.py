@@ -216,6 +216,20 @@ async def test_client_of_the_system_account_may_know_an_account(archive: Archive
     assert (archive.folder / f"{account.id}.jwt").read_text() == token
 
 
+async def test_answer_to_a_lookup_that_is_not_to_be_trusted_is_not_stored(archive: Archive) -> None:
+    account = AccountOwner(archive.realm, "A")
+    await archive.open(options="timeout: '1s'")
+    archive.users |= {"shelf": archive.system.user(), "u": account.user()}
+    await archive.player.play(f"shelf> SUB $SYS.REQ.ACCOUNT.{account.id}.CLAIMS.LOOKUP 1")
+    shelf = archive.player.clients["shelf"]
+    login = asyncio.create_task(archive.player.play("u< -ERR 'Authorization Violation' | <EOF>"))
+    reply = (await shelf.receive()).split()[3]
+    token = account.token(signer=account.key)
+    shelf.send(f"PUB {reply} {len(token)}\r\n{token}\r\n".encode())
+    await login
+    assert (archive.folder / f"{account.id}.jwt").exists() == (archive.engine.name == "nats-server")
+
+
 async def test_files_changed_by_hand_are_used_after_a_reload(archive: Archive) -> None:
     account = AccountOwner(archive.realm, "A")
     await archive.open()

@@ -333,6 +333,36 @@ async def test_update_that_is_not_to_be_trusted(stage: Stage, fault: str, real: 
     await stage.play("u< (nothing)")
 
 
+async def test_push_of_the_token_in_use_disturbs_no_request(stage: Stage) -> None:
+    service = {"subject": "q", "type": "service"}
+    in_use = stage.exporter.publish(exports=(jwt.Export(**service),))
+    stage.importer.publish(imports=(jwt.Import(account=stage.exporter.id, **service),))
+    await stage.open()
+    await stage.play("""
+        x> SUB q 1
+        i> SUB in 1 | PUB q in 1 | ?
+        x< HMSG q 1 _R_.<r> <h> <t> | NATS/1.0 | Nats-Request-Info: <info> | ?
+    """)
+    answer = await stage.push(stage.exporter, in_use)
+    assert answer["data"]["message"] == "jwt updated"
+    await stage.play("x> PUB {R} 1 | !\ni< MSG in 1 1 | !")
+
+
+async def test_new_token_of_the_exporter_ends_requests_that_wait(stage: Stage) -> None:
+    service = {"subject": "q", "type": "service"}
+    exports = (jwt.Export(**service),)
+    stage.exporter.publish(exports=exports)
+    stage.importer.publish(imports=(jwt.Import(account=stage.exporter.id, **service),))
+    await stage.open()
+    await stage.play("""
+        x> SUB q 1
+        i> SUB in 1 | PUB q in 1 | ?
+        x< HMSG q 1 _R_.<r> <h> <t> | NATS/1.0 | Nats-Request-Info: <info> | ?
+    """)
+    await stage.update(stage.exporter, exports=exports)
+    await stage.play("x> PUB {R} 1 | !\ni< (nothing)")
+
+
 async def test_subject_of_an_update_must_be_its_account(stage: Stage) -> None:
     await stage.open()
     answer = await stage.push(stage.importer, stage.exporter.token())

@@ -354,6 +354,19 @@ async def test_update_must_be_trusted_valid_and_not_older(realm: Realm, open_hou
     assert house.accounts.find(account.id).token == before  # type: ignore[union-attr]
 
 
+async def test_update_that_cannot_work_changes_nothing(realm: Realm, open_house: Any) -> None:
+    account = realm.account()
+    house = await open_house()
+    found = await house.accounts.get(account.id)
+    before = found.model, found.mappings, found.default_permissions, found.token
+    fine, broken = jwt.WeightedMapping(subject="y"), jwt.WeightedMapping(subject="{{y}}")
+    rights = jwt.Permissions(pub=jwt.Permission(allow=("a.>.b",)))
+    for body in ({"mappings": {"x": (broken,)}}, {"mappings": {"x": (fine,)}, "default_permissions": rights}):
+        with pytest.raises(VerifyError, match="account validation failed"):
+            house.accounts.update(account.id, account.token(**body))
+        assert (found.model, found.mappings, found.default_permissions, found.token) == before
+
+
 async def test_pushed_token_outlives_the_preload(realm: Realm, open_house: Any) -> None:
     account = realm.account()
     house = await open_house()

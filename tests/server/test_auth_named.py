@@ -132,6 +132,13 @@ async def test_padded_url_alphabet_is_refused() -> None:
     assert "not valid base64" in await refuse(users(User(nkey=pair.public)), peer, nkey=pair.public, sig=padded_url)
 
 
+async def test_connection_type_of_an_nkey_is_enforced() -> None:
+    pair = KeyPair.create(Role.USER)
+    options = users(User(nkey=pair.public, connection_types=("WEBSOCKET",)))
+    sig = base64.urlsafe_b64encode(pair.sign(NONCE.encode())).decode().rstrip("=")
+    assert "Connection type not allowed" in await refuse(options, nkey=pair.public, sig=sig)
+
+
 async def test_unknown_nkey_is_refused_even_with_a_right_password() -> None:
     pair, other = KeyPair.create(Role.USER), KeyPair.create(Role.USER)
     options = users(User(nkey=pair.public), User(name="u", password="p"))

@@ -349,6 +349,19 @@ async def test_user_has_to_leave_when_its_token_expires(realm: Realm, account: A
     assert (await admit(realm, account.user(expires=NOW + 100_000))).expires_at == NOW + 100_000
 
 
+@pytest.mark.parametrize(("expires_h", "until_h"), [(13, 13), (20, 18)])
+async def test_user_has_to_leave_at_whichever_end_comes_first(
+    realm: Realm, account: AccountOwner, expires_h: int, until_h: int
+) -> None:
+    clock = at(12)
+    expires = round(clock.now()) + (expires_h - 12) * 3600
+    times = (jwt.TimeRange(start="08:00:00", end="18:00:00"),)
+    user = account.user(times=times, times_location="UTC", ago=200_000, expires=expires)
+    admission = await (await door(realm.options(), clock)).authenticate(user.connect(NONCE), PEER)
+    assert admission.expires_at is not None
+    assert abs(admission.expires_at - clock.now() - (until_h - 12) * 3600) < 2
+
+
 # ---- sentinel ------------------------------------------------------------------------------------
 
 

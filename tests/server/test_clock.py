@@ -50,3 +50,15 @@ async def test_call_of_the_past_is_made_soon_but_not_at_once() -> None:
     assert not done.is_set()
     await asyncio.wait_for(done.wait(), 5)
     clock.close()
+
+
+async def test_call_that_fails_does_not_stop_those_after_it() -> None:
+    clock = Clock()
+    done = asyncio.Event()
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    clock.call_at(0, lambda: 1 // 0)
+    clock.call_at(clock.now() + 0.02, done.set)
+    await asyncio.wait_for(done.wait(), 5)
+    assert isinstance(faults[0]["exception"], ZeroDivisionError)
+    clock.close()

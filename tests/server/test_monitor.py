@@ -338,6 +338,74 @@ async def test_system_account_is_told_the_same():
         await client.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "path"),
+    [
+        ("CONNZ", {}, "/connz"),
+        ("CONNZ", {"auth": True, "subscriptions": True}, "/connz?auth=1&subs=1"),
+        ("CONNZ", {"subscriptions_detail": True, "acc": "A"}, "/connz?subs=detail&acc=A"),
+        ("CONNZ", {"state": 1, "sort": "stop"}, "/connz?state=closed&sort=stop"),
+        ("CONNZ", {"state": 2, "limit": 1, "offset": 1}, "/connz?state=all&limit=1&offset=1"),
+        ("CONNZ", {"user": "a"}, "/connz?user=a"),
+        ("CONNZ", {"cid": 5}, "/connz?cid=5"),
+        ("SUBSZ", {"subscriptions": True, "account": "A"}, "/subsz?subs=1&acc=A"),
+        ("SUBSZ", {"subscriptions": True, "test": "x.y", "limit": 1}, "/subsz?subs=1&test=x.y&limit=1"),
+        ("ROUTEZ", {}, "/routez"),
+        ("GATEWAYZ", {}, "/gatewayz"),
+        ("LEAFZ", {}, "/leafz"),
+        ("JSZ", {}, "/jsz"),
+    ],
+)
+async def test_options_of_requests_do_what_parameters_do(name, options, path):
+    config = """
+    listen: 127.0.0.1:-1, http_port: -1
+    accounts { $SYS { users: [{user: s, password: s}] }, A { users: [{user: a, password: a}] } }"""
+
+    def steady(report):
+        for each in (report, *(report["connections"] if name == "CONNZ" else ())):
+            for moving in (
+                "now",
+                "last_activity",
+                "uptime",
+                "idle",
+                "rtt",
+                "in_msgs",
+                "in_bytes",
+                "out_msgs",
+                "out_bytes",
+            ):
+                each.pop(moving, None)
+        statistics = ("num_matches", "num_cache", "cache_hit_rate", "max_fanout", "avg_fanout")
+        return {key: value for key, value in report.items() if key not in statistics}
+
+    async with Server(config) as server:
+        asking = await nats.connect(server.client_url, user="s", password="s")
+        other = await nats.connect(server.client_url, user="a", password="a")
+        await other.subscribe("x.*", queue="q")
+        await other.flush()
+        await (await nats.connect(server.client_url, user="a", password="a")).close()
+        async with asyncio.timeout(5):
+            while len(server.clients) > 2:  # noqa: ASYNC110 - until the deadline
+                await asyncio.sleep(0.005)
+        await asking.request(f"$SYS.REQ.SERVER.{server.id}.IDZ")  # now it has its inbox
+        said = await asking.request(f"$SYS.REQ.SERVER.{server.id}.{name}", json.dumps(options).encode())
+        parameters = json.loads((await ask(server, path)).text)
+        assert steady(json.loads(said.data)["data"]) == steady(parameters)
+        await asking.close()
+        await other.close()
+
+
+async def test_state_of_a_request_is_one_of_three():
+    config = "listen: 127.0.0.1:-1, accounts { $SYS { users: [{user: s, password: s}] } }"
+    async with Server(config) as server:
+        client = await nats.connect(server.client_url, user="s", password="s")
+        for state in (-1, 3):
+            said = await client.request(f"$SYS.REQ.SERVER.{server.id}.CONNZ", b'{"state": %d}' % state)
+            description = json.loads(said.data)["error"]["description"]
+            assert description == f"state is 0 (open), 1 (closed) or 2 (all), not {state}"
+        await client.close()
+
+
 def test_http_is_loaded_only_where_it_is_wanted():
     program = "import sys, natskit.server; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -248,8 +248,9 @@ async def test_server_starts_without_its_system_account_and_finds_it_later(
         await shelf.asked_for(system.id, 2)
         system.publish(signing_keys=(system.signing_key.public,))
         async with asyncio.timeout(5):
-            while accounts.system is None or accounts.system.claims is None:
+            while "System account fetched and updated" not in caplog.text:  # told after the account is in use
                 clock.advance(1)
                 await asyncio.sleep(0.001)
-        assert "System account fetched and updated" in caplog.text
+        assert accounts.system is not None
+        assert accounts.system.claims is not None
         await door.authenticate(system.user(signer=system.signing_key).connect("nonce"), PEER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
@@ -51,6 +52,18 @@ async def test_token_is_a_file_of_its_own_for_the_owner_only(tmp_path: Path, clo
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     assert await store.fetch(account.id) == token
+
+
+async def test_servers_of_one_process_may_share_a_directory(tmp_path: Path, clock: Clock, realm: Realm) -> None:
+    account = realm.account()
+    tokens = [account.token(issued_at=1_700_000_000, description=text) for text in ("one", "other")]
+
+    async def keep_writing(token: str) -> None:
+        store = await directory(tmp_path, clock)
+        await asyncio.to_thread(lambda: [store.keep(account.id, token, in_use=True) for _ in range(200)])
+
+    await asyncio.gather(*map(keep_writing, tokens))
+    assert [file.read_text() in tokens for file in tmp_path.iterdir()] == [True]
 
 
 async def test_what_is_not_there_is_said(tmp_path: Path, clock: Clock, realm: Realm) -> None:
@@ -122,6 +135,24 @@ async def test_file_goes_when_its_token_expires(tmp_path: Path, clock: Clock, re
     assert store.account_ids() == [other.id]
 
 
+async def test_file_is_judged_by_the_token_that_it_has_now(
+    tmp_path: Path, clock: Clock, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, other = realm.account(), realm.account()
+    soon = int(time.time()) + 100
+    store = await directory(tmp_path, clock)
+    store.keep(account.id, account.token(expires=soon), in_use=False)
+    store.keep(other.id, other.token(), in_use=False)
+    clock.advance(60)
+    store.keep(account.id, account.token(), in_use=False)
+    store.keep(other.id, other.token(expires=soon), in_use=False)
+    clock.advance(60)
+    assert store.account_ids() == [account.id]
+    monkeypatch.setattr(store, "read", lambda account_id: pytest.fail("a file that is as it was is read again"))
+    clock.advance(600)
+    assert store.account_ids() == [account.id]
+
+
 async def test_digest_is_of_all_tokens_in_any_order(tmp_path: Path, clock: Clock, realm: Realm) -> None:
     accounts = [realm.account() for _ in range(3)]
     store = await directory(tmp_path, clock)
@@ -138,6 +169,32 @@ async def test_folder_that_cannot_be_used_keeps_the_server_from_starting(tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(ServerError, match="cannot use"):
         await directory(tmp_path / "file" / "jwt", clock)
+
+
+async def test_file_that_cannot_be_read_is_told_to_the_log(
+    tmp_path: Path, clock: Clock, realm: Realm, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = realm.account()
+    store = await directory(tmp_path, clock)
+    (tmp_path / f"{account.id}.jwt").mkdir()
+    assert store.read(account.id) is None
+    assert f"cannot read the token of account {account.id}" in caplog.text
+
+
+async def test_folder_that_is_gone_for_a_while_is_swept_again(
+    tmp_path: Path, clock: Clock, realm: Realm, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = realm.account()
+    store = await directory(tmp_path / "jwt", clock)
+    store.keep(account.id, account.token(expires=int(time.time()) + 100), in_use=False)
+    store.folder.rename(tmp_path / "away")
+    clock.advance(60)
+    assert "cannot look for tokens that have expired" in caplog.text
+    with pytest.raises(StoreError, match="cannot read"):
+        store.account_ids()
+    (tmp_path / "away").rename(store.folder)
+    clock.advance(60)
+    assert store.account_ids() == []
 
 
 async def test_cache_keeps_accounts_in_use_only(tmp_path: Path, clock: Clock, realm: Realm) -> None:

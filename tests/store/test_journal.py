@@ -54,6 +54,25 @@ def test_a_commit_carries_out_everything(tmp_path):
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_files_are_on_disk_before_they_get_their_names(tmp_path, monkeypatch, count):
+    synced = set()
+    fsync, rename = os.fsync, os.rename
+
+    def note(file):
+        synced.add(os.fstat(file).st_ino)
+        fsync(file)
+
+    def check(source, target):
+        assert os.stat(source).st_ino in synced, f"{target} may be empty after a power cut"
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", check)
+    journal.commit(str(tmp_path), [Change(f"{tmp_path}/{number}.jwt", b"token") for number in range(count)])
+    assert len(list(tmp_path.glob("*.jwt"))) == count
+
+
 def test_a_commit_that_fails_changes_nothing(tmp_path):
     before(tmp_path)
     (tmp_path / "file").write_text("in the way")
@@ -61,6 +80,15 @@ def test_a_commit_that_fails_changes_nothing(tmp_path):
         journal.commit(str(tmp_path), [*changes(tmp_path), Change(f"{tmp_path}/file/below.jwt", b"x")])
     (tmp_path / "file").unlink()
     assert state(tmp_path) == OLD
+
+
+def test_a_folder_in_the_place_of_a_file_is_found_out_in_time(tmp_path):
+    before(tmp_path)
+    (tmp_path / "u.creds").mkdir()
+    with pytest.raises(StoreError, match=r"u\.creds` is in the way: it is a folder"):
+        journal.commit(str(tmp_path), [*changes(tmp_path), Change(f"{tmp_path}/u.creds", b"x")])
+    assert state(tmp_path) == {**OLD, "u.creds": None}
+    journal.recover(str(tmp_path))
 
 
 def die_at(monkeypatch, number):

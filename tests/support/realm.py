@@ -15,7 +15,7 @@ from natskit.server.options import MemoryResolver, Options, TrustedOperator
 
 
 class Realm:
-    """One operator. Tokens are issued now, or ``ago`` seconds before."""
+    """One operator, its token issued when it was made up. Other tokens are issued now, or ``ago`` seconds before."""
 
     def __init__(self, **operator: Any) -> None:
         self.key = KeyPair.create(Role.OPERATOR)
@@ -23,10 +23,12 @@ class Realm:
         body = jwt.Operator(signing_keys=(self.signing_key.public,), **operator)
         self.claims = replace(jwt.new_operator(self.key.public, "OP"), nats=body)
         self.preload: dict[str, str] = {}
+        self._issued_at = int(time.time())
 
     @property
     def token(self) -> str:
-        return jwt.encode(self.claims, self.key, issued_at=int(time.time()))
+        """The same for the same ``claims``, whenever it is asked for."""
+        return jwt.encode(self.claims, self.key, issued_at=self._issued_at)
 
     def options(self, **more: Any) -> Options:
         operator = TrustedOperator(token=self.token, claims=jwt.decode(self.token, jwt.OperatorClaims))

@@ -14,6 +14,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from support.engines import ENGINES
+
 DEADLINE_S = 5.0
 
 CONNECT = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "protocol": 1}
@@ -126,6 +128,8 @@ class Player:
         for line in map(str.strip, text.strip().splitlines()):
             if line.startswith("["):
                 engine, _, line = line[1:].partition("] ")
+                if engine not in ENGINES:
+                    raise ValueError(f"no server is called {engine!r}: the line would never be played")
                 if engine != self.engine:
                     continue
             if line and not line.startswith("#"):

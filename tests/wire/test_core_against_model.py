@@ -168,6 +168,10 @@ def play(engine, script, cut=lambda data: [data]):
 
 @given(SCRIPTS)
 @settings(max_examples=400, deadline=None)
+@example(
+    [(1, b"SUB %s %d\r\n" % (pattern, sid)) for sid, pattern in enumerate([b"a", b"a.>", b"a.*", b"*.b", b"*", b">"])]
+    + [(3, b"PUB %s 1\r\nx\r\n" % subject) for subject in (b"a", b"b", b"a.b", b"b.b", b"a.b.c", b"b.c")]
+)
 @example([(1, b"SUB a 1\r\n"), (3, b"PUB a 1\r\nx\r\nPUB a 1\r\nx\r\nPUB a 2\r\nxy\r\n")])
 def test_core_does_what_the_model_does(script):
     script = one_member_per_group(script)

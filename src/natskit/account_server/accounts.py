@@ -11,7 +11,7 @@ from natskit.account_server.posting import accept
 from natskit.account_server.record import Record, Records, short
 from natskit.account_server.stores import Store
 from natskit.account_server.token_file import TokenFile
-from natskit.errors import Error
+from natskit.errors import Error, StoreError
 from natskit.jwt import AccountClaims, OperatorClaims
 
 __all__ = ["Accounts"]
@@ -90,7 +90,12 @@ class Accounts:
 
     async def changed(self, paths: Iterable[str]) -> None:
         """Announce the accounts whose tokens have other contents now."""
-        for number, key in enumerate(sorted(self.store.keys_in(paths))):
+        try:
+            keys = sorted(self.store.keys_in(paths))
+        except StoreError as error:
+            _log.warning("changes of the store cannot be followed: %s", error)
+            return
+        for number, key in enumerate(keys):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
             record = self._readable(key)

@@ -8,6 +8,7 @@ connection stands. Source: spec/account-server.md sections 4 and 7.4.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ __all__ = ["Notifier"]
 _log = logging.getLogger("natskit.account_server")
 
 _KEPT = 10_000
+_LAST_WORD_S = 1.0
 
 
 class Notifier:
@@ -110,6 +112,12 @@ class Notifier:
                 await self._send(connection)
                 await self._until_woken(connection)
             connection.closed.result()
+        except asyncio.CancelledError:
+            if self._pending:
+                with contextlib.suppress(Error, OSError):  # it cannot be sent
+                    async with asyncio.timeout(_LAST_WORD_S):
+                        await self._send(connection)
+            raise
         except (Error, OSError) as error:
             _log.error("NATS: %s", error)
 

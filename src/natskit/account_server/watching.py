@@ -20,18 +20,24 @@ async def watch(folder: str, changed: Callable[[Iterable[str]], Awaitable[None]]
     """Call ``changed`` with the paths of what was made, written, renamed or removed below ``folder``.
 
     ``started`` is set once nothing is missed any more. A folder that is removed is waited for, and all of it counts as
-    changed when it is there again.
+    changed when it is there again, or another in its place. Where the system cannot watch, all of it counts as changed
+    again and again.
     """
+    failure = ""
     while True:
         if os.path.isdir(folder):  # noqa: ASYNC240 - one system call
-            await _watch_while_there(folder, changed, started)
-            _log.warning("the folder %s is gone, waiting for it", folder)
+            before, failure = failure, await _watch_while_there(folder, changed, started)
+            if not os.path.isdir(folder):  # noqa: ASYNC240
+                _log.warning("the folder %s is gone, waiting for it", folder)
+            elif failure and failure != before:
+                _log.error("cannot watch %s, looking every %g s instead: %s", folder, _LOOK_AGAIN_S, failure)
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 async def _watch_while_there(
     folder: str, changed: Callable[[Iterable[str]], Awaitable[None]], started: asyncio.Event
-) -> None:
+) -> str:
+    """Watch this folder until it is gone or replaced; what went wrong, if anything did."""
     changes = _changes(folder)
     # The watch stands once the generator has run up to its first wait.
     first = asyncio.ensure_future(anext(changes))
@@ -43,11 +49,14 @@ async def _watch_while_there(
         paths = await first
         while True:
             await changed(paths)
-            if not os.path.isdir(folder):  # noqa: ASYNC240
-                return
+            # Another folder may be in its place by now: the watch would stay with the one that is gone.
+            if folder in paths or not os.path.isdir(folder):  # noqa: ASYNC240
+                return ""
             paths = await anext(changes)
-    except (OSError, StopAsyncIteration) as error:
-        _log.debug("watching %s: %r", folder, error)
+    except StopAsyncIteration:
+        return ""
+    except (OSError, RuntimeError) as error:  # the library has a RuntimeError for what it does not know
+        return str(error) or type(error).__name__
     finally:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

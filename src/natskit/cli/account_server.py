@@ -14,6 +14,9 @@ from natskit.cli.program import program
 from natskit.errors import Error, UsageError
 
 if TYPE_CHECKING:
+    import asyncio
+    import signal
+
     from natskit.account_server import Options
 
 
@@ -115,6 +118,7 @@ def _dump(options: Options) -> int:
 def _run(config: str | None, flags: dict[str, Any], options: Options) -> int:
     """Serve until SIGINT or SIGTERM; SIGHUP starts again with the configuration as it is then."""
     import asyncio
+    import signal
 
     from natskit.server.logs import close_log, open_log
     from natskit.server.options import Logging
@@ -123,8 +127,12 @@ def _run(config: str | None, flags: dict[str, Any], options: Options) -> int:
         open_log(Logging(time=options.log.time, debug=options.log.debug, trace=options.log.trace))
 
     async def serve() -> None:
+        # One queue for all servers, so that a signal that comes between two of them is not lost.
+        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
         current = options
-        while await _serve_until_signal(current):
+        while await _serve_until_signal(current, signals) is signal.SIGHUP:
             try:
                 current = _options(config, flags)
                 open_log_of(current)
@@ -154,25 +162,13 @@ def _log_error(text: str, error: Exception) -> None:
     logging.getLogger("natskit.account_server").error(text, error)
 
 
-async def _serve_until_signal(options: Options) -> bool:
-    """Run one server. True if it shall be run again."""
-    import asyncio
+async def _serve_until_signal(options: Options, signals: asyncio.Queue[signal.Signals]) -> signal.Signals:
+    """Run one server until the next signal, and return that."""
     import logging
-    import signal
 
     from natskit.account_server import AccountServer
 
-    loop = asyncio.get_running_loop()
-    came: asyncio.Future[signal.Signals] = loop.create_future()
-
-    def receive(number: signal.Signals) -> None:
-        if not came.done():
-            came.set_result(number)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, receive, number)
     async with AccountServer(options):
-        number = await came
+        number = await signals.get()
         logging.getLogger("natskit.account_server").info("received %s, stopping", number.name)
-    return number is signal.SIGHUP
+    return number

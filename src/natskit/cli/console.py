@@ -11,7 +11,7 @@ from natskit.errors import Error, UsageError
 
 from .tables import printable
 
-__all__ = ["FAILED", "INTERRUPTED", "NO_READER", "Console", "format_json", "guard"]
+__all__ = ["FAILED", "INTERRUPTED", "NO_READER", "Console", "format_json", "guard", "masked"]
 
 FAILED, INTERRUPTED, NO_READER = 1, 130, 141
 
@@ -54,10 +54,9 @@ class Console:
             hint = {"hint": masked(error.hint)} if error.hint else {}
             _write(sys.stderr, format_json({"error": masked(str(error)), **hint}))
             return
-        text = "\n".join(printable(line) for line in masked(str(error)).splitlines())
-        _write(sys.stderr, f"{paint(self.lead, '31', sys.stderr)} {text}")
+        _write(sys.stderr, f"{paint(self.lead, '31', sys.stderr)} {_shown(str(error))}")
         if error.hint:
-            _write(sys.stderr, masked(error.hint))
+            _write(sys.stderr, _shown(error.hint))
 
     def has_colour(self) -> bool:
         """Whether stdout shows colours."""
@@ -67,13 +66,21 @@ class Console:
 def masked(text: str) -> str:
     """``text`` with seeds and tokens shortened and passwords of URLs hidden.
 
-    Errors name the value that is wrong, and people paste secrets where something else is meant.
+    Messages name the value that is wrong, and people paste secrets where something else is meant.
     """
     import re
 
     text = re.sub(r"\b(S[OAUNCX]A)[A-P][A-Z2-7]{12,}", r"\1...", text)
     text = re.sub(r"\beyJ[\w-]{16,}\.[\w.-]+", "eyJ...", text)
-    return re.sub(r"(://[^\s/@:]*):[^\s/@]+@", r"\1:xxxxx@", text)
+    # A reason after the URL may repeat a part of it: "nonnumeric port: 'PASSWORD@host'".
+    for password in set(re.findall(r"://[^\s/@:]*:([^\s/@]+)@", text)):
+        text = text.replace(f"{password}@", "xxxxx@")
+    return text
+
+
+def _shown(text: str) -> str:
+    """``text``, which may have several lines, as people may see it."""
+    return "\n".join(printable(line) for line in masked(text).splitlines())
 
 
 def paint(text: str, code: str, stream: TextIO) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .console import masked
 from .tables import printable
 
 __all__ = ["Report"]
@@ -52,7 +53,7 @@ class Report:
                 self._add("server", line.strip())
 
     def _add(self, kind: str, text: str) -> Report:
-        child = Report(kind, text)
+        child = Report(kind, masked(text))
         self.children.append(child)
         return child
 

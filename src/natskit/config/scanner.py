@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import NoReturn
 
 from natskit.config.tree import Scalar
@@ -43,6 +44,8 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 POWERS = {letter: power for power, letter in enumerate("kmgtpe", 1)}
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 MAX_DIGITS = 40
+BLOCK = 1024
+"""Bytes are counted by so many characters, so that a place in a long line is found as soon as any other."""
 
 
 class Reference(str):
@@ -59,6 +62,8 @@ class Scanner:
         self.file = file
         self.at = 0
         self._lines = [match.end() for match in re.finditer("\n", text)]
+        blocks = (text[start : start + BLOCK] for start in range(0, len(text), BLOCK))
+        self._bytes = list(accumulate((len(block.encode("utf-8", "surrogatepass")) for block in blocks), initial=0))
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -70,7 +75,11 @@ class Scanner:
         """Line and column of a position, as `Node` counts them."""
         line = bisect_right(self._lines, at) + 1
         start = self._lines[line - 2] if line > 1 else 0
-        return line, len(self.text[start:at].encode()) + (line > 1)
+        return line, self._bytes_before(at) - self._bytes_before(start) + (line > 1)
+
+    def _bytes_before(self, at: int) -> int:
+        block = at // BLOCK
+        return self._bytes[block] + len(self.text[block * BLOCK : at].encode())
 
     def fail(self, message: str, at: int | None = None, *, hint: str | None = None) -> NoReturn:
         line, column = self.place(self.at if at is None else at)

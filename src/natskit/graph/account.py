@@ -153,7 +153,7 @@ class Account(Struct, frozen=True, kw_only=True):
             exports=tuple(map(Export.from_claims, body.exports)),
             imports=tuple(map(Import.from_claims, body.imports)),
             mappings=tuple(_mapping(source, targets) for source, targets in body.mappings.items()),
-            signing_keys=frozenset(key if isinstance(key, str) else key.key for key in body.signing_keys),
+            signing_keys=frozenset(body.signing_key_names),
             revocations=body.revocations,
             not_before=claims.not_before,
             expires=claims.expires,

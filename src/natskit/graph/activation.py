@@ -8,7 +8,7 @@ from functools import lru_cache
 from natskit import jwt, subjects
 from natskit.errors import Error
 from natskit.graph.account import Account, Export, Import
-from natskit.graph.reason import Reason, Rule
+from natskit.graph.reason import Reason, Rule, refuse
 
 __all__ = ["judge_activation"]
 
@@ -22,14 +22,14 @@ def judge_activation(wanted: Import, importer: Account, exporter: Account, expor
     """
     # (1) there is one, it is an activation, and its issuer signed it
     if not wanted.token:
-        return _refuse(
-            Rule.NO_ACTIVATION, wanted, export, "the export is private: ask its owner for an activation token"
+        return refuse(
+            Rule.NO_ACTIVATION, wanted, "the export is private: ask its owner for an activation token", export
         )
     claims = _decode(wanted.token)
     if isinstance(claims, str):
-        return _refuse(Rule.ACTIVATION_INVALID, wanted, export, f"the activation token is not valid: {claims}")
+        return refuse(Rule.ACTIVATION_INVALID, wanted, f"the activation token is not valid: {claims}", export)
     for rule, fault, until in _faults(claims, wanted, importer, exporter, export, now):
-        return _refuse(rule, wanted, export, fault, claims.id, until)
+        return refuse(rule, wanted, fault, export, activation=claims.id, until=until)
     return Reason(
         granted=True,
         rule=Rule.ACTIVATION,
@@ -46,7 +46,7 @@ def _faults(
     claims: jwt.ActivationClaims, wanted: Import, importer: Account, exporter: Account, export: Export, now: float
 ) -> Iterator[tuple[Rule, str, int | None]]:
     """What is wrong with a token that its issuer did sign, in the order of the checks."""
-    body, owner = claims.nats, claims.nats.issuer_account or claims.issuer
+    body, owner = claims.nats, claims.exporter
     # (2) the issuer is the exporter, or one of its signing keys on its behalf
     if owner != exporter.id:
         yield Rule.ACTIVATION_FOREIGN, f"the activation is by {owner}, not by {exporter}", None
@@ -81,17 +81,3 @@ def _decode(token: str) -> jwt.ActivationClaims | str:
         return jwt.decode(token, jwt.ActivationClaims)
     except Error as error:
         return error.message
-
-
-def _refuse(
-    rule: Rule, wanted: Import, export: Export, fault: str, activation: str = "", until: int | None = None
-) -> Reason:
-    return Reason(
-        granted=False,
-        rule=rule,
-        text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {fault}',
-        export=export.subject,
-        wanted=wanted.subject,
-        activation=activation,
-        until=until,
-    )

@@ -14,10 +14,10 @@ from msgspec import Struct
 from natskit import subjects
 from natskit.graph.account import SERVICE, STREAM, Account, Import
 from natskit.graph.cycle import cycle_through
-from natskit.graph.link import ImportAnswer, Link, RefusedImport, link_of, refuse
+from natskit.graph.link import ImportAnswer, Link, RefusedImport, link_of
 from natskit.graph.mapping import Mappings
 from natskit.graph.permissions import Permissions
-from natskit.graph.reason import Reason, Rule
+from natskit.graph.reason import Reason, Rule, refuse
 
 __all__ = ["Change", "Decision", "Delivery", "Graph", "Refusal"]
 
@@ -122,10 +122,6 @@ class Graph:
         """What became of each import of an account, in its order."""
         return self._answers.get(account, ())
 
-    def importers_of(self, account: str) -> frozenset[str]:
-        """The accounts that import from ``account``, or try to."""
-        return frozenset(self._importers.get(account, ()))
-
     @property
     def next_change(self) -> int | None:
         """The Unix second at which time alone changes an answer; None if it never does."""
@@ -164,10 +160,6 @@ class Graph:
             due.add(account_id)
         affected = {other for account_id in due for other in self._cycle_neighbours(account_id)}
         return self._judge(due | affected) if due else Change()
-
-    def with_account(self, account: Account) -> Graph:
-        """A graph like this one, with ``account`` added or replaced; this one stays as it is."""
-        return Graph({**self._accounts, account.id: account}.values(), self.now)
 
     def _note_importer(self, account: Account) -> None:
         for wanted in account.imports:

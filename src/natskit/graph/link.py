@@ -6,7 +6,7 @@ from natskit import subjects
 from natskit.errors import InvalidSubject
 from natskit.graph.account import SERVICE, Account, Export, Import, Kind
 from natskit.graph.activation import judge_activation
-from natskit.graph.reason import Reason, Rule
+from natskit.graph.reason import Reason, Rule, refuse
 from natskit.subjects import Transform
 
 __all__ = ["ImportAnswer", "Link", "RefusedImport", "governing_export", "link_of"]
@@ -155,16 +155,13 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
 
 
 def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | None:
-    """The export that decides: the one of just this subject, else the narrowest that covers it.
+    """The export that decides: the narrowest that covers the subject.
 
     nats-server's choice among several covering ones is by chance; the narrowest says most about the subject.
     """
     covering = [
         export for export in exporter.exports if export.kind == kind and subjects.covers(export.subject, subject)
     ]
-    for export in covering:
-        if export.subject == subject:
-            return export
     for export in covering:
         if all(subjects.covers(other.subject, export.subject) for other in covering):
             return export
@@ -212,16 +209,4 @@ def _grant(rule: Rule, wanted: Import, export: Export, text: str) -> Reason:
         text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {text}',
         export=export.subject,
         wanted=wanted.subject,
-    )
-
-
-def refuse(rule: Rule, wanted: Import, fault: str, export: Export | None = None, *, until: int | None = None) -> Reason:
-    """The reason against an import."""
-    return Reason(
-        granted=False,
-        rule=rule,
-        text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {fault}',
-        export=export.subject if export else "",
-        wanted=wanted.subject,
-        until=until,
     )

@@ -6,7 +6,9 @@ import enum
 
 from msgspec import Struct
 
-__all__ = ["Reason", "Rule"]
+from natskit.graph.account import Export, Import
+
+__all__ = ["Reason", "Rule", "refuse"]
 
 
 class Rule(enum.Enum):
@@ -62,3 +64,24 @@ class Reason(Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return self.granted
+
+
+def refuse(
+    rule: Rule,
+    wanted: Import,
+    fault: str,
+    export: Export | None = None,
+    *,
+    activation: str = "",
+    until: int | None = None,
+) -> Reason:
+    """The reason against an import."""
+    return Reason(
+        granted=False,
+        rule=rule,
+        text=f'{wanted.kind} import "{wanted.subject}" from {wanted.account}: {fault}',
+        export=export.subject if export else "",
+        wanted=wanted.subject,
+        activation=activation,
+        until=until,
+    )

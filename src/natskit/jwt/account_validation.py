@@ -112,7 +112,7 @@ def _check_token(each: Import, importer: str, found: Issues, path: str) -> None:
     for fault in activation_faults(activation, each, importer):
         found.error(fault, path)
     check_activation(activation, found, f"{path}.")
-    wanted = each.to if each.is_service and each.to else each.subject
+    wanted = each.remote_subject
     if not contained(wanted, activation.nats.subject):
         found.error(
             f"activation token import subject {quoted(activation.nats.subject)} doesn't match import {quoted(wanted)}",

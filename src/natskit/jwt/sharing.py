@@ -74,6 +74,11 @@ class Import(Body, frozen=True):
         check_sharing_type(self.type)
 
     @property
+    def remote_subject(self) -> str:
+        """The subject that the exporter knows. Old service imports have it in ``to``."""
+        return self.to if self.is_service and self.to else self.subject
+
+    @property
     def is_stream(self) -> bool:
         """Whether it is a stream."""
         return self.type == STREAM

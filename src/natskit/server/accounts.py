@@ -76,9 +76,9 @@ class Account:
     def __repr__(self) -> str:
         return f"<account {self.model}, {len(self.members)} connections>"
 
-    def adopt(self, model: graph.Account, mappings: graph.Mappings | None = None) -> None:
-        """Be what ``model`` says from now on. Raises InvalidSubject if its mappings cannot work."""
-        mappings = mappings or graph.Mappings.compile(model.mappings)
+    def adopt(self, model: graph.Account) -> None:
+        """Be what ``model`` says from now on. Raises InvalidSubject if its mappings cannot work, and is as it was."""
+        mappings = graph.Mappings.compile(model.mappings)
         self.model = model
         if mappings is not self.mappings:
             self.mappings = mappings
@@ -287,7 +287,7 @@ class Accounts:
                 log.error("Can't locate account [%s] for import of %s: %s", account_id, account.model, error)
 
     def install(self, account_id: str, token: str) -> Account:
-        """Use the account that ``token`` describes from now on, if it is worth it.
+        """Use the account that ``token`` describes from now on, if it is worth it; the one in use changes nothing.
 
         Raises InvalidToken or VerifyError if it is not (`Trust.verify_account`), or is older than what is in use; what
         is in use then stays.
@@ -297,17 +297,20 @@ class Accounts:
         if account is not None and account.claims is not None and claims.issued_at < account.claims.issued_at:
             in_use = account.claims.issued_at
             raise VerifyError(f"jwt is older than the one in use: issued at {claims.issued_at}, not {in_use} or later")
+        if account is not None and account.token == token:
+            account.asked_at = self._clock.now()
+            return account
         is_new = account is None
         model = graph.Account.from_claims(claims)
+        account = account or Account(model, self._clock)
         try:
-            mappings = graph.Mappings.compile(model.mappings)
+            default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
+            account.adopt(model)
         except InvalidSubject as error:
             raise VerifyError(f"account validation failed: {account_id}: {error}") from None
-        account = account or Account(model, self._clock)
-        account.adopt(model, mappings)
         account.claims, account.token, account.asked_at = claims, token, self._clock.now()
         account.limits = Limits.from_claims(claims)
-        account.default_permissions = graph.Permissions.from_claims(claims.nats.default_permissions)
+        account.default_permissions = default_permissions
         self._live[account_id] = account
         self._follow(self.graph.put(account.model))
         if is_new:

@@ -80,8 +80,10 @@ class Clock:
 
     def _on_alarm(self) -> None:
         self._alarm = None
-        self._call_due()
-        self._arm()
+        try:
+            self._call_due()
+        finally:  # a call that fails is the event loop's to report; the others are still made
+            self._arm()
 
     def _call_due(self) -> None:
         now = self.now()

@@ -128,6 +128,8 @@ def _stage(entries: list[_Entry], changes: list[Change]) -> None:
             if not together:
                 _sync_directory(os.path.dirname(folder))
         if entry.staged and change.data is not None:
+            if os.path.isdir(entry.path) and not os.path.islink(entry.path):  # no rename can do that, once committed
+                raise StoreError(f"`{entry.path}` is in the way: it is a folder")
             _write(entry.staged, change.data, change.mode, sync=not together)
     if together:
         os.sync()

@@ -14,7 +14,7 @@ import msgspec
 
 from natskit.errors import DecodeError, Error, NotFound, StoreError, VerifyError
 
-from .files import read_bytes, read_text, sub_directories
+from .files import read_bytes, read_text, refused, sub_directories
 from .names import file_name
 
 if TYPE_CHECKING:
@@ -148,12 +148,13 @@ class OperatorStore:
 
     def users(self, account: str) -> list[str]:
         """Names of an account's users, sorted."""
+        folder = self.users_folder(account)
         try:
-            files = os.listdir(self.users_folder(account))
+            files = os.listdir(folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StoreError(f"cannot list `{self.users_folder(account)}`: {error.strerror}") from None
+            raise refused(error, folder, "list") from None
         return sorted(name[:-4] for name in files if name.endswith(".jwt"))
 
     def has_account(self, account: str) -> bool:

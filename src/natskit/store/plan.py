@@ -128,20 +128,6 @@ class Plan:
         given = {"operator": operator, "account": account, "store_root": store_root}
         self._context |= {name: value for name, value in given.items() if value is not None}
 
-    # ---- asking it
-
-    @property
-    def planned_keys(self) -> tuple[str, ...]:
-        """Paths of the seeds that would be stored."""
-        return tuple(self._keys)
-
-    def pending_data(self, path: str) -> bytes | None:
-        """What the plan would write to ``path``, None if it does not write it."""
-        for part in (self._tokens, self._keys, self._creds):
-            if path in part:
-                return part[path].data
-        return None
-
     # ---- doing it
 
     def commit(self) -> Committed:
@@ -164,10 +150,11 @@ class Plan:
         for store, path, public, token in self._accounts:
             from .managed import exchange
 
-            made = exchange(store.operator().nats.account_server_url, public, token)
+            operator = store.operator()
+            made = exchange(operator.nats.account_server_url, public, token)
             if path:
                 self.token(path, made.token)
-            done.append((store.operator().name, made))
+            done.append((operator.name, made))
         return tuple(done)
 
     def _changes(self) -> list[Change]:

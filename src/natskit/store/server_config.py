@@ -163,8 +163,7 @@ def _importers(store: OperatorStore, exporter: str, export: Export, names: dict[
     from natskit.subjects import covers
 
     def takes(each: Import) -> bool:
-        subject = each.to if each.is_service and each.to else each.subject
-        return each.account == exporter and each.type == export.type and covers(export.subject, subject)
+        return each.account == exporter and each.type == export.type and covers(export.subject, each.remote_subject)
 
     return [name for name in sorted(names.values()) if any(map(takes, store.account(name).nats.imports))]
 

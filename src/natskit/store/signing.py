@@ -61,14 +61,12 @@ def seed_in(content: str) -> str:
     return parse_seed(content)
 
 
-def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "", *, prefer: str = "") -> KeyPair:
-    """The operator's key that signs; ``prefer`` is tried first. Raises NotFound, KeyUseError, UsageError."""
+def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "") -> KeyPair:
+    """The operator's key that signs accounts. Raises NotFound, KeyUseError, UsageError."""
     claims = store.operator()
-    identity = () if claims.nats.strict_signing_key_usage else (claims.subject,)
-    candidates = (*identity, *claims.nats.signing_keys)
     if given:
-        return _given(workspace, given, (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,), None)
-    return _first_stored(workspace, ((prefer,) if prefer in candidates else ()) + candidates)
+        return _given(workspace, given, _roles(store), None)
+    return _first_stored(workspace, _operator_keys(claims))
 
 
 def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str = "") -> KeyPair:
@@ -78,8 +76,7 @@ def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str =
     """
     if given:
         return _given(workspace, given, (Role.OPERATOR,), None)
-    identity = () if claims.nats.strict_signing_key_usage else (claims.subject,)
-    return _first_stored(workspace, (*identity, *claims.nats.signing_keys))
+    return _first_stored(workspace, _operator_keys(claims))
 
 
 def edit_signer(
@@ -88,14 +85,9 @@ def edit_signer(
     """The key that signs an existing account: the operator's; in a managed store the account's own as well."""
     operator = store.operator()
     if given:
-        roles = (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,)
-        return _given(workspace, given, roles, None)
-    strict = operator.nats.strict_signing_key_usage
-    candidates = [*(() if strict else (operator.subject,)), *operator.nats.signing_keys]
-    if store.managed:
-        candidates += [*(() if strict else (account.subject,)), *account.nats.signing_key_names]
-    first = (prefer,) if prefer in candidates else ()
-    return _first_stored(workspace, (*first, *candidates))
+        return _given(workspace, given, _roles(store), None)
+    own = _account_keys(account, operator) if store.managed else ()
+    return _first_stored(workspace, (*_operator_keys(operator), *own), prefer)
 
 
 def account_signer(
@@ -104,17 +96,36 @@ def account_signer(
     """The account's key that signs users and activations. Raises NotFound, KeyUseError, UsageError."""
     if given:
         return _given(workspace, given, (Role.ACCOUNT,), account)
-    strict = store.operator().nats.strict_signing_key_usage
-    if strict and not account.nats.signing_keys:
+    operator = store.operator()
+    if operator.nats.strict_signing_key_usage and not account.nats.signing_keys:
         raise UsageError(
             "unable to issue users when operator requires signing keys and the account has none",
             hint=f"nsc edit account {account.name} --sk generate",
         )
-    candidates = (*(() if strict else (account.subject,)), *account.nats.signing_key_names)
-    return _first_stored(workspace, ((prefer,) if prefer in candidates else ()) + candidates)
+    return _first_stored(workspace, _account_keys(account, operator), prefer)
 
 
-def _first_stored(workspace: Workspace, candidates: tuple[str, ...]) -> KeyPair:
+def _roles(store: OperatorStore) -> tuple[Role, ...]:
+    """The kinds of keys that may sign an account."""
+    return (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,)
+
+
+def _operator_keys(operator: OperatorClaims) -> tuple[str, ...]:
+    """The operator's keys that may sign, in the order in which they are tried."""
+    signing_keys = operator.nats.signing_keys
+    return signing_keys if operator.nats.strict_signing_key_usage else (operator.subject, *signing_keys)
+
+
+def _account_keys(account: AccountClaims, operator: OperatorClaims) -> tuple[str, ...]:
+    """The account's keys that may sign under ``operator``, in the order in which they are tried."""
+    signing_keys = account.nats.signing_key_names
+    return signing_keys if operator.nats.strict_signing_key_usage else (account.subject, *signing_keys)
+
+
+def _first_stored(workspace: Workspace, candidates: tuple[str, ...], prefer: str = "") -> KeyPair:
+    """The first of ``candidates`` that is stored, ``prefer`` before the others if it is one. Raises NotFound."""
+    if prefer in candidates:
+        candidates = (prefer, *candidates)
     for public in candidates:
         pair = workspace.keystore.pair(public)
         if pair is not None:

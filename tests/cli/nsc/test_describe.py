@@ -169,6 +169,17 @@ def test_describe_export_by_subject_and_by_name(nsc, current_store):
     assert "Service [Chunked]" in nsc("describe", "export", "-a", "Alpha", "svc.chunked").out
 
 
+@pytest.mark.parametrize(
+    ("exporter", "told"),
+    [
+        ("Gamma", 'account "Beta" imports nothing from Gamma'),
+        ("Nobody", "account Nobody does not exist in the current operator"),
+    ],
+)
+def test_describe_import_says_which_exporter_is_wrong(exporter, told, nsc, current_store):
+    assert told in nsc("describe", "import", "-a", "Beta", "--src-account", exporter, exit=1).err
+
+
 def test_describe_import_shows_the_activation(nsc, current_store):
     table = nsc("describe", "import", "-a", "Beta", "private.beta.>").out
     assert "2099-01-01 00:00:00 UTC" in table

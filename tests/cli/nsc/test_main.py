@@ -114,6 +114,13 @@ def test_no_colour_and_no_bold_in_a_pipe(nsc, current_store):
     assert "\x1b" not in nsc("describe", "account", "Nobody", exit=1).err
 
 
+def test_nothing_in_an_error_controls_the_terminal(nsc, current_store):
+    nsc("add", "export", "-a", "Beta", "--subject", "q.\x1b[31mred")
+    result = nsc("edit", "export", "-a", "Beta", "-s", "no\x1b[31m", "--private", exit=1)
+    assert "\x1b" not in result.err
+    assert r'"q.\x1b[31mred"' in result.err  # what there is, in the hint
+
+
 def test_a_reader_that_leaves_early_is_no_error(current_store, home):
     environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
     read, write = os.pipe()
@@ -138,7 +145,7 @@ def test_deprecated_flags_say_so(nsc, current_store):
 
 def test_every_command_line_that_help_shows_is_understood(nsc):
     from natskit.cli.command import parse, place
-    from natskit.cli.nsc import _find
+    from natskit.cli.nsc import find
     from natskit.cli.nsc.help import _TASKS
     from natskit.cli.nsc.run import merged
 
@@ -148,6 +155,6 @@ def test_every_command_line_that_help_shows_is_understood(nsc):
         words = shlex.split(re.split(" [|>] ", line)[0])
         if words[0] != "nsc":
             continue
-        path, rest = _find(words[1:])
+        path, rest = find(words[1:])
         command = tree.LEAVES[path].load()
         place(parse(rest, merged(command.flags)), command.arguments)

@@ -318,3 +318,16 @@ def test_twenty_exports_at_once_are_all_there(shop, home):
     assert [process.wait(60) for process in running] == [0] * 20
     exports = json.loads(shop("list", "exports", "-a", "A", "--json").out)["exports"]
     assert sum(each["subject"].startswith("parallel.") for each in exports) == 20
+
+
+# ---- revocations
+
+
+def test_listing_revocations_waits_for_no_writer(shop, home):
+    """Whoever takes the lock makes its file in the stores root, and removes it."""
+    shop("revocations", "add-activation", "-a", "A", "-s", "secret.x.y", "-t", "B")
+    root = home / ".local/share/nats/nsc/stores"
+    before = root.stat().st_mtime_ns
+    listed = shop("revocations", "list-activations", "-a", "A", "-s", "secret.x.y", "--json").json
+    assert list(listed["revocations"]) == [key(shop, "B")]
+    assert root.stat().st_mtime_ns == before

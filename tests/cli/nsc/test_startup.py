@@ -33,6 +33,7 @@ def modules(*words: str) -> set[str]:
     "words",
     [
         ("--version",),
+        ("describe", "account", "--help"),
         ("list", "accounts"),
         ("describe", "account", "Alpha"),
         ("describe", "operator", "--json"),

@@ -76,6 +76,16 @@ def test_request_and_reply(realm, background):
     assert echo.wait() == 0
 
 
+def test_a_subject_from_elsewhere_does_not_control_the_terminal(realm, background):
+    nsc, server = realm
+    service = background("tool", "reply", "-u", "U", "open.*", *server)
+    service.wait_for("Listening on [open.*]")
+    nsc("tool", "pub", "-u", "U", "open.\x1b[31m", "hi", *server)
+    service.wait_for("no reply subject")
+    assert r"ignoring request on [open.\x1b[31m]" in service.output
+    assert "\x1b" not in "\n".join(service.errors)
+
+
 def test_request_that_nobody_answers(realm):
     nsc, server = realm
     assert "open.ask" in nsc("tool", "req", "-u", "U", "open.ask", *server, exit=1).err

@@ -20,10 +20,11 @@ from natskit.errors import Error, UsageError  # noqa: E402
 from . import tree  # noqa: E402
 from .run import GLOBAL_FLAGS, merged, start  # noqa: E402
 
-__all__ = ["execute", "first_word", "main"]
+__all__ = ["execute", "find", "first_word", "main"]
 
-_SWITCHES = {"interactive", "help", "json", "short-ids", "long-ids", "version", "raw", "tls-first", "i", "h", "J", "W"}
-_SWITCHES |= {"v", "R"}
+_SWITCHES = {name for flag in GLOBAL_FLAGS if flag.bare is not None for name in (flag.name, flag.letter)}
+_SWITCHES |= {"version", "v", "raw", "R", "tls-first"}
+"""Flags that take no value, of those that may stand before the words of a command."""
 
 
 def main() -> NoReturn:
@@ -56,7 +57,7 @@ def _execute(console: Console, words: Sequence[str]) -> int:
     if words and words[0] == "__complete":
         return _complete(console, words[1:])
     asks_help = bool(words) and words[0] == "help"
-    path, rest = _find(words[1:] if asks_help else words)
+    path, rest = find(words[1:] if asks_help else words)
     leaf = tree.leaf_of(path)
     if leaf is None:
         return _show_group(console, path, rest)
@@ -72,7 +73,7 @@ def _complete(console: Console, words: Sequence[str]) -> int:
     return 0
 
 
-def _find(words: Sequence[str]) -> tuple[str, list[str]]:
+def find(words: Sequence[str]) -> tuple[str, list[str]]:
     """The path of the command or group that is meant, and the other words. Flags may stand before its words."""
     path, rest = "", list(words)
     while tree.leaf_of(path) is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import Command, Flag, command, switch
-from natskit.errors import Error
+from natskit.errors import Error, UsageError
 
 from . import tree
 
@@ -100,30 +100,19 @@ def fish(run: Run, *, no_descriptions: bool) -> None:
 
 def complete(words: Sequence[str]) -> Iterator[Candidate]:
     """What may stand in place of the last of ``words``, which may be empty or begun."""
-    from . import first_word
+    from . import find, first_word
 
     *before, begun = words or [""]
-    path, rest = _walk(before[1:] if before[:1] == ["help"] else before)
+    try:
+        path, rest = find(before[1:] if before[:1] == ["help"] else before)
+    except UsageError:  # nothing to offer below what is no command
+        return
     leaf = tree.leaf_of(path)
     if leaf is None:
         found: Iterator[Candidate] = _words_below(path) if first_word(rest) is None else iter(())
     else:
         found = _candidates(leaf.load(), rest, begun, before)
     yield from (each for each in found if each[0].startswith(begun))
-
-
-def _walk(words: Sequence[str]) -> tuple[str, list[str]]:
-    from . import first_word
-
-    path, rest = "", list(words)
-    while tree.leaf_of(path) is None:
-        position = first_word(rest)
-        found = None if position is None else tree.names_in(path).get(tree.canonical(rest[position]))
-        if position is None or found is None:
-            break
-        path = found
-        del rest[position]
-    return path, rest
 
 
 def _words_below(group: str) -> Iterator[Candidate]:

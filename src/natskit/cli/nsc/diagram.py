@@ -76,7 +76,7 @@ def _import_edge(
 ) -> Lines:
     from natskit.subjects import covers
 
-    remote = wanted.to if wanted.is_service and wanted.to else wanted.subject
+    remote = wanted.remote_subject
     exports = known.get((wanted.account, wanted.type), [])
     target = next((name for export, name in exports if covers(export.subject, remote)), "")
     if not target:

@@ -18,7 +18,7 @@ __all__ = ["AccountEdit", "editing_account"]
 
 
 class AccountEdit:
-    """An account as it is now, and the way to write it again. Made by `editing_account`."""
+    """An account as it is now, and the way to write it again: for that, made by `editing_account`."""
 
     __slots__ = ("_run", "claims", "name", "now", "plan", "store")
 

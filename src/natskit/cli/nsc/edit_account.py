@@ -78,7 +78,7 @@ _OLD_NAMES = {
 )
 def edit_account(run: Run, *, name: str, **flags: Any) -> None:
     """Change limits, keys, tags, default permissions and dates of an account. What is not named stays as it is."""
-    if not run.given - {"name", "json", "operator", "private-key"} - _GLOBAL:
+    if not run.given.intersection(each.name for each in edit_account.flags) - {"name"}:
         raise UsageError("specify an edit option", hint="nsc edit account --help")
     run.workspace.account_given = name or run.workspace.account_given
     with editing_account(run) as edit:
@@ -86,9 +86,6 @@ def edit_account(run: Run, *, name: str, **flags: Any) -> None:
         edit.save(changed, same_signer=True)
     run.success(f'edited account "{edit.name}"')
     run.fact(account={"name": edit.name, "id": edit.claims.subject})
-
-
-_GLOBAL = {"config-dir", "data-dir", "keystore-dir", "all-dirs", "account", "interactive", "short-ids", "long-ids"}
 
 
 def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["add_export", "delete_export", "edit_export"]
 
 RESPONSE_TYPES = ("Singleton", "Stream", "Chunked")
-RESPONSE_TYPE = text(
-    "response-type",
-    "",
-    "how a service answers: Singleton, Stream, Chunked",
-    metavar="TYPE",
-    default="Singleton",
-    completes=RESPONSE_TYPES,
-)
 
 
 def parse_sampling(text: str) -> int | str:

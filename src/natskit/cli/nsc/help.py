@@ -86,11 +86,11 @@ def command_help(path: str, command: Command, global_flags: Sequence[Flag]) -> s
     return "\n".join(lines)
 
 
-def _description(text: str) -> list[str]:
-    import inspect
+def _description(docstring: str) -> list[str]:
+    import textwrap  # inspect.cleandoc does the same, and importing that would take a sixth of the time
 
-    lines = inspect.cleandoc(text).splitlines()
-    return [line.replace("``", '"') for line in lines]
+    first, _, rest = docstring.partition("\n")
+    return [line.replace("``", '"') for line in f"{first}\n{textwrap.dedent(rest)}".rstrip().splitlines()]
 
 
 def _flag_lines(flags: Sequence[Flag]) -> Iterator[str]:

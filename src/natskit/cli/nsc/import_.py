@@ -80,8 +80,7 @@ def add_import(
         new = _finished(run, new, name, local_subject, prefix, from_token=bool(token))
         claims = _with(edit, new)
         edit.save(claims)
-    remote = new.to if run.is_2019 and new.type == "service" else new.subject
-    run.success(f'added {new.type} import "{remote}"')
+    run.success(f'added {new.type} import "{new.remote_subject}"')
     _warn_if_nothing_arrives(run, claims, new)
     run.fact(account=edit.name, **{"import": new})
 

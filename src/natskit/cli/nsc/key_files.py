@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
 from natskit.errors import Error, NotFound, StoreError, UsageError
@@ -41,19 +41,13 @@ def export_keys(
     run: Run,
     *,
     dir: str,
-    operator: bool,
-    accounts: bool,
-    users: bool,
     curves: bool,
-    all: bool,
-    account: str,
-    user: str,
     curve: str,
     filter: str,
-    not_referenced: bool,
     force: bool,
     remove: bool,
     include_jwts: bool,
+    **which: Any,
 ) -> None:
     """Write seeds into a folder, each as <PUBLIC KEY>.nk. They are secrets: look after the folder."""
     from natskit.store import key_files
@@ -61,18 +55,7 @@ def export_keys(
 
     if not dir:
         raise UsageError('required flag(s) "dir" not set')
-    chosen = choose(
-        run,
-        operator=operator,
-        accounts=accounts,
-        users=users,
-        curve=curves or bool(curve),
-        all=all,
-        account=account,
-        user=user,
-        filter=curve or filter,
-        not_referenced=not_referenced,
-    )
+    chosen = choose(run, curve=curves or bool(curve), filter=curve or filter, **which)
     if not chosen:
         raise NotFound("no keys found to export", hint="nsc list keys --all")
     folder = run.full_path(dir)

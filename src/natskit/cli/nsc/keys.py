@@ -34,39 +34,14 @@ __all__ = ["choose", "list_keys"]
         ("nsc list keys --not-referenced", "keys that nothing refers to"),
     ],
 )
-def list_keys(
-    run: Run,
-    *,
-    operator: bool,
-    accounts: bool,
-    users: bool,
-    curve: bool,
-    all: bool,
-    account: str,
-    user: str,
-    filter: str,
-    not_referenced: bool,
-    show_seeds: bool,
-) -> None:
+def list_keys(run: Run, *, show_seeds: bool, **which: Any) -> None:
     """List the keys of operator, accounts and users, and say which of them are stored here."""
-    if show_seeds and not_referenced:
+    if show_seeds and which["not_referenced"]:
         raise UsageError("specify one of --show-seeds or --not-referenced")
     keystore = run.workspace.keystore
     if not keystore.exists():
         raise NotFound(f"keystore `{run.path(keystore.root)}` does not exist", hint="nsc add operator NAME")
-    found = choose(
-        run,
-        operator=operator,
-        accounts=accounts,
-        users=users,
-        curve=curve,
-        all=all,
-        account=account,
-        user=user,
-        filter=filter,
-        not_referenced=not_referenced,
-    )
-    _show(run, found, show_seeds)
+    _show(run, choose(run, **which), show_seeds)
 
 
 def choose(

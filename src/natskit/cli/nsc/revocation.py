@@ -9,7 +9,7 @@ from natskit.cli.flags import parse_instant
 from natskit.cli.tables import Table
 from natskit.errors import NotFound, UsageError
 
-from .edit import editing_account
+from .edit import AccountEdit, editing_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from natskit.jwt import Export
     from natskit.store.operator_store import OperatorStore
 
-    from .edit import AccountEdit
     from .run import Run
 
 __all__ = [
@@ -135,8 +134,7 @@ def delete_activation(run: Run, *, subject: str, service: bool, target_account: 
 )
 def list_activations(run: Run, *, subject: str, service: bool) -> None:
     """List the accounts whose activations of an export are revoked."""
-    with editing_account(run) as edit:
-        export = _export(edit, subject, service)
+    export = _export(AccountEdit(run), subject, service)
     if not export.revocations:
         raise NotFound(f"{export.type} {export.name} has no revocations")
     _show(run, f"Revoked Accounts for {export.type} {export.name}", "* [All Accounts]", export.revocations)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, flag, integer, switch, text
 from natskit.cli.flags import format_duration, parse_duration
+from natskit.cli.tables import printable
 from natskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def reply(run: Run, *, user: str, queue: str, max_messages: int, subject: str, a
         def receive(number: int, message: Message) -> None:
             _tell(run, number, message)
             if not message.reply:
-                run.console.notice(f"[#{number}] ignoring request on [{message.subject}]: no reply subject")
+                run.console.notice(f"[#{number}] ignoring request on [{printable(message.subject)}]: no reply subject")
                 return
             data = answer.encode(errors="surrogateescape") if answer else message.payload
             pending.append(asyncio.ensure_future(connection.publish(message.reply, data)))

@@ -18,9 +18,17 @@ from natskit.errors import AuthenticationError, Error, VerifyError
 from natskit.jwt import authorization as wire_format
 from natskit.jwt.validation import issues
 from natskit.nkeys import KeyPair, Role
-from natskit.server.auth.admission import Admission, tighter
+from natskit.server.auth.admission import Admission
 from natskit.server.auth.connect import ConnectOptions, Peer
-from natskit.server.auth.token import judge_connection_type, judge_user, judge_window
+from natskit.server.auth.token import (
+    admission_of,
+    judge_account,
+    judge_address,
+    judge_connection_type,
+    judge_revocation,
+    judge_user,
+    judge_window,
+)
 from natskit.server.services.answers import random_token
 
 if TYPE_CHECKING:
@@ -131,7 +139,7 @@ class Callout:
         token = jwt.encode(request, self._server.key, issued_at=int(self._clock.now()))
         answer = await self._exchange(delegation, token)
         try:
-            return self._judge(delegation, user_key, answer, peer)
+            return await self._judge(delegation, user_key, answer, peer)
         except AuthenticationError as error:
             log.warning("%s - %s", peer, error)
             raise
@@ -210,7 +218,7 @@ class Callout:
 
     # judging the answer
 
-    def _judge(self, delegation: Delegation, user_key: str, answer: bytes, peer: Peer) -> Admission:
+    async def _judge(self, delegation: Delegation, user_key: str, answer: bytes, peer: Peer) -> Admission:
         """What a client gets by an answer. Raises AuthenticationError or another Error with the check that failed."""
         where = f'on account "{delegation.account.id}"'
         # (1) there is an answer, for our eyes only if that was agreed
@@ -235,7 +243,10 @@ class Callout:
         if user.subject != user_key:
             raise VerifyError(f'Expected authorized user of "{user_key}" but got "{user.subject}" {where}')
         # (5) it is placed where it may be, by one who may
-        admission = self._place(delegation, user, where)
+        if delegation.issuer:
+            admission = self._place(delegation, user, where)
+        else:
+            admission = await self._place_by_signer(delegation, user)
         # (6) it may come this way, now
         return self._admit(user, admission, peer, where)
 
@@ -267,8 +278,6 @@ class Callout:
             raise VerifyError(f"Auth callout signing key is unknown: {response.issuer} {where}")
 
     def _place(self, delegation: Delegation, user: jwt.UserClaims, where: str) -> Admission:
-        if not delegation.issuer:
-            return self._place_by_signer(delegation, user)
         if user.issuer != delegation.issuer:
             expected = f'expected "{delegation.issuer}" got "{user.issuer}"'
             raise VerifyError(f"Wrong issuer for auth callout response {where}, {expected}")
@@ -280,25 +289,17 @@ class Callout:
         if target is None:
             raise VerifyError(f'No valid account "{user.audience}" for auth callout response {where}: account missing')
         self._check_allowed(delegation, target)
-        body = user.nats
-        return Admission(
-            account=target,
-            permissions=graph.Permissions.from_claims(body),
-            max_subscriptions=tighter(body.subs, target.limits.max_subscriptions),
-            max_payload=tighter(body.payload, target.limits.max_payload),
-            claims=user,
-            rights=body,
-            issuer_key=user.issuer,
-            name_tag=user.name,
-            tags=body.tags,
-        )
+        return admission_of(user, user.nats, target, graph.Permissions.from_claims(user.nats))
 
-    def _place_by_signer(self, delegation: Delegation, user: jwt.UserClaims) -> Admission:
-        target = self._accounts.find(user.nats.issuer_account or user.issuer)
-        if target is None:
-            raise VerifyError(f'User JWT issuer "{user.issuer}" is not known')
+    async def _place_by_signer(self, delegation: Delegation, user: jwt.UserClaims) -> Admission:
+        try:
+            target = await self._accounts.get(user.account)
+        except Error as error:
+            raise VerifyError(f'User JWT issuer "{user.issuer}" is not known: {error}') from None
         self._check_allowed(delegation, target)
         admission, _ = judge_user(user, target, strict=self._accounts.is_strict(target))
+        judge_account(target, self._clock.now())
+        judge_revocation(user, target)
         return admission
 
     def _check_allowed(self, delegation: Delegation, target: Account) -> None:
@@ -319,6 +320,10 @@ class Callout:
             judge_connection_type(rights, peer)
         except AuthenticationError as error:
             raise AuthenticationError(f"Authorized user {where} using invalid connection type: {error}") from None
+        try:
+            judge_address(rights, peer.host)
+        except AuthenticationError as error:
+            raise AuthenticationError(f"Authorized user {where} coming from a wrong address: {error}") from None
         ends = [float(user.expires)] if user.expires else []
         try:
             ends += judge_window(rights, self._clock.now())

@@ -57,8 +57,7 @@ class TokenUsers:
         account = await self._account_of(claims)
         # (6) to (9) what the account says about the user
         admission, rights = judge_user(claims, account, strict=self._accounts.is_strict(account))
-        if lapse := account.model.lapse(self._clock.now()):
-            raise AuthenticationError(f"Account JWT has expired: {lapse}")
+        judge_account(account, self._clock.now())
         judge_bearer(rights, account)
         # (10) the right kind of connection
         judge_connection_type(rights, peer)
@@ -68,7 +67,7 @@ class TokenUsers:
         # (12) the account has not taken it back
         judge_revocation(claims, account)
         # (13) (14) the right place and time
-        _judge_address(rights, peer.host)
+        judge_address(rights, peer.host)
         return replace(admission, expires_at=self._deadline(claims, rights, now))
 
     def review(self, member: Member, admission: Admission) -> Admission | None:
@@ -113,7 +112,7 @@ class TokenUsers:
         raise AuthenticationError(f"Authentication requires a user JWT: {fault}")
 
     async def _account_of(self, claims: jwt.UserClaims) -> Account:
-        account_id = claims.nats.issuer_account or claims.issuer
+        account_id = claims.account
         if self._pinned and account_id not in self._pinned:
             raise AuthenticationError(f"Account {account_id} not listed as operator pinned account")
         try:
@@ -151,9 +150,16 @@ def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> tup
         permissions = graph.Permissions.from_claims(rights)
     except InvalidSubject as error:
         raise AuthenticationError(f"User JWT generated invalid permissions: {error}") from None
-    admission = Admission(
+    if permissions == graph.EVERYTHING:
+        permissions = account.default_permissions
+    return admission_of(claims, rights, account, permissions), rights
+
+
+def admission_of(claims: jwt.UserClaims, rights: Rights, account: Account, permissions: graph.Permissions) -> Admission:
+    """What a user's token and its account come to, when it has ``rights`` there."""
+    return Admission(
         account=account,
-        permissions=account.default_permissions if permissions == graph.EVERYTHING else permissions,
+        permissions=permissions,
         user=claims.subject,
         max_subscriptions=tighter(rights.subs, account.limits.max_subscriptions),
         max_payload=tighter(rights.payload, account.limits.max_payload),
@@ -164,7 +170,6 @@ def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> tup
         name_tag=claims.name,
         tags=claims.nats.tags,
     )
-    return admission, rights
 
 
 def _rights_of(claims: jwt.UserClaims, account: Account, strict: bool) -> Rights:
@@ -202,6 +207,12 @@ def _check_fillings(template: jwt.ScopeTemplate, claims: jwt.UserClaims) -> None
     for text in (claims.name, *(tag.partition(":")[2] for tag in claims.nats.tags)):
         if subjects.has_wildcard(text):
             raise VerifyError(f'"{text}" in its name or tags is a wildcard, which its template does not give')
+
+
+def judge_account(account: Account, now: float) -> None:
+    """Raise AuthenticationError if the account's own token is not in force ``now``."""
+    if lapse := account.model.lapse(now):
+        raise AuthenticationError(f"Account JWT has expired: {lapse}")
 
 
 def judge_bearer(rights: Rights, account: Account) -> None:
@@ -243,7 +254,7 @@ def judge_window(rights: Rights, now: float) -> list[float]:
     return [end]
 
 
-def _judge_address(rights: Rights, host: str) -> None:
+def judge_address(rights: Rights, host: str) -> None:
     if not rights.src:
         return
     import ipaddress

@@ -9,11 +9,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from natskit.durations import format_duration
 from natskit.errors import UsageError
 from natskit.server.monitor.snapshot import Listening, Snapshot, snapshot
-from natskit.server.monitor.writing import elapsed, go_duration, present, text_of
+from natskit.server.monitor.writing import elapsed, present, text_of
 from natskit.server.options import GLOBAL_ACCOUNT
 from natskit.server.system import timestamp
 
@@ -44,28 +45,35 @@ _SORTS: dict[str, Callable[[Snapshot], Any]] = {
 }
 
 
-class ConnectionsQuery(Struct, frozen=True, kw_only=True):
-    """What is wanted. ``state``: open, closed or all; ``cid`` 0, ``user`` and ``account`` empty: any.
+OPEN, CLOSED, ALL = range(3)
+STATES = {"": OPEN, "open": OPEN, "closed": CLOSED, "any": ALL, "all": ALL}
 
-    Raises UsageError (:meth:`check`) if an order does not go with a state.
+
+class ConnectionsQuery(Struct, frozen=True, kw_only=True):
+    """What is wanted, with the names of CONNZ in the system account. ``state``: `OPEN`, `CLOSED` or `ALL`; ``cid`` 0,
+    ``user`` and ``account`` empty: any.
+
+    Raises UsageError (:meth:`check`) if there is no such state, or an order does not go with it.
     """
 
     sort: str = "cid"
-    authentication: bool = False
+    authentication: bool = field(default=False, name="auth")
     subscriptions: bool = False
-    details: bool = False
+    details: bool = field(default=False, name="subscriptions_detail")
     offset: int = 0
     limit: int = PAGE
     cid: int = 0
-    state: str = "open"
+    state: int = OPEN
     user: str = ""
-    account: str = ""
+    account: str = field(default="", name="acc")
     mqtt_client: str = ""
 
     def check(self) -> None:
+        if self.state not in (OPEN, CLOSED, ALL):
+            raise UsageError(f"state is 0 (open), 1 (closed) or 2 (all), not {self.state}")
         if self.sort and self.sort not in _SORTS:
             raise UsageError(f"invalid sorting option: {self.sort}")
-        if self.sort in ("stop", "reason") and self.state != "closed":
+        if self.sort in ("stop", "reason") and self.state != CLOSED:
             raise UsageError(f"sort by {self.sort} only valid on closed connections")
 
 
@@ -91,11 +99,11 @@ def report_connections(server: Server, query: ConnectionsQuery) -> dict[str, Any
     }
 
 
-def _in_state(server: Server, state: str) -> Iterable[Snapshot]:
-    if state != "closed":
+def _in_state(server: Server, state: int) -> Iterable[Snapshot]:
+    if state != CLOSED:
         for client in tuple(server.clients.values()):
             yield snapshot(client, server.clock)
-    if state != "open":
+    if state != OPEN:
         yield from tuple(server.closed)
 
 
@@ -124,7 +132,7 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
     if seen.stopped_at is not None:
         told |= {"stop": timestamp(seen.stopped_at), "reason": seen.reason}
     if seen.rtt_s:
-        told["rtt"] = go_duration(seen.rtt_s)
+        told["rtt"] = format_duration(int(seen.rtt_s * 1e6) * 1000)
     told |= {
         "uptime": elapsed(until - seen.accepted_at),
         "idle": elapsed(until - seen.active_at),

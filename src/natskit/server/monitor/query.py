@@ -46,15 +46,12 @@ class Query:
             return True, True
         return self.boolean(name), False
 
-    def state(self, name: str) -> str:
-        given = self.text(name).lower()
-        if given in ("", "open"):
-            return "open"
-        if given == "closed":
-            return "closed"
-        if given in ("any", "all"):
-            return "all"
-        raise UsageError(f"Error decoding state for {self.text(name)}")
+    def choice(self, name: str, choices: Mapping[str, int]) -> int:
+        """What one of these words, in any case, stands for."""
+        found = choices.get(self.text(name).lower())
+        if found is None:
+            raise UsageError(f"Error decoding {name} for {self.text(name)}")
+        return found
 
     def _number(self, name: str, kind: str, reader: str, bits: int, *, signed: bool) -> int:
         given = self.text(name)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from natskit.errors import UsageError
 from natskit.server.monitor.accounts import report_account_statistics, report_accounts
-from natskit.server.monitor.connections import PAGE, ConnectionsQuery, report_connections
+from natskit.server.monitor.connections import STATES, ConnectionsQuery, report_connections
 from natskit.server.monitor.general import Processor, report_server
 from natskit.server.monitor.index_page import index_page
 from natskit.server.monitor.query import Query
@@ -31,7 +31,6 @@ Shape = TypeVar("Shape", bound=Struct)
 
 _ALIASES = {"/subscriptionsz": "/subsz"}
 _NOT_READY = "failed to be ready for connections after 1ms: server"
-_STATES = ("open", "closed", "all")
 
 
 class Answer(Struct, frozen=True):
@@ -40,32 +39,6 @@ class Answer(Struct, frozen=True):
     status: int
     body: bytes
     kind: str = "json"
-
-
-class ConnectionsRequest(Struct, frozen=True, kw_only=True):
-    """The options of CONNZ in the system account."""
-
-    sort: str = "cid"
-    auth: bool = False
-    subscriptions: bool = False
-    subscriptions_detail: bool = False
-    offset: int = 0
-    limit: int = PAGE
-    cid: int = 0
-    mqtt_client: str = ""
-    state: int = 0
-    user: str = ""
-    acc: str = ""
-
-
-class SubscriptionsRequest(Struct, frozen=True, kw_only=True):
-    """The options of SUBSZ in the system account."""
-
-    subscriptions: bool = False
-    offset: int = 0
-    limit: int = PAGE
-    account: str = ""
-    test: str = ""
 
 
 class Reports:
@@ -83,10 +56,10 @@ class Reports:
             "/accountz": lambda query: _json(report_accounts(server, query.text("acc"))),
             "/accstatz": lambda query: _json(report_account_statistics(server, query.boolean("unused"))),
             "/healthz": self._health,
-            "/routez": self._routes,
-            "/gatewayz": self._gateways,
-            "/leafz": self._leafs,
-            "/jsz": self._jetstream,
+            "/routez": lambda query: _json(self._routes(query)),
+            "/gatewayz": lambda query: _json(self._gateways(query)),
+            "/leafz": lambda query: _json(self._leafs(query)),
+            "/jsz": lambda query: _json(self._jetstream(query)),
             "/raftz": lambda query: Answer(404, b"No Raft nodes registered", "text"),
         }
 
@@ -108,20 +81,20 @@ class Reports:
         nothing = Query({})
         requests.server_reports |= {
             "VARZ": lambda options: self._varz(),
-            "CONNZ": lambda options: report_connections(server, _connections_wanted(options)),
-            "SUBSZ": lambda options: report_subscriptions(server, _subscriptions_wanted(options)),
+            "CONNZ": lambda options: report_connections(server, _read(options, ConnectionsQuery)),
+            "SUBSZ": lambda options: report_subscriptions(server, _read(options, SubscriptionsQuery)),
             "ACCOUNTZ": lambda options: report_accounts(server, str(options.get("account") or "")),
-            "ROUTEZ": lambda options: msgspec.json.decode(self._routes(nothing).body),
-            "GATEWAYZ": lambda options: msgspec.json.decode(self._gateways(nothing).body),
-            "LEAFZ": lambda options: msgspec.json.decode(self._leafs(nothing).body),
-            "JSZ": lambda options: msgspec.json.decode(self._jetstream(nothing).body),
+            "ROUTEZ": lambda options: self._routes(nothing),
+            "GATEWAYZ": lambda options: self._gateways(nothing),
+            "LEAFZ": lambda options: self._leafs(nothing),
+            "JSZ": lambda options: self._jetstream(nothing),
         }
         requests.account_reports |= {
             "CONNZ": lambda account, options: report_connections(
-                server, _connections_wanted({**options, "acc": account})
+                server, _read({**options, "acc": account}, ConnectionsQuery)
             ),
             "SUBSZ": lambda account, options: report_subscriptions(
-                server, _subscriptions_wanted({**options, "account": account})
+                server, _read({**options, "account": account}, SubscriptionsQuery)
             ),
         }
 
@@ -142,34 +115,32 @@ class Reports:
 
     # what a single node has nothing of
 
-    def _routes(self, query: Query) -> Answer:
+    def _routes(self, query: Query) -> dict[str, Any]:
         query.details("subs")
-        return _json(self._headed({"num_routes": 0, "routes": []}, with_name=True))
+        return self._headed({"num_routes": 0, "routes": []}, with_name=True)
 
-    def _gateways(self, query: Query) -> Answer:
+    def _gateways(self, query: Query) -> dict[str, Any]:
         query.boolean("accs")
         query.details("subs")
-        return _json(self._headed({"outbound_gateways": {}, "inbound_gateways": {}}))
+        return self._headed({"outbound_gateways": {}, "inbound_gateways": {}})
 
-    def _leafs(self, query: Query) -> Answer:
+    def _leafs(self, query: Query) -> dict[str, Any]:
         query.boolean("subs")
-        return _json(self._headed({"leafnodes": 0, "leafs": []}))
+        return self._headed({"leafnodes": 0, "leafs": []})
 
-    def _jetstream(self, query: Query) -> Answer:
+    def _jetstream(self, query: Query) -> dict[str, Any]:
         for name in ("accounts", "streams", "consumers", "config", "leader-only", "raft", "stream-leader-only"):
             query.boolean(name)
         query.integer("offset")
         query.integer("limit")
         sizes = ("memory", "storage", "reserved_memory", "reserved_storage", "accounts", "ha_assets")
         counts = ("streams", "consumers", "messages", "bytes", "total")
-        return _json(
-            {
-                **dict.fromkeys(sizes, 0),
-                "api": {"level": 0, "total": 0, "errors": 0},
-                **self._headed({"disabled": True, "config": {"max_memory": 0, "max_storage": 0}}),
-                **dict.fromkeys(counts, 0),
-            }
-        )
+        return {
+            **dict.fromkeys(sizes, 0),
+            "api": {"level": 0, "total": 0, "errors": 0},
+            **self._headed({"disabled": True, "config": {"max_memory": 0, "max_storage": 0}}),
+            **dict.fromkeys(counts, 0),
+        }
 
     def _headed(self, members: dict[str, Any], *, with_name: bool = False) -> dict[str, Any]:
         server = self._server
@@ -202,7 +173,7 @@ def _connections(query: Query) -> ConnectionsQuery:
         offset=query.integer("offset"),
         limit=query.integer("limit"),
         cid=query.unsigned("cid"),
-        state=query.state("state"),
+        state=query.choice("state", STATES),
         user=query.text("user"),
         account=query.text("acc"),
         mqtt_client=query.text("mqtt_client"),
@@ -216,36 +187,6 @@ def _subscriptions(query: Query) -> SubscriptionsQuery:
         limit=query.integer("limit"),
         account=query.text("acc"),
         test=query.text("test"),
-    )
-
-
-def _connections_wanted(options: Mapping[str, Any]) -> ConnectionsQuery:
-    asked = _read(options, ConnectionsRequest)
-    if not 0 <= asked.state < len(_STATES):
-        raise UsageError(f"state is 0 (open), 1 (closed) or 2 (all), not {asked.state}")
-    return ConnectionsQuery(
-        sort=asked.sort,
-        authentication=asked.auth,
-        subscriptions=asked.subscriptions,
-        details=asked.subscriptions_detail,
-        offset=asked.offset,
-        limit=asked.limit,
-        cid=asked.cid,
-        state=_STATES[asked.state],
-        user=asked.user,
-        account=asked.acc,
-        mqtt_client=asked.mqtt_client,
-    )
-
-
-def _subscriptions_wanted(options: Mapping[str, Any]) -> SubscriptionsQuery:
-    asked = _read(options, SubscriptionsRequest)
-    return SubscriptionsQuery(
-        subscriptions=asked.subscriptions,
-        offset=asked.offset,
-        limit=asked.limit,
-        account=asked.account,
-        test=asked.test,
     )
 
 

@@ -1,4 +1,4 @@
-"""How reports are written: durations, and JSON as Go writes it."""
+"""How reports are written: times that went by, and JSON as Go writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["document", "elapsed", "go_duration", "present", "text_of"]
+__all__ = ["document", "elapsed", "present", "text_of"]
 
 _ESCAPED = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
@@ -29,21 +29,6 @@ def elapsed(seconds: float) -> str:
     while len(parts) > 1 and not parts[0][0]:
         del parts[0]
     return "".join(f"{value}{unit}" for value, unit in parts)
-
-
-def go_duration(seconds: float) -> str:
-    """A short time in Go's notation, whole microseconds: ``655µs``, ``1.25ms``, ``2.5s``, ``1m2.5s``."""
-    microseconds = int(seconds * 1e6)
-    if microseconds < 1000:
-        return f"{microseconds}µs" if microseconds else "0s"
-    if microseconds < 1_000_000:
-        return f"{microseconds / 1000:.3f}".rstrip("0").rstrip(".") + "ms"
-    minutes, rest = divmod(microseconds, 60_000_000)
-    hours, minutes = divmod(minutes, 60)
-    shown = f"{rest / 1e6:.6f}".rstrip("0").rstrip(".") + "s"
-    if hours:
-        return f"{hours}h{minutes}m{shown}"
-    return f"{minutes}m{shown}" if minutes else shown
 
 
 def text_of(raw: bytes) -> str:

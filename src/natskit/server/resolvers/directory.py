@@ -6,7 +6,6 @@ Source: spec/server-accounts.md section 7.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -27,6 +26,9 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 60.0
 """Files whose token has expired go at the latest after this time."""
+
+Version = tuple[int, int, int]
+"""What differs once a file was replaced: its inode, time and size."""
 
 Lookup = Callable[[str], Awaitable[str | None]]
 """Asks others for the token of an account; None: nobody had one in time."""
@@ -56,12 +58,14 @@ class Directory(Resolver):
         self.lookup: Lookup | None = None
         self._hard_delete = hard_delete
         self._preload = dict(preload or {})
+        self._ends: dict[str, tuple[Version, int]] = {}
         self._clock = clock
         self._timer: Timer | None = None
 
     async def start(self) -> None:
         try:
             self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            os.listdir(self.folder)
         except OSError as error:
             raise ServerError(f"cannot use {self.folder} for accounts: {error.strerror}") from None
         for account_id, token in self._preload.items():
@@ -86,15 +90,21 @@ class Directory(Resolver):
         return token
 
     def read(self, account_id: str) -> str | None:
-        """The token of an account; None if there is no file of it."""
+        """The token of an account; None if there is no file of it, or it cannot be read, which the log says."""
         try:
             return self._file(account_id).read_text("ascii", "replace").strip()
-        except (OSError, VerifyError):
+        except (FileNotFoundError, VerifyError):
+            return None
+        except OSError as error:
+            log.error("cannot read the token of account %s: %s", account_id, error)
             return None
 
     def account_ids(self) -> list[str]:
-        """The keys of all accounts that have a file, sorted."""
-        found = (entry.name.removesuffix(".jwt") for entry in os.scandir(self.folder) if entry.name.endswith(".jwt"))
+        """The keys of all accounts that have a file, sorted. Raises StoreError if the directory cannot be read."""
+        try:
+            found = [name.removesuffix(".jwt") for name in os.listdir(self.folder) if name.endswith(".jwt")]
+        except OSError as error:
+            raise StoreError(f"cannot read {self.folder}: {error.strerror}") from None
         return sorted(name for name in found if nkeys.is_public(name, nkeys.Role.ACCOUNT))
 
     def digest(self) -> bytes:
@@ -120,7 +130,9 @@ class Directory(Resolver):
         else:
             self._make_room()
         if token != known:
-            self._write(self._file(account_id), token)
+            from natskit.store.output import write_output
+
+            write_output(str(self._file(account_id)), token.encode())
         return True
 
     def _keep_if_newer(self, account_id: str, token: str) -> None:
@@ -132,19 +144,6 @@ class Directory(Resolver):
     def _make_room(self) -> None:
         if self.limit and len(self.account_ids()) >= self.limit:
             raise StoreError("jwt store is full")
-
-    def _write(self, file: Path, token: str) -> None:
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                stream.write(token)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(file)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise StoreError(f"cannot write {file}: {error.strerror}") from None
 
     def delete(self, account_id: str) -> None:
         """Remove the file of an account, or set it aside as ``.jwt.deleted``. Harmless if there is none."""
@@ -169,19 +168,42 @@ class Directory(Resolver):
     def _sweep(self) -> None:
         """Remove what has had its time, now and again."""
         now = self._clock.now()
-        for account_id in self.account_ids():
-            if self._is_over(account_id, now):
-                with contextlib.suppress(OSError):
-                    self._file(account_id).unlink()
         self._timer = self._clock.call_at(now + SWEEP_S, self._sweep)
+        try:
+            present = self.account_ids()
+        except StoreError as error:
+            log.error("cannot look for tokens that have expired: %s", error)
+            return
+        self._ends = {account_id: self._ends[account_id] for account_id in present if account_id in self._ends}
+        for account_id in present:
+            if not self._is_over(account_id, now):
+                continue
+            try:
+                self._file(account_id).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("cannot remove the expired token of account %s: %s", account_id, error)
 
     def _is_over(self, account_id: str, now: float) -> bool:
-        token = self.read(account_id)
+        return 0 < self._end(account_id) <= now
+
+    def _end(self, account_id: str) -> int:
+        """When the token of an account expires, 0: never. A file is read again only if it was replaced."""
         try:
-            expires = jwt.decode_unverified(token or "").expires
-        except Error:
-            return False
-        return 0 < expires <= now
+            seen = self._file(account_id).stat()
+        except OSError:  # it went since the directory was listed
+            return 0
+        version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        known = self._ends.get(account_id)
+        if known is None or known[0] != version:
+            known = self._ends[account_id] = (version, _expires(self.read(account_id)))
+        return known[1]
+
+
+def _expires(token: str | None) -> int:
+    try:
+        return jwt.decode_unverified(token or "").expires
+    except Error:
+        return 0
 
 
 class Cache(Directory):

@@ -15,7 +15,7 @@ from natskit.errors import NotFound, UsageError
 from .names import name_of_account
 from .output import FORM, OUTPUT_FILE, Subject, show
 from .rows import yes
-from .sharing import expires, export_type, local_subject, remote_subject, sharing_type, tracking
+from .sharing import expires, export_type, local_subject, sharing_type, tracking
 
 if TYPE_CHECKING:
     from natskit.jwt import Export, Import
@@ -60,17 +60,18 @@ def describe_import(run: Run, *, subject: str, src_account: str, raw: bool, fiel
     """Show one import of an account, and the activation that it rests on."""
     account = run.workspace.account_name()
     imports = run.workspace.operator().account(account).nats.imports
-    if src_account:
-        source = _source(run, src_account)
+    if src_account and imports:
+        from ..import_ import account_key
+
+        source = account_key(run, src_account)
         imports = tuple(each for each in imports if each.account == source)
+        if not imports:
+            raise NotFound(
+                f'account "{account}" imports nothing from {src_account}', hint=f"nsc list imports --account {account}"
+            )
     found = _pick(imports, subject, account, "import")
     shown = Subject("import", lambda: [_import_table(run, found)], token=found.token, value=to_builtins(found))
     show(run, shown, raw=raw, field=field, output_file=output_file)
-
-
-def _source(run: Run, given: str) -> str:
-    store = run.workspace.operator()
-    return store.account(given).subject if store.has_account(given) else given
 
 
 def _pick(candidates: Sequence[_Shared], subject: str, account: str, what: str) -> _Shared:
@@ -114,7 +115,7 @@ def _import_table(run: Run, each: Import) -> Table:
     table = Table("Import")
     table.row("Name", each.name)
     table.row("Type", sharing_type(each))
-    table.row("Remote", remote_subject(each))
+    table.row("Remote", each.remote_subject)
     table.row("Local", local_subject(each))
     table.row("From Account", _named(run, each.account))
     table.row("Public", yes(not each.token))

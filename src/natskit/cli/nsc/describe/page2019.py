@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from natskit.cli.flags import format_bytes, format_date
+from natskit.cli.flags import format_date
 from natskit.cli.tables import Table
 
-from .rows import yes
+from .rows import limit, sized_limit, yes
 from .sharing import expires, sharing_type
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def _details(run: Run, claims: AccountClaims) -> Table:
     table.separator()
     table.rows("Signing Keys", [run.key(key) for key in account.signing_key_names])
     table.separator()
-    table.row("Max Connections", _count(limits.conn))
-    table.row("Max Data", _size(limits.data))
-    table.row("Max Exports", _count(limits.exports))
-    table.row("Max Imports", _count(limits.imports))
-    table.row("Max Msg Payload", _size(limits.payload))
-    table.row("Max Subscriptions", _count(limits.subs))
+    table.row("Max Connections", limit(limits.conn))
+    table.row("Max Data", sized_limit(limits.data))
+    table.row("Max Exports", limit(limits.exports))
+    table.row("Max Imports", limit(limits.imports))
+    table.row("Max Msg Payload", sized_limit(limits.payload))
+    table.row("Max Subscriptions", limit(limits.subs))
     table.row("Exports Allows Wildcards", str(limits.wildcards))
     table.separator()
     if not account.imports:
@@ -102,7 +102,7 @@ def user_table(run: Run, claims: UserClaims) -> Table:
     table.rows("Sub Deny", user.sub.deny)
     table.separator()
     table.row("Max Messages", "Unlimited")
-    table.row("Max Msg Payload", _size(user.payload or -1))
+    table.row("Max Msg Payload", sized_limit(user.payload or -1))
     table.row("Network Src", ", ".join(user.src) or "Any")
     table.rows("Time", [f"{each.start}-{each.end}" for each in user.times] or ["Any"])
     table.separator()
@@ -131,11 +131,3 @@ def activation_table(run: Run, claims: ActivationClaims) -> Table:
 def _add_dates(table: Table, claims: Claims) -> None:
     table.row("Issued", format_date(claims.issued_at))
     table.row("Expires", format_date(claims.expires))
-
-
-def _count(value: int) -> str:
-    return str(value) if value >= 0 else "Unlimited"
-
-
-def _size(value: int) -> str:
-    return f"{format_bytes(value)} ({value} bytes)" if value >= 0 else "Unlimited"

@@ -80,7 +80,7 @@ def import_table(run: Run, imports: Sequence[Import]) -> Table:
         table.row(
             each.name,
             sharing_type(each),
-            remote_subject(each),
+            each.remote_subject,
             local_subject(each),
             expires(each),
             names.get(each.account) or run.key(each.account),
@@ -88,11 +88,6 @@ def import_table(run: Run, imports: Sequence[Import]) -> Table:
             yes(each.allow_trace) if each.is_stream else "N/A",
         )
     return table
-
-
-def remote_subject(each: Import) -> str:
-    """The subject that the exporter knows. Old service imports have it in ``to``."""
-    return each.to if each.is_service and each.to else each.subject
 
 
 def local_subject(each: Import) -> str:
