@@ -77,7 +77,7 @@ def test_every_room_has_its_layer():
 
 @pytest.mark.parametrize(
     "room",
-    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "wire"],
+    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "testing", "wire"],
 )
 def test_a_room_names_what_it_offers(room):
     module = importlib.import_module(f"natskit.{room}")
