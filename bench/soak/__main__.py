@@ -66,7 +66,7 @@ async def soak(minutes: float, kinds: Sequence[str], folder: Path) -> dict[str, 
             await watch.ask("reload", server=1, config=str(stage.configured(version)))
 
         crowd = Crowd(stage, ports, reload, kinds)  # type: ignore[arg-type]
-        await crowd.fill()
+        await crowd.fill(min(60, round(60 * minutes)))
         before = (await go_on(crowd, watch, minutes * 60 * WARM_UP))[-1]
         print("-- warm", flush=True)
         samples = await go_on(crowd, watch, minutes * 60 * (1 - WARM_UP))

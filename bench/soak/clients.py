@@ -102,12 +102,12 @@ class Crowd:
         self._number = itertools.count()
         self._over = asyncio.Event()
 
-    async def fill(self) -> None:
-        """Fill the route caches, so that what comes later takes the place of something."""
+    async def fill(self, blocks: int) -> None:
+        """Fill the route caches (60 blocks do), so that what comes later takes the place of something."""
         for server, fields, tls in self.stage.logins:
             async with self._wire(server, fields, tls) as wire:
                 with contextlib.suppress(EOFError, OSError):
-                    for block in range(60):
+                    for block in range(blocks):
                         await wire.sync(b"".join(b"PUB ev.fill.%d.%d 0\r\n\r\n" % (block, n) for n in range(1000)))
 
     async def run(self, seconds: float) -> None:
@@ -191,7 +191,7 @@ class Crowd:
                 if not status.startswith(b"HTTP/1.1 200"):
                     raise AssertionError(f"{endpoint}: {status[:200]!r}")
         async with self._wire(0, creds(self.stage.operator.system.user("admin"))) as admin:
-            admin.writer.write(b"SUB r 1\r\nPUB $SYS.REQ.SERVER.PING.CONNZ r 0\r\n\r\n")
+            admin.writer.write(b"SUB report 1\r\nPUB $SYS.REQ.SERVER.PING.CONNZ report 0\r\n\r\n")
             await admin.until(b"num_connections")
         await asyncio.sleep(0.3)
 
@@ -263,10 +263,10 @@ class Crowd:
     async def _push(self) -> None:
         waiting = self.stage.pushes.waiting
         async with self._wire(0, creds(self.stage.operator.system.user("admin"))) as admin:
-            admin.writer.write(b"SUB r 1\r\n")
+            admin.writer.write(b"SUB pushed 1\r\n")
             while not waiting.empty():
                 token = waiting.get_nowait().encode()
-                admin.writer.write(b"PUB $SYS.REQ.CLAIMS.UPDATE r %d\r\n%s\r\n" % (len(token), token))
+                admin.writer.write(b"PUB $SYS.REQ.CLAIMS.UPDATE pushed %d\r\n%s\r\n" % (len(token), token))
                 answer = await admin.until(b"}\r\n")
                 if b'"code":200' not in answer:
                     raise AssertionError(f"an update was refused: {answer!r}")

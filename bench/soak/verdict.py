@@ -7,13 +7,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-EQUAL = ("descriptors", "tasks", "members", "accounts", "subscriptions", "timers")
+EQUAL = ("descriptors", "tasks", "members", "accounts", "subscriptions")
 """As many at rest, however much has come and gone."""
 
-RSS_MB = 8.0
-"""Memory that may come with fragmentation, or with pages touched late; from the warm server to the last third."""
+TIMERS = 10
+"""Requests that nobody answered wait for their time."""
 
-OBJECTS = 1_500
+MARGINS = {"objects": 1_500, "rss_mb": 8.0}
+"""Garbage that is due, fragments, pages touched late: from the warm server to the last third."""
+
 THREADS = min(32, (os.cpu_count() or 1) + 4) + 2
 """The pool that hashes passwords grows up to this when it is needed."""
 
@@ -26,8 +28,10 @@ def growths(before: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> 
         found.append(f"connections that nobody holds: {after['connections']}")
     if after["threads"] > max(before["threads"], THREADS):
         found.append(f"threads: {before['threads']} -> {after['threads']}")
+    if after["timers"] > before["timers"] + TIMERS:
+        found.append(f"timers: {before['timers']} -> {after['timers']}")
     last = samples[-max(len(samples) // 3, 1) :]
-    for name, margin in (("objects", OBJECTS), ("rss_mb", RSS_MB)):
+    for name, margin in MARGINS.items():
         typical = statistics.median(each[name] for each in last)
         if typical > before[name] + margin:
             found.append(f"{name}: {before[name]} -> {typical}, where {margin} more may be")

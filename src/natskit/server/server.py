@@ -17,7 +17,6 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,7 @@ from natskit.errors import AuthenticationError, ServerError
 from natskit.graph import EVERYTHING
 from natskit.nkeys import KeyPair, Role
 from natskit.server.accounts import Accounts
-from natskit.server.auth import Admission, Authenticator, Callout, CalloutServer, Peer
-from natskit.server.claims import open_claims
+from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.events import Events
@@ -325,6 +323,8 @@ class Server:
         configured = options.authorization is not None and options.authorization.callout is not None
         if not configured and not options.operator_mode:
             return Authenticator(options, self.accounts, self.clock)
+        from natskit.server.auth.callout import Callout, CalloutServer
+
         asking = CalloutServer(
             key=self.key, xkey=self.xkey, name=self.name, host=self.host, version=COMPATIBLE, tags=options.tags
         )
@@ -345,6 +345,8 @@ class Server:
             for opened in self.accounts:
                 self.accounts.on_open(opened)
             if self.options.operator_mode:
+                from natskit.server.claims import open_claims
+
                 open_claims(self.system, self.accounts)
 
     # clients
@@ -447,7 +449,7 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
         return Options.load(text=config)
     if isinstance(config, Mapping):
         return Options.load(values=config)
-    return Options.load(Path(config))
+    return Options.load(config)
 
 
 def _reachable(host: str) -> str:
