@@ -101,6 +101,11 @@ def test_a_room_names_what_it_offers(room):
         ("natskit.graph", {"asyncio", "socket", "logging", "aiohttp", "nats"}),
         ("natskit.store", {"asyncio", "aiohttp", "nats", "uvloop"}),
         ("natskit.wire", {"asyncio", "aiohttp", "nats", "uvloop"}),
+        ("natskit.server", {"aiohttp", "nats", "click", "bcrypt", "pathlib", "urllib.parse", "logging.handlers"}),
+        (
+            "natskit.server",
+            {f"natskit.server.{room}" for room in ("auth.callout", "claims", "resolvers", "tls", "logs")},
+        ),
     ],
 )
 def test_a_room_brings_no_more_than_it_needs(room, heavy):
