@@ -285,11 +285,11 @@ async def test_a_closed_connection_holds_nothing_any_more(authority):
         await writer.start_tls(trusting(authority), server_hostname="127.0.0.1")
         writer.write(b"CONNECT {}\r\nPING\r\n")
         await asyncio.wait_for(reader.readuntil(b"PONG\r\n"), DEADLINE_S)
-        streams = [weakref.ref(client.stream) for client in server.clients.values()]
+        transports = [weakref.ref(client.stream._transport) for client in server.clients.values()]
         await end(writer)
         await gone(server)
         async with asyncio.timeout(DEADLINE_S / 2):  # less than a transport may take to close
-            while any(stream() for stream in streams):
+            while any(transport() for transport in transports):
                 await asyncio.sleep(0.01)
                 gc.collect()
 
