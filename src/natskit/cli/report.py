@@ -69,6 +69,14 @@ class Report:
         """Whether a part failed."""
         return self.level == "error"
 
+    @property
+    def first_error(self) -> str:
+        """What failed first, in its own words."""
+        for child in self.children:
+            if child.failed:
+                return child.first_error or child.text
+        return ""
+
     def lines(self, depth: int = 0) -> Iterator[tuple[str, str]]:
         """Every line below this node with its kind, indented by depth."""
         for child in self.children:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import AlreadyExists, ClaimsError, UsageError
+from natskit.errors import AlreadyExists, ClaimsError, KeyUseError
 from natskit.nkeys import KeyPair, Role
 
 from . import names
@@ -69,7 +69,7 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
     operator = store.operator()
     allowed = (operator.subject, *operator.nats.signing_keys, key.public)
     if pair.public not in allowed:
-        raise UsageError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
+        raise KeyUseError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
     return pair
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from natskit.errors import InvalidKey, KeyUseError, NotFound, UsageError
+from natskit.errors import DeniedError, InvalidKey, KeyUseError, NotFound, UsageError
 from natskit.nkeys import KeyPair, Role, is_public
 
 from .files import absolute, read_text
@@ -98,7 +98,7 @@ def account_signer(
         return _given(workspace, given, (Role.ACCOUNT,), account)
     operator = store.operator()
     if operator.nats.strict_signing_key_usage and not account.nats.signing_keys:
-        raise UsageError(
+        raise DeniedError(
             "unable to issue users when operator requires signing keys and the account has none",
             hint=f"nsc edit account {account.name} --sk generate",
         )

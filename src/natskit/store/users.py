@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from natskit.errors import AlreadyExists, NotFound, UsageError
+from natskit.errors import AlreadyExists, DeniedError, NotFound
 from natskit.nkeys import KeyPair, Role
 
 from . import names
@@ -46,7 +46,7 @@ def add_user(
         raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
     owner = store.account(account)
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" forbids the use of bearer token')
+        raise DeniedError(f'account "{account}" forbids the use of bearer token')
     pair = account_signer(workspace, store, owner, signer)
     claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
     if pair.public != owner.subject and not owner.nats.has_signing_key(pair.public):
@@ -64,7 +64,7 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
     if scoped:
         plain = User(subs=-1, data=-1, payload=-1).rights
         if body.rights not in (plain, User().rights):
-            raise UsageError(
+            raise DeniedError(
                 "scoped users require no permissions or limits set: the role of the signing key decides them",
                 hint="leave the permission flags away, or sign with another key (-K)",
             )
@@ -93,7 +93,7 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     workspace = plan.workspace
     owner = store.account(account)
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" disallows bearer token')
+        raise DeniedError(f'account "{account}" disallows bearer token')
     pair = account_signer(workspace, store, owner, signer, prefer=claims.issuer)
     claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
     check_issues(claims, workspace.now())

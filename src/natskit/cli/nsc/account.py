@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
 from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
 
@@ -75,7 +75,7 @@ def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds
         store = run.workspace.operator()
         account = run.workspace.account_name(name)
         if store.managed and not force:
-            raise UsageError(
+            raise DeniedError(
                 "managed accounts may require the account JWT or nkeys to cancel a service,"
                 " specify the --force to override"
             )

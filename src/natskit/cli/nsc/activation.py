@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from natskit.cli.command import command, switch, text
 from natskit.cli.flags import format_date, relative
-from natskit.errors import UsageError
+from natskit.errors import StoreError, UsageError
 
 from .generate import OUTPUT_FILE, umask
 from .import_ import account_key
@@ -107,9 +107,9 @@ def _account_server(run: Run) -> str:
     operator = run.workspace.operator().operator()
     url = operator.nats.account_server_url
     if not url:
-        raise UsageError(f"operator {operator.name} doesn't have an account server url configured")
+        raise StoreError(f"operator {operator.name} doesn't have an account server url configured")
     if not url.lower().startswith(("http://", "https://")):
-        raise UsageError(f"an activation can be pushed to an http account server only, not to {url}")
+        raise StoreError(f"an activation can be pushed to an http account server only, not to {url}")
     return url.rstrip("/")
 
 

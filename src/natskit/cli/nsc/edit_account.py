@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, command, integer, size, strings, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError, UsageError
 
 from .edit import AccountEdit, editing_account
 from .permissions import PERMISSION_FLAGS, REMOVAL_FLAGS, TIME_FLAGS, allowed, dated, take
@@ -101,7 +101,7 @@ def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str,
     limits, limit_lines = edit_limits(account.limits, given)
     jetstream = _jetstream(flags)
     if jetstream.wanted and edit.is_system and not (jetstream.disable or jetstream.remove is not None):
-        raise UsageError("system account cannot have JetStream limits - please rerun with --js-disable")
+        raise DeniedError("system account cannot have JetStream limits - please rerun with --js-disable")
     limits, jetstream_lines = edit_jetstream(limits, jetstream)
     if not edit.is_system and not jetstream.disable and jetstream.remove is None:
         limits = as_go_writes(limits)
@@ -156,7 +156,7 @@ def _jetstream(flags: dict[str, Any]) -> Any:
 def _refuse_bearers(edit: AccountEdit) -> None:
     for user in edit.store.users(edit.name):
         if edit.store.user(edit.name, user).nats.bearer_token:
-            raise UsageError(
+            raise DeniedError(
                 f'user "{user}" in account "{edit.name}" uses bearer token (needs to be deleted/changed first)',
                 hint=f"nsc edit user --account {edit.name} {user} --bearer=false",
             )

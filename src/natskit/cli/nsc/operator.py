@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError, UsageError
 
 from .permissions import TIME_FLAGS
 
@@ -125,7 +125,7 @@ def delete_operator(run: Run, *, name: str, rm_nkey: bool, rm_creds: bool, force
         accounts = plan_operator_removal(plan, store, key=rm_nkey, creds=rm_creds)
         if not force:
             users = sum(len(store.users(account)) for account in store.accounts())
-            raise UsageError(
+            raise DeniedError(
                 f'this deletes operator "{store.name}" with {accounts} accounts and {users} users: specify --force',
                 hint=f'nsc delete operator "{store.name}" --force',
             )

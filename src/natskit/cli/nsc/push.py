@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, integer, switch, text
-from natskit.errors import Error, NotFound, UsageError
+from natskit.errors import Error, NotFound, StoreError, UsageError
 
 from .exchanges import tell_answer
 from .syncing import SYSTEM_USER, TLS, Cluster
@@ -71,7 +71,7 @@ def push(
     if scheme in ("http", "https"):
         if diff or prune or account_removal or verify:
             flag = "prune" if prune else "diff" if diff else "verify" if verify else "account-removal"
-            raise UsageError(f"{flag} only works for nats based account resolver")
+            raise StoreError(f"{flag} only works for nats based account resolver")
         return _push_to_account_server(run, url, accounts)
     task = _Task(run, store, accounts, diff=diff, prune=prune, remove=account_removal, verify=verify)
     cluster = Cluster(run, store, url, connection, timeout_s=min(max(timeout, 1), 60))
@@ -81,7 +81,7 @@ def push(
 
 def _scheme(url: str) -> str:
     if not url:
-        raise UsageError(
+        raise StoreError(
             "no account server url or nats-server url was provided by the operator jwt",
             hint="nsc edit operator --account-jwt-server-url nats://localhost:4222, or --account-jwt-server-url URL",
         )

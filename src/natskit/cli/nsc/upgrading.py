@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
 if TYPE_CHECKING:
     from .run import Run
@@ -28,7 +28,7 @@ def upgrade_jwt(run: Run, *, backup: str) -> None:
 
     workspace = run.workspace
     if workspace.profile is not Profile.CURRENT:
-        raise UsageError("the 2019 profile writes version 1", hint="nsc env --profile current")
+        raise DeniedError("the 2019 profile writes version 1", hint="nsc env --profile current")
     with workspace.locked():
         store = workspace.operator()
         plan = Plan(workspace)
