@@ -46,6 +46,10 @@ class Report:
         """A part that failed; the command goes on, and its exit status is 1."""
         return self._add("error", text)
 
+    def forget_notes(self) -> None:
+        """Drop what needs no attention."""
+        self.children = [child for child in self.children if child.level in ("warning", "error")]
+
     def server(self, text: str) -> None:
         """What a server answered, line by line."""
         for line in text.splitlines():

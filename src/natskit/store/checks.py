@@ -82,7 +82,7 @@ def _findings(claims: Claims, now: int) -> list[Finding]:
 
 
 def _is_serious(issue: Issue) -> bool:
-    return issue.blocking or issue.severity == "time"
+    return issue.refused
 
 
 def check_tokens(lines: Iterable[str], now: int) -> dict[str, tuple[str, list[Finding]]]:

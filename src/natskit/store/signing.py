@@ -40,6 +40,16 @@ def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
     return literal
 
 
+def new_key(workspace: Workspace, given: str, role: Role) -> tuple[KeyPair, bool]:
+    """The key of something new: made here, or the one that ``given`` names. The second tells whether it was made here.
+
+    Raises as `read_key`.
+    """
+    if not given:
+        return KeyPair.create(role), True
+    return read_key(workspace, given, role), False
+
+
 def _literal(text: str) -> KeyPair | None:
     try:
         return KeyPair.from_seed(text) if text.startswith("S") else KeyPair.from_public(text)

@@ -37,7 +37,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
     for name in accounts:
         claims = store.account(name)
         if not force:
-            bad = [issue.text for issue in issues(claims, now) if issue.severity != "warning"]
+            bad = [issue.text for issue in issues(claims, now) if issue.refused]
             if bad:
                 raise StoreError(
                     f'unable to push account "{name}" as it has validation issues: {"; ".join(bad)}',

@@ -48,7 +48,7 @@ def _check_issues(claims: Claims, now: int, *, skip: bool) -> list[str]:
 
     found = list(issues(claims, now))
     texts = [issue.text for issue in found]
-    if any(issue.severity != "warning" for issue in found) and not skip:
+    if any(issue.refused for issue in found) and not skip:
         raise ClaimsError(
             f"validation resulted in: {'; '.join(texts)}", issues=found, hint="to import it all the same: --skip"
         )

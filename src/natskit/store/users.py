@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from natskit.errors import AlreadyExists, DeniedError, NotFound
-from natskit.nkeys import KeyPair, Role
+from natskit.nkeys import KeyPair
 
 from . import names
 from .accounts import check_issues, plan_account
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from natskit.jwt import UserClaims
 
     from .operator_store import OperatorStore
-    from .workspace import Workspace
 
 __all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "edit_user", "plan_user_removal"]
 
@@ -101,15 +100,6 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     plan.token(store.user_path(account, claims.name), token)
     key = KeyPair.from_public(claims.subject)
     return AddedUser(claims, account, *_plan_secrets(plan, store, account, claims.name, key, token, own=False))
-
-
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The user's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    from .signing import read_key
-
-    if not given:
-        return KeyPair.create(Role.USER), True
-    return read_key(workspace, given, Role.USER), False
 
 
 class DeletedUser(NamedTuple):

@@ -12,7 +12,7 @@ from natskit.errors import StoreError, UsageError
 
 from .generate import OUTPUT_FILE, umask
 from .import_ import account_key
-from .permissions import TIME_FLAGS
+from .permissions import TIME_FLAGS, dates
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, ActivationClaims
@@ -64,7 +64,7 @@ def generate_activation(
         raise UsageError("target-account cannot be empty", hint="name the importer: --target-account ACCOUNT")
     target = account_key(run, target_account)
     claims, export = activation_for(exporter, target, subject, kind)
-    claims = replace(claims, not_before=run.moment("start", start) or 0, expires=run.moment("expiry", expiry) or 0)
+    claims = replace(claims, **dates(run, start, expiry))
     url = _account_server(run) if push else ""
     issued, token = issue_activation(run.workspace, exporter, claims, run.private_key)
     content = decorate(token, "activation")

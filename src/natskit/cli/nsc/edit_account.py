@@ -76,16 +76,19 @@ _OLD_NAMES = {
         ("nsc edit account A --deny-pub 'secret.>'", "for users that have no permissions of their own"),
     ],
 )
-def edit_account(run: Run, *, name: str, **flags: Any) -> None:
+def edit_account(run: Run, *, name: str, **flags: Any) -> int | None:
     """Change limits, keys, tags, default permissions and dates of an account. What is not named stays as it is."""
     if not run.given.intersection(each.name for each in edit_account.flags) - {"name"}:
         raise UsageError("specify an edit option", hint="nsc edit account --help")
     run.workspace.account_given = name or run.workspace.account_given
     with editing_account(run) as edit:
         changed = _edited(run, edit, edit.claims, flags)
-        edit.save(changed, same_signer=True)
-    run.success(f'edited account "{edit.name}"')
+        saved = edit.save(changed, same_signer=True)
     run.fact(account={"name": edit.name, "id": edit.claims.subject})
+    if not saved:
+        return run.unchanged(f'account "{edit.name}"')
+    run.success(f'edited account "{edit.name}"')
+    return None
 
 
 def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:

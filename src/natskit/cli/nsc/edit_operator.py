@@ -44,7 +44,7 @@ _EDITS = {each.name for each in (*_OWN, *TIME_FLAGS)}
         ("nsc edit operator --system-account SYS", "name the system account"),
     ],
 )
-def edit_operator(run: Run, **flags: Any) -> None:
+def edit_operator(run: Run, **flags: Any) -> int | None:
     """Change keys, servers, system account, tags and dates of the operator. What is not named stays as it is."""
     from msgspec.structs import replace
 
@@ -68,12 +68,15 @@ def edit_operator(run: Run, **flags: Any) -> None:
         if body.strict_signing_key_usage:
             _check_strict(store, body, claims.subject)
         claims = replace(claims, nats=body)
+        run.fact(operator={"name": claims.name, "id": claims.subject})
+        if claims == before and not run.private_key:
+            return run.unchanged(f'operator "{claims.name}"')
         check_issues(claims, run.workspace.now())
         pair = operator_identity(run.workspace, before, run.private_key)
         plan.token(store.operator_path, run.workspace.sign(claims, pair))
         run.files(plan.commit())
     run.success(f'edited operator "{claims.name}"')
-    run.fact(operator={"name": claims.name, "id": claims.subject})
+    return None
 
 
 def _with_keys(run: Run, plan: Plan, body: Operator, flags: dict[str, Any]) -> Operator:

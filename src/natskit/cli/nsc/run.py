@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, Parsed, switch, text
 from natskit.cli.console import Console, format_json
-from natskit.cli.exits import DONE, REFUSED
+from natskit.cli.exits import DONE, REFUSED, UNCHANGED
 from natskit.cli.report import Report
 from natskit.cli.tables import Table
 from natskit.errors import Error
@@ -111,6 +111,13 @@ class Run:
     def fail(self, text: str) -> Report:
         """Report a part that failed; the exit status is 1 then."""
         return self.report.fail(text)
+
+    def unchanged(self, what: str) -> int:
+        """Say that ``what`` is as asked for already, instead of what was noted on the way; the exit status of that."""
+        self.report.forget_notes()
+        self.report.note(f"nothing to change: {what} is like that already")
+        self.fact(changed=False)
+        return UNCHANGED
 
     def fact(self, **facts: Any) -> None:
         """Add members to the JSON document: entities with their keys, what was set, counts ..."""
