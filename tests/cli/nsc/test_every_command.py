@@ -98,6 +98,9 @@ WORKS: dict[str, str] = {
 ENDLESS = {"tool reply", "tool sub"}
 """They print a document for each message, a line each: test_tool."""
 
+TWINS = {"pub", "reply", "req", "rtt", "sub"}
+"""Other names of the tools."""
+
 NO_CONTEXT = {
     *("add operator", "completion bash", "completion fish", "completion zsh", "delete operator", "describe jwt", "env"),
     *("fix", "generate nkey", "generate profile", "import keys", "init", "keys migrate", "list operators", "load"),
@@ -221,7 +224,7 @@ def words_of(path: str, town: Town) -> list[str]:
 
 
 def test_every_command_is_tried_here():
-    assert set(WORKS) | ENDLESS == set(tree.LEAVES)
+    assert set(WORKS) | ENDLESS | TWINS == set(tree.LEAVES)
 
 
 @pytest.mark.parametrize("path", WORKS)

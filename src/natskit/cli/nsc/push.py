@@ -11,7 +11,8 @@ from natskit.cli.exits import DONE, DRIFT, UNCHANGED
 from natskit.errors import Error, NotFound, StoreError, UsageError
 
 from .exchanges import tell_answer
-from .syncing import SYSTEM_USER, TLS, Cluster
+from .syncing import SYSTEM_USER, Cluster
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report

@@ -122,6 +122,11 @@ LEAVES: dict[str, Leaf] = {
     "tool req": Leaf("tool:req", "Send a request as a user of the store"),
     "tool rtt": Leaf("tool:rtt", "Measure the round trip time to the server"),
     "tool sub": Leaf("tool:sub", "Print the messages that a user of the store receives"),
+    "pub": Leaf("tool:pub", "nsc tool pub", hidden=True),
+    "reply": Leaf("tool:reply", "nsc tool reply", hidden=True),
+    "req": Leaf("tool:req", "nsc tool req", hidden=True),
+    "rtt": Leaf("tool:rtt", "nsc tool rtt", hidden=True),
+    "sub": Leaf("tool:sub", "nsc tool sub", hidden=True),
     "validate": Leaf("validate:validate", "Check the tokens of the store, or of a file"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),
 }
