@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from natskit.cli.startup import import_msgspec
 
@@ -150,12 +150,24 @@ def _help(console: Console, path: str, command: Command) -> int:
     return 0
 
 
+def _optional(argument: str) -> str:
+    return argument if argument.startswith("[") else f"[{argument}]"
+
+
+def _check_arguments(path: str, command: Command, values: Mapping[str, Any]) -> None:
+    """Refuse a command line whose arguments were neither given nor asked for. Raises UsageError."""
+    for argument in command.arguments:
+        if not argument.startswith("[") and not values[argument.strip(".")]:
+            raise UsageError(f"an argument is missing: {argument.upper()}", hint=f"nsc {path} --help")
+
+
 def _run(console: Console, path: str, command: Command, words: Sequence[str]) -> int:
     try:
         parsed = parse(words, merged(command.flags))
         if parsed.values.get("help"):
             return _help(console, path, command)
-        place(parsed, command.arguments)
+        interactive = bool(parsed.values["interactive"])
+        place(parsed, [_optional(each) for each in command.arguments] if interactive else command.arguments)
     except UsageError as error:
         error.hint = error.hint or f"nsc {path} --help"
         raise
@@ -166,7 +178,8 @@ def _run(console: Console, path: str, command: Command, words: Sequence[str]) ->
     if run.interactive:
         from .questions import ask
 
-        ask(path, run, parsed.values)
+        ask(path, run, command, parsed)
+        _check_arguments(path, command, parsed.values)
     own = {flag.key for flag in command.flags} | {each.strip("[].") for each in command.arguments}
     try:
         status = command.function(run, **{key: parsed.values[key] for key in own})
