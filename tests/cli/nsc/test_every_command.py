@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from natskit import errors
 from natskit.cli.exits import DONE, MISUSED, REFUSED, UNCHANGED
 from natskit.cli.nsc import execute, tree
 from natskit.nkeys import KeyPair, Role
@@ -143,9 +144,10 @@ class Town:
         self.run("add account A")
         for line in (
             *("add user u", "add user w", "add export -s a.>", "add export -s p.> --private", "add export -rs help"),
-            *("add import --src-account C --remote-subject c.one", "add mapping -f x -t y", "push", "select account A"),
+            *("add import --src-account C --remote-subject c.one", "add mapping -f x -t y"),
             *("edit signing-key --sk generate --role reader", "revocations add-user -n w --at 1700000000"),
             f"revocations add-activation -s p.> -t {ACTIVATED} --at 1700000000",
+            "push",
         ):
             self.run(line)
         keys = self.run("list keys --accounts --show-seeds")
@@ -234,6 +236,42 @@ def test_a_result_is_one_document_on_stdout(path, town, nsc, home):
         assert isinstance(json.loads(result.out), (dict, list))
         assert result.err == ""
         town.copy(home.parent)
+
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs/json.md"
+EVERYWHERE = {"report", "written", "removed", "changed"}
+OF_THE_GO_TOOL = ("describe", "list operators", "list accounts", "list users", "list keys", "expirations")
+
+
+def documented() -> dict[str, set[str]]:
+    """The members that the documentation promises, by command."""
+    table = DOCUMENTATION.read_text().split("| command | members |")[1].split("\n\n")[0]
+    members: dict[str, set[str]] = {}
+    for line in table.splitlines()[2:]:
+        commands, words = line.strip("| ").split(" | ")
+        for name in re.findall("`([^`]*)`", commands):
+            members[name] = set(re.findall("`([^`]*)`", words))
+    return members
+
+
+@pytest.mark.parametrize("path", [path for path in WORKS if not path.startswith((*OF_THE_GO_TOOL, "generate profile"))])
+def test_documents_have_the_members_that_are_promised(path, town, nsc):
+    promised = documented()[path]
+    given = set(nsc(*words_of(path, town), "--json", exit=(DONE, UNCHANGED)).json)
+    assert given - EVERYWHERE <= promised
+    assert given & promised or path in ("edit operator", "add operator")
+
+
+def test_every_code_of_errors_is_documented():
+    def kinds(kind: type[errors.Error]) -> Iterator[type[errors.Error]]:
+        yield kind
+        for below in kind.__subclasses__():
+            yield from kinds(below)
+
+    text = DOCUMENTATION.read_text().split("## Results")[0]
+    assert {kind.code for kind in kinds(errors.Error) if kind.__module__ == errors.__name__} <= set(
+        re.findall("`([a-z_]+)`", text)
+    )
 
 
 def is_error(text: str, code: str) -> bool:
