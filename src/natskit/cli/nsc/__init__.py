@@ -66,7 +66,7 @@ def _execute(console: Console, words: Sequence[str]) -> int:
     path, rest = find(words[1:] if asks_help else words)
     leaf = tree.leaf_of(path)
     if leaf is None:
-        return _show_group(console, path, rest)
+        return _show_group(console, path, rest, teaches=asks_help)
     command = leaf.load()
     return _help(console, path, command) if asks_help else _run(console, path, command, rest)
 
@@ -130,15 +130,15 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _show_group(console: Console, path: str, rest: Sequence[str]) -> int:
+def _show_group(console: Console, path: str, rest: Sequence[str], *, teaches: bool) -> int:
     from natskit import __version__
 
-    from .help import group_help
+    from .help import group_help, guide
 
     if not path and ("--version" in rest or "-v" in rest):
         console.write(f"nsc version {__version__} (natskit)")
     else:
-        console.write(group_help(path))
+        console.write(guide() if teaches and not path else group_help(path))
     return 0
 
 
