@@ -151,7 +151,7 @@ class Plan:
             from .managed import exchange
 
             operator = store.operator()
-            made = exchange(operator.nats.account_server_url, public, token)
+            made = exchange(operator, public, token)
             if path:
                 self.token(path, made.token)
             done.append((operator.name, made))
