@@ -78,7 +78,7 @@ class _Waiting:
     def take(self, message: Message) -> None:
         if not self.done.done():
             self.answers.append(message)
-            if len(self.answers) == self._last:
+            if len(self.answers) == self._last or _is_no_responders(message):
                 self.done.set_result(None)
 
 
