@@ -74,6 +74,14 @@ def deletion_request(workspace: Workspace, store: OperatorStore, accounts: Seque
     return workspace.sign(GenericClaims(subject=pair.public, nats={"accounts": list(accounts)}), pair)
 
 
+class _Local(NamedTuple):
+    """An account of the store."""
+
+    name: str
+    claims: AccountClaims
+    token: str
+
+
 class Known:
     """The accounts of a store, by key and by name in lower case, as pulled ones are compared with them."""
 
@@ -83,15 +91,15 @@ class Known:
         self.store = store
         self._operator = store.operator()
         self._did_sign = did_sign
-        self._by_key: dict[str, tuple[str, AccountClaims]] = {}
+        self._by_key: dict[str, _Local] = {}
         self._by_name: dict[str, str] = {}
         for name in store.iter_accounts():
             with contextlib.suppress(Error):  # damaged: what is pulled may mend it
-                self._note(name, store.account(name))
+                self._note(_Local(name, *store.account_and_token(name)))
 
-    def _note(self, name: str, claims: AccountClaims) -> None:
-        self._by_key[claims.subject] = (name, claims)
-        self._by_name[name.lower()] = claims.subject
+    def _note(self, local: _Local) -> None:
+        self._by_key[local.claims.subject] = local
+        self._by_name[local.name.lower()] = local.claims.subject
 
     def plan(self, plan: Plan, token: str, *, public: str, overwrite: bool) -> AccountClaims:
         """Plan to store the token that a server has of the account ``public``.
@@ -108,31 +116,32 @@ class Known:
             raise StoreError(f"the server answers with the token of {claims.subject}, not of {public}")
         # (2) its place is its own
         name = names.check(claims.name, "account")
-        there, local = self._by_key.get(public, (name, None))
-        if there != name:
-            raise StoreError(f'the account "{name}" of the server is "{there}" in the store', hint=_RENAME)
+        local = self._by_key.get(public)
+        if local is not None and local.name != name:
+            raise StoreError(f'the account "{name}" of the server is "{local.name}" in the store', hint=_RENAME)
         holder = self._by_name.get(name.lower(), public)
         if holder != public:
             raise StoreError(f'the account "{name}" in the store is another one: {holder}, not {public}', hint=_RENAME)
         if not overwrite:
             # (3) it is not older
-            if local is not None and self._is_newer(local, claims):
+            if local is not None and self._is_newer(local, claims, token):
                 raise StoreError(
                     f'local jwt for "{name}" is newer than remote version - specify --overwrite-newer to overwrite'
                 )
             # (4) somebody signed it who may
-            if not self._is_trusted(claims, local):
+            if not self._is_trusted(claims, local.claims if local else None):
                 raise StoreError(
                     f'"{name}" is not signed by operator "{self.store.name}" - specify --overwrite-newer to take it'
                 )
         plan.token(self.store.account_path(name), token)
-        self._note(name, claims)
+        self._note(_Local(name, claims, token))
         return claims
 
-    def _is_newer(self, local: AccountClaims, claims: AccountClaims) -> bool:
-        """A service signs within the second what it was sent; of our own tokens neither is known to be the later."""
-        same_second = local.issued_at == claims.issued_at and local.id != claims.id
-        return local.issued_at > claims.issued_at or (same_second and not self.store.managed)
+    def _is_newer(self, local: _Local, claims: AccountClaims, token: str) -> bool:
+        """Of two tokens of one second neither is known to be the later; but a service signs at once what it is sent."""
+        if local.claims.issued_at == claims.issued_at:
+            return local.token != token and not self.store.managed
+        return local.claims.issued_at > claims.issued_at
 
     def _is_trusted(self, claims: AccountClaims, local: AccountClaims | None) -> bool:
         """Whether the operator signed it or, where that is elsewhere, a key of the account that the store knows."""
