@@ -17,7 +17,7 @@ from .tokens import is_url, request
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, OperatorClaims
 
-__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account", "push_accounts"]
+__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account", "push_accounts", "say_farewell"]
 
 _AT_ONCE = 8
 
@@ -44,7 +44,7 @@ class Exchange(NamedTuple):
 
     ``answer`` is None where the operator names no account server. ``token`` is the one to store: the server's if it was
     pulled, else the one that was sent. ``problem`` says why nothing was pulled after the server had taken it.
-    ``changes`` are what the server changed.
+    ``changes`` are what the server changed. ``last``: the account is being deleted, so that nothing is pulled.
     """
 
     token: str
@@ -52,6 +52,7 @@ class Exchange(NamedTuple):
     pulled: bool = False
     problem: str = ""
     changes: tuple[str, ...] = ()
+    last: bool = False
 
 
 def account_url(server: str, public: str) -> str:
@@ -126,6 +127,12 @@ def exchange(operator: OperatorClaims, public: str, token: str) -> Exchange:
         problem = f'the token of the server is signed by {claims.issuer}, which is no key of operator "{operator.name}"'
         return Exchange(token, answer, problem=f"{problem}: nsc pull --all brings its current keys")
     return Exchange(signed, answer, pulled=True, changes=tuple(_changes(sent, claims)))
+
+
+def say_farewell(operator: OperatorClaims, public: str, token: str) -> Exchange:
+    """Send the last token of an account that is being deleted."""
+    server = operator.nats.account_server_url
+    return Exchange(token, push_account(server, public, token) if is_url(server) else None, last=True)
 
 
 _LIMITS = {

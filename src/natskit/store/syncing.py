@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import Error, NotFound, StoreError, UsageError
+from natskit.errors import Error, NotFound, StoreError
 
 from . import names
 from .signing import operator_identity
@@ -55,7 +55,7 @@ def _refusal(store: OperatorStore, operator: OperatorClaims, claims: AccountClai
     """Why servers would refuse an account, empty if they would not."""
     from natskit.jwt import did_sign, issues
 
-    bad = [issue.text for issue in issues(claims, now) if issue.severity != "warning"]
+    bad = [issue.text for issue in issues(claims, now) if issue.refused]
     if bad:
         return f"it has validation issues: {'; '.join(bad)}"
     if store.managed or did_sign(operator, claims):
@@ -152,7 +152,7 @@ class Known:
 def plan_pulled_operator(plan: Plan, store: OperatorStore, token: str, *, overwrite: bool) -> OperatorClaims:
     """Plan to store the operator's token that a server has.
 
-    Raises InvalidToken, VerifyError; UsageError, unless ``overwrite``, for one of another operator, one that neither
+    Raises InvalidToken, VerifyError; StoreError, unless ``overwrite``, for one of another operator, one that neither
     the operator nor one of its signing keys signed, and one that is older than that of the store.
     """
     from natskit.jwt import OperatorClaims, decode
@@ -161,17 +161,17 @@ def plan_pulled_operator(plan: Plan, store: OperatorStore, token: str, *, overwr
     local = store.operator()
     if not overwrite:
         if claims.subject != local.subject:
-            raise UsageError(
+            raise StoreError(
                 f'the server has another operator "{claims.name}": {claims.subject}, not {local.subject}'
                 " - specify --overwrite-newer to take it"
             )
         if claims.issuer not in (local.subject, *local.nats.signing_keys):
-            raise UsageError(
+            raise StoreError(
                 f'the operator of the server is signed by {claims.issuer}, which is no key of "{local.name}"'
                 " - specify --overwrite-newer to take it"
             )
         if local.issued_at > claims.issued_at:
-            raise UsageError(
+            raise StoreError(
                 f'local jwt for operator "{local.name}" is newer than remote version'
                 " - specify --overwrite-newer to overwrite"
             )

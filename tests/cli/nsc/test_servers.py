@@ -283,11 +283,11 @@ def test_an_edit_survives_an_answer_that_is_none(nsc, home, service, answer):
     nsc("add", "account", "A")
     public = stored(home, "accounts/A/A.jwt").subject
     service.signs = False
-    for path in (f"/jwt/v1/accounts/{public}", f"POST /jwt/v1/accounts/{public}"):
+    for tag, path in (("get", f"/jwt/v1/accounts/{public}"), ("post", f"POST /jwt/v1/accounts/{public}")):
         service.answers[path] = (200, answer)
-        done = nsc("edit", "account", "A", "--tag", "mine", exit=1)
+        done = nsc("edit", "account", "A", "--tag", tag, exit=1)
         assert "Traceback" not in done.err
-        assert stored(home, "accounts/A/A.jwt").nats.tags == ("mine",)
+        assert tag in stored(home, "accounts/A/A.jwt").nats.tags
 
 
 def test_a_push_of_several_tells_which_of_them_failed(nsc, home, service, own):
@@ -360,7 +360,7 @@ def test_load_sets_everything_up_or_nothing(nsc, home, service, monkeypatch):
     assert nsc("env", "--json").json["account"] == "Mine"
     assert "already exists" in nsc("load", "--profile", profile).err
     for bad in ("nsc://nobody?secret=x", "http://acme", f"nsc://acme?secret={KeyPair.create(Role.USER).seed}"):
-        assert "SU" not in nsc("load", "--profile", bad, exit=1).err
+        assert "SU" not in nsc("load", "--profile", bad, exit=(1, 2)).err
 
 
 def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
@@ -460,4 +460,4 @@ def test_an_operator_of_2019_becomes_one_of_today(nsc, home, monkeypatch):
     nsc("list", "accounts")
     nsc("add", "user", "-a", "A", "v")
     nsc("edit", "account", "A", "--tag", "today")
-    assert "already upgraded" in nsc("upgrade-jwt").out
+    assert "already upgraded" in nsc("upgrade-jwt", exit=3).out

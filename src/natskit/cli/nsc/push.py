@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, integer, switch, text
-from natskit.errors import Error, NotFound, UsageError
+from natskit.cli.exits import DONE, DRIFT, UNCHANGED
+from natskit.errors import Error, NotFound, StoreError, UsageError
 from natskit.store.syncing import Outgoing
 
 from .exchanges import tell_answer
@@ -30,7 +31,7 @@ _SHOWN_ONE_BY_ONE = 50
     switch("all", "A", "all accounts"),
     text("account-jwt-server-url", "u", "server to push to, default the operator's", metavar="URL"),
     switch("force", "F", "also accounts that servers would refuse"),
-    switch("diff", "D", "only compare with what resolvers have"),
+    switch("diff", "D", "only compare with what resolvers have; exit status 3 if that differs"),
     switch("prune", "P", "delete accounts from resolvers that are not in the store"),
     text("account-removal", "R", "delete this account from resolvers", metavar="NAME", completes="account"),
     switch("verify", "", "prove by hash that every resolver has what was pushed, or else all of the store"),
@@ -55,7 +56,7 @@ def push(
     verify: bool,
     timeout: int,
     **connection: Any,
-) -> None:
+) -> int | None:
     """Send accounts to an account server (http, https) or to the resolvers of servers (nats, tls, ws, wss)."""
     if all and "account" in run.given:
         raise UsageError("specify only one of --account or --all-accounts")
@@ -69,20 +70,21 @@ def push(
     flags = {"prune": prune, "diff": diff, "account-removal": account_removal, "verify": verify}
     if scheme in ("http", "https") and any(flags.values()):
         flag = next(name for name, given in flags.items() if given)
-        raise UsageError(f"{flag} only works for nats based account resolver")
+        raise StoreError(f"{flag} only works for nats based account resolver")
     only_asked = (diff or prune or account_removal) and not all
     accounts = _outgoing(run, store, all=all, force=force) if not only_asked else []
     if scheme in ("http", "https"):
-        return _push_to_account_server(run, url, accounts)
+        _push_to_account_server(run, url, accounts)
+        return None
     task = _Task(run, store, accounts, diff=diff, prune=prune, remove=account_removal, verify=verify)
     cluster = Cluster(run, store, url, connection, timeout_s=min(max(timeout, 1), 60))
     cluster.run("nsc_push", task.work, lifetime_s=120 + len(accounts) // 20)
-    return None
+    return task.status
 
 
 def _scheme(url: str) -> str:
     if not url:
-        raise UsageError(
+        raise StoreError(
             "no account server url or nats-server url was provided by the operator jwt",
             hint="nsc edit operator --account-jwt-server-url nats://localhost:4222, or --account-jwt-server-url URL",
         )
@@ -141,6 +143,7 @@ class _Task:
         self.run = run
         self.store = store
         self.accounts = accounts
+        self.status = DONE
         self._removed = _key_of(store, remove) if remove else ""
         wanted = (
             (bool(accounts), self._push),
@@ -225,6 +228,8 @@ class _Task:
                 below.note(f"account {self.run.key(key)} named {names[key]} only exists in the store")
         node.note(f"listed accounts from a total of {len(lists)} nats-server")
         known = set(names)
+        if any(keys != known for keys in lists.values()):
+            self.status = DRIFT
         self.run.fact(
             diff=[
                 {
@@ -250,6 +255,7 @@ class _Task:
         else:
             self.run.fact(pruned=[])
             node.success("nothing to prune")
+            self.status = DONE if self.accounts else UNCHANGED
 
     async def _remove(self, resolver: Resolver, report: Report) -> None:
         node = report.note("prune nats-server with nats account resolver")
