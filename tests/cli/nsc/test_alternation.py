@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import re
 import shlex
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,16 @@ from natskit.errors import AuthenticationError, DeniedError
 
 Nsc = Callable[..., "object"]
 
-SCRIPT = [
-    line
-    for line in (Path(__file__).parent / "alternation.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-]
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def script(name: str) -> list[str]:
+    """The command lines of a file beside this one."""
+    lines = (Path(__file__).parent / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+SCRIPT = script("alternation.txt")
 
 
 class Keys:
@@ -62,8 +68,8 @@ def test_the_script_has_every_command_that_edits():
     assert [words for words in sorted(commands) if not any(line.startswith(words) for line in SCRIPT)] == []
 
 
-def run_script(nsc: Nsc, keys: Keys, script: list[str]) -> None:
-    for line in script:
+def run_script(nsc: Nsc, keys: Keys, lines: list[str]) -> None:
+    for line in lines:
         nsc(*keys.fill(line))
         keys.look()
 
@@ -73,8 +79,9 @@ def run_script(nsc: Nsc, keys: Keys, script: list[str]) -> None:
 REFUSED = {
     "Main": {"Orders/gone", "Alpha/member", "Gamma/sentinel"},
     "Strict": set[str](),
+    "Test": {"Orders/gone"},
 }
-"""Who cannot log in: revoked, by WebSocket only, by a service that does not run."""
+"""Who cannot log in: revoked or deleted, by WebSocket only, by a service that does not run."""
 
 RIGHTS = {
     "Main": (
@@ -89,6 +96,7 @@ RIGHTS = {
         ("Shop/window", "any.thing", "", "shop.x", "orders.x"),
     ),
     "Strict": (("Epsilon/e4", "strict.x", "other.x", ">", ""),),
+    "Test": (("Orders/plain", "orders.new", "orders.secret", "_INBOX.x", "answers.x"),),
 }
 
 SHARED = {
@@ -109,34 +117,35 @@ SHARED = {
         ("Delta/dee", "delta.two", "Orders/boss", ""),
     ),
     "Strict": (("Epsilon/e3", "strict.a", "Zeta/z", "strict.a"),),
+    "Test": (
+        ("Orders/boss", "orders.placed.1", "Store/till", "shop.orders.placed.1"),
+        ("Orders/signed", "orders.paid.eu.1", "Store/last", "paid.orders.paid.eu.1"),
+        ("Orders/boss", "orders.paid.us.1", "Store/till", ""),
+        ("TestAccount/TestUser", "a.b.c.d", "AccountB/userb", "a.b.c.d.a.b.c.d"),
+        ("TestAccount/second", "a.b.c.a", "AccountB/more", ""),
+    ),
 }
 
 
 class People:
     """The users of an operator at a server."""
 
-    def __init__(self, data: Path, operator: str, keys: Keys, url: str) -> None:
-        self.creds = data / "keys/creds" / operator
+    def __init__(self, operator: str, creds: Mapping[str, Path], keys: Keys, url: str) -> None:
         self.operator = operator
+        self.creds = creds
         self.keys = keys
         self.url = url
-        self.users = {
-            f"{path.parts[-3]}/{path.stem}" for path in (data / "stores" / operator).glob("accounts/*/users/*.jwt")
-        }
 
     async def connect(self, user: str) -> Connection:
-        login = Login(creds=str(self.creds / f"{user}.creds"))
-        return await connect(self.url, login, max_reconnects=0, timeout_s=5)
+        return await connect(self.url, Login(creds=str(self.creds[user])), max_reconnects=0, timeout_s=5)
 
     async def check(self) -> None:
-        assert {user for user in self.users if await self.is_refused(user)} == REFUSED[self.operator]
+        assert {user for user in self.creds if await self.is_refused(user)} == REFUSED[self.operator]
         for row in RIGHTS[self.operator]:
             await self.check_rights(*row)
         await self.check_shared()
 
     async def is_refused(self, user: str) -> bool:
-        if not (self.creds / f"{user}.creds").exists():  # its key is elsewhere
-            return False
         try:
             async with await self.connect(user):
                 return False
@@ -201,6 +210,14 @@ def serve(engine: Engine, nsc: Nsc, operator: str, kind: str, folder: Path) -> R
     return engine.start(text)
 
 
+def users_of(data: Path, operator: str) -> dict[str, Path]:
+    """The creds of the users that are in the store, and not only their keys elsewhere."""
+    users = (data / "stores" / operator).glob("accounts/*/users/*.jwt")
+    names = [f"{path.parts[-3]}/{path.stem}" for path in users]
+    found = {name: data / f"keys/creds/{operator}/{name}.creds" for name in names}
+    return {name: path for name, path in found.items() if path.exists()}
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.jwt")}
 
@@ -223,10 +240,32 @@ def test_two_hundred_edits_of_a_store_of_the_go_tool(nsc, current_store, engine,
     keys = Keys(stores)
     run_script(nsc, keys, SCRIPT)
     for operator in ("Main", "Strict"):
+        creds = users_of(current_store, operator)
         server = serve(engine, nsc, operator, "mem-resolver", tmp_path)
-        asyncio.run(People(current_store, operator, keys, server.url).check())
+        asyncio.run(People(operator, creds, keys, server.url).check())
         server.stop()
         server = serve(engine, nsc, operator, "nats-resolver", tmp_path)
         check_round_trip(nsc, stores, operator, server)
-        asyncio.run(People(current_store, operator, keys, server.url).check())
+        asyncio.run(People(operator, creds, keys, server.url).check())
         server.stop()
+
+
+@pytest.fixture
+def store_of_2019(home, monkeypatch):
+    """The private store of April 2019, in its places in the home."""
+    source, config = GOLDEN / "store-2019/private", home / ".nsc/nsc.json"
+    shutil.copytree(source / "nsc", home / ".nsc")
+    shutil.copytree(source / "nkeys", home / ".nkeys")
+    (home / ".nkeys/gitignore").rename(home / ".nkeys/.gitignore")
+    config.write_text(config.read_text().replace("@STORES@", str(home / ".nsc/nats")))
+    monkeypatch.setenv("NSC_PROFILE", "2019")
+    return home / ".nsc/nats"
+
+
+def test_edits_of_a_store_of_2019(nsc, home, store_of_2019, engine, tmp_path):
+    keys = Keys(store_of_2019)
+    run_script(nsc, keys, script("alternation-2019.txt"))
+    assert {jwt.decode(path.read_text()).nats.version for path in store_of_2019.rglob("*.jwt")} == {1}
+    server = serve(engine, nsc, "Test", "mem-resolver", tmp_path)
+    creds = {f"{path.parts[-3]}/{path.stem}": path for path in (home / ".nkeys/Test/accounts").glob("*/users/*.creds")}
+    asyncio.run(People("Test", creds, keys, server.url).check())
