@@ -197,6 +197,13 @@ class OperatorStore:
 
         return _decode(self.account_token(account), AccountClaims, self.account_path(account))
 
+    def account_and_token(self, account: str) -> tuple[AccountClaims, str]:
+        """An account's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import AccountClaims
+
+        token = self.account_token(account)
+        return _decode(token, AccountClaims, self.account_path(account)), token
+
     def user(self, account: str, user: str) -> UserClaims:
         """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import UserClaims
