@@ -1,11 +1,13 @@
 """The folder of one operator: its token, accounts, users (spec/nsc.md 1.4).
 
-Everything is read when asked for; tokens are verified before their claims are handed out.
+Everything is read when asked for; tokens are verified before their claims are handed out. A token that was verified
+is known by its text, so that asking twice costs one verification, whatever happens to the files in between.
 """
 
 from __future__ import annotations
 
 import binascii
+import functools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -187,21 +189,38 @@ class OperatorStore:
 
     def operator(self) -> OperatorClaims:
         """The operator's claims. Raises NotFound, InvalidToken, VerifyError."""
-        from natskit.jwt import OperatorClaims
-
-        return _decode(self.operator_token(), OperatorClaims, self.operator_path)
+        return self.read_operator()[1]
 
     def account(self, account: str) -> AccountClaims:
         """An account's claims. Raises NotFound, InvalidToken, VerifyError."""
-        from natskit.jwt import AccountClaims
-
-        return _decode(self.account_token(account), AccountClaims, self.account_path(account))
+        return self.read_account(account)[1]
 
     def user(self, account: str, user: str) -> UserClaims:
         """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.read_user(account, user)[1]
+
+    # ---- both, of one reading
+
+    def read_operator(self) -> tuple[str, OperatorClaims]:
+        """The operator's token and claims. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import OperatorClaims
+
+        token = self.operator_token()
+        return token, _decode(token, OperatorClaims, self.operator_path)
+
+    def read_account(self, account: str) -> tuple[str, AccountClaims]:
+        """An account's token and claims. Raises NotFound, InvalidToken, VerifyError."""
+        from natskit.jwt import AccountClaims
+
+        token = self.account_token(account)
+        return token, _decode(token, AccountClaims, self.account_path(account))
+
+    def read_user(self, account: str, user: str) -> tuple[str, UserClaims]:
+        """A user's token and claims. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import UserClaims
 
-        return _decode(self.user_token(account, user), UserClaims, self.user_path(account, user))
+        token = self.user_token(account, user)
+        return token, _decode(token, UserClaims, self.user_path(account, user))
 
     # ---- by key
 
@@ -228,12 +247,17 @@ def _token(path: str, missing: str) -> str:
 
 
 def _decode(token: str, kind: type[_Claims], path: str) -> _Claims:
-    from natskit.jwt import decode
-
     try:
-        return decode(token, kind)
+        return _verified(token, kind)  # type: ignore[return-value]
     except (DecodeError, VerifyError) as error:
         raise type(error)(f"error loading jwt `{path}`: {error}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _verified(token: str, kind: type[Claims]) -> Claims:
+    from natskit.jwt import decode
+
+    return decode(token, kind)
 
 
 def _is_about(path: str, public: str) -> bool:

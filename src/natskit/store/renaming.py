@@ -45,9 +45,10 @@ def plan_renaming(plan: Plan, store: OperatorStore, old: str, new: str, *, signe
     _move_key(plan, claims.subject, Owner(store.name, new))
     users, creds = store.users(old), []
     for user in users:
-        plan.token(store.user_path(new, user), store.user_token(old, user))
+        token, moved = store.read_user(old, user)
+        plan.token(store.user_path(new, user), token)
         plan.remove(store.user_path(old, user))
-        _move_key(plan, store.user(old, user).subject, Owner(store.name, new, user))
+        _move_key(plan, moved.subject, Owner(store.name, new, user))
         if _move_creds(plan, keystore, store.name, old, new, user):
             creds.append(user)
     plan.discard(keystore.creds_folder(store.name, old) + "/")

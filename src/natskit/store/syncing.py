@@ -35,7 +35,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
     operator = store.operator()
     found = []
     for name in accounts:
-        claims = store.account(name)
+        token, claims = store.read_account(name)
         if not force:
             bad = [issue.text for issue in issues(claims, now) if issue.severity != "warning"]
             if bad:
@@ -48,7 +48,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
                     f'unable to push account "{name}" as it is not signed by the operator "{operator.name}"',
                     hint=f"nsc edit account {name} (any edit signs it again), or --force",
                 )
-        found.append(Outgoing(name, claims.subject, store.account_token(name)))
+        found.append(Outgoing(name, claims.subject, token))
     return found
 
 
