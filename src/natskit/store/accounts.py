@@ -46,7 +46,7 @@ def add_account(
     The account becomes current. Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
     """
     name = names.check(claims.name, "account")
-    if name.lower() in (each.lower() for each in store.iter_accounts()):
+    if store.account_like(name) is not None:
         raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
     check_issues(claims, plan.workspace.now())
     pair = _signer_of_new(plan.workspace, store, key, signer)

@@ -21,23 +21,13 @@ import msgspec
 from natskit.errors import StoreError
 
 from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused
+from .staging import Change
 
 __all__ = ["Change", "commit", "pending", "recover"]
 
 _PREPARE, _JOURNAL = ".natskit.prepare", ".natskit.journal"
 _PREFIX, _SUFFIX = ".natskit-", ".tmp"
 _SYNC_ALL_ABOVE = 64
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One path and what becomes of it: a file with ``data`` and ``mode``, or nothing (``data`` None) if it is there.
-
-    A path that ends in a slash is a folder: made with ``mode`` (``data`` empty) or removed if empty (``data`` None).
-    """
-
-    path: str
-    data: bytes | None
-    mode: int = FILE_MODE
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -143,6 +133,9 @@ def _apply(root: str, entries: list[_Entry]) -> None:
         elif entry.removed:
             _remove(root, entry.path)
         folders[os.path.dirname(entry.path.rstrip("/"))] = None
+    if len(folders) > _SYNC_ALL_ABOVE and sys.platform == "linux":
+        os.sync()
+        return
     for folder in folders:
         _sync_directory(folder)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from natskit.errors import DecodeError, Error, NotFound, StoreError, VerifyError
 
-from .files import read_bytes, read_text, refused, sub_directories
+from .files import file_names, is_file, names_like, read_bytes, read_text, sub_directories
 from .names import file_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Info(msgspec.Struct):
     def read(cls, folder: str) -> Info | None:
         """What makes ``folder`` an operator's store, None if it is none. Raises StoreError."""
         path = os.path.join(folder, INFO_NAME)
-        data = read_bytes(path) if os.path.isfile(path) else None
+        data = read_bytes(path) if is_file(path) else None
         if data is None:
             return None
         try:
@@ -73,10 +73,15 @@ def operator_names(stores_root: str) -> list[str]:
     return list(iter_operators(stores_root)) if stores_root else []
 
 
+def has_operator(stores_root: str, name: str) -> bool:
+    """Whether there is an operator's store in the folder ``name``."""
+    return bool(name) and "/" not in name and is_file(os.path.join(stores_root, name, INFO_NAME))
+
+
 def iter_operators(stores_root: str) -> Iterator[str]:
     """Like :func:`operator_names`, one at a time."""
     for name in sub_directories(stores_root):
-        if os.path.isfile(os.path.join(stores_root, name, INFO_NAME)):
+        if is_file(os.path.join(stores_root, name, INFO_NAME)):
             yield name
 
 
@@ -141,31 +146,29 @@ class OperatorStore:
     def iter_accounts(self) -> Iterator[str]:
         """Names of the accounts that have a token, sorted, one at a time."""
         for name in sub_directories(self.accounts_path):
-            if os.path.isfile(os.path.join(self.accounts_path, name, f"{name}.jwt")):
+            if is_file(os.path.join(self.accounts_path, name, f"{name}.jwt")):
                 yield name
 
     def accounts(self) -> list[str]:
         """Names of the accounts, sorted."""
         return list(self.iter_accounts())
 
+    def account_like(self, account: str) -> str | None:
+        """The name of an account that differs from ``account`` in upper and lower case at most."""
+        return next((name for name in names_like(self.accounts_path, account) if self.has_account(name)), None)
+
     def users(self, account: str) -> list[str]:
         """Names of an account's users, sorted."""
-        folder = self.users_folder(account)
-        try:
-            files = os.listdir(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise refused(error, folder, "list") from None
-        return sorted(name[:-4] for name in files if name.endswith(".jwt"))
+        names = file_names(self.users_folder(account))
+        return sorted(name[:-4] for name in names if name.endswith(".jwt"))
 
     def has_account(self, account: str) -> bool:
         """Whether there is an account of this name."""
-        return bool(account) and "/" not in account and os.path.isfile(self.account_path(account))
+        return bool(account) and "/" not in account and is_file(self.account_path(account))
 
     def has_user(self, account: str, user: str) -> bool:
         """Whether the account has a user of this name."""
-        return bool(user) and "/" not in user and os.path.isfile(self.user_path(account, user))
+        return bool(user) and "/" not in user and is_file(self.user_path(account, user))
 
     # ---- tokens: bare text, unverified
 

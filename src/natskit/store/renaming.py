@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 from natskit.errors import AlreadyExists
 
 from . import names
-from .files import read_text
+from .files import exists, read_text
 from .keystore import Owner
 from .signing import edit_signer
 
@@ -38,7 +37,7 @@ def plan_renaming(plan: Plan, store: OperatorStore, old: str, new: str, *, signe
     workspace, keystore = plan.workspace, plan.workspace.keystore
     names.check(new, "account")
     claims = store.account(old)
-    if os.path.exists(store.account_folder(new)):
+    if exists(store.account_folder(new)):
         raise AlreadyExists(f'account "{new}" already exists')
     pair = edit_signer(workspace, store, claims, signer, prefer=claims.issuer)
     plan.account(store, new, claims.subject, workspace.sign(replace(claims, name=new), pair))

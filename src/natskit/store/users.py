@@ -11,6 +11,7 @@ from natskit.nkeys import KeyPair, Role
 
 from . import names
 from .accounts import check_issues, plan_account
+from .files import exists
 from .keystore import Owner
 from .plan import Plan
 from .signing import account_signer
@@ -156,15 +157,13 @@ def plan_user_removal(
     plan: Plan, store: OperatorStore, account: str, name: str, public: str, *, key: bool, creds: bool
 ) -> tuple[bool | None, bool | None]:
     """Plan to remove a user's token, and its key and creds if asked; whether those are there."""
-    import os
-
     keystore = plan.workspace.keystore
     plan.remove(store.user_path(account, name))
     key_path = keystore.find(public)
     if key and key_path:
         plan.discard(key_path)
     creds_path = keystore.creds_path(store.name, account, name)
-    has_creds = os.path.exists(creds_path)
+    has_creds = exists(creds_path)
     if creds and has_creds:
         plan.discard(creds_path)
     return (bool(key_path) if key else None), (has_creds if creds else None)

@@ -53,6 +53,7 @@ GROUPS: dict[str, str] = {
 GROUP_ALIASES = {"create": "add"}
 
 LEAVES: dict[str, Leaf] = {
+    "batch": Leaf("batch.command:batch", "Carry out many commands, from a file"),
     "add export": Leaf("export:add_export", "Share a stream or a service of an account"),
     "add import": Leaf("import_:add_import", "Take a stream or a service that another account shares"),
     "add mapping": Leaf("mapping:add_mapping", "Map a subject of an account to another one"),
