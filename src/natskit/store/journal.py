@@ -101,10 +101,15 @@ def _entries(changes: list[Change]) -> list[_Entry]:
 
 
 def _missing(folder: str, made: set[str]) -> list[str]:
-    """The folders that must be made for ``folder``, outermost first, without those in ``made`` (to which they go)."""
+    """The folders that must be made for ``folder``, outermost first, without those in ``made``.
+
+    To these go all that are there in the end.
+    """
     missing: list[str] = []
-    while folder not in made and not os.path.isdir(folder):
+    while folder not in made:
         made.add(folder)
+        if os.path.isdir(folder):
+            break
         missing.insert(0, folder)
         folder = os.path.dirname(folder)
     return missing

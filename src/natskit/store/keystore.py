@@ -61,15 +61,15 @@ class Keystore:
 
     def path_of(self, public: str, owner: Owner | None = None) -> str:
         """Where the seed of ``public`` is, or would be. ``owner`` matters in the 2019 layout only."""
-        return os.path.join(self.root, "keys", public[:1], public[1:3], f"{public}.nk")
+        return f"{self.root}/keys/{public[:1]}/{public[1:3]}/{public}.nk"
 
     def creds_folder(self, operator: str, account: str) -> str:
         """The folder of the creds of an account's users."""
-        return os.path.join(self.root, "creds", operator, account)
+        return f"{self.root}/creds/{operator}/{account}"
 
     def creds_path(self, operator: str, account: str, user: str) -> str:
         """Where the creds of a user are, or would be."""
-        return os.path.join(self.creds_folder(operator, account), f"{user}.creds")
+        return f"{self.creds_folder(operator, account)}/{user}.creds"
 
     # ---- reading
 

@@ -118,35 +118,35 @@ class OperatorStore:
     @property
     def operator_path(self) -> str:
         """The file of the operator's token."""
-        return os.path.join(self.path, file_name(self.name))
+        return f"{self.path}/{file_name(self.name)}"
 
     @property
     def accounts_path(self) -> str:
         """The folder of the accounts."""
-        return os.path.join(self.path, "accounts")
+        return f"{self.path}/accounts"
 
     def account_folder(self, account: str) -> str:
         """The folder of an account."""
-        return os.path.join(self.accounts_path, account)
+        return f"{self.path}/accounts/{account}"
 
     def account_path(self, account: str) -> str:
         """The file of an account's token."""
-        return os.path.join(self.account_folder(account), file_name(account))
+        return f"{self.path}/accounts/{account}/{file_name(account)}"
 
     def users_folder(self, account: str) -> str:
         """The folder of an account's users."""
-        return os.path.join(self.account_folder(account), "users")
+        return f"{self.path}/accounts/{account}/users"
 
     def user_path(self, account: str, user: str) -> str:
         """The file of a user's token."""
-        return os.path.join(self.users_folder(account), file_name(user))
+        return f"{self.path}/accounts/{account}/users/{file_name(user)}"
 
     # ---- names
 
     def iter_accounts(self) -> Iterator[str]:
         """Names of the accounts that have a token, sorted, one at a time."""
         for name in sub_directories(self.accounts_path):
-            if is_file(os.path.join(self.accounts_path, name, f"{name}.jwt")):
+            if is_file(f"{self.path}/accounts/{name}/{name}.jwt"):
                 yield name
 
     def accounts(self) -> list[str]:

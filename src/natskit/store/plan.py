@@ -45,10 +45,11 @@ class Committed(msgspec.Struct, frozen=True):
 class Plan:
     """Changes to the stores and the keystore of a workspace, not yet made."""
 
-    __slots__ = ("_accounts", "_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
+    __slots__ = ("_accounts", "_base", "_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._base = False
         self._keys: dict[str, Change] = {}
         self._tokens: dict[str, Change] = {}
         self._creds: dict[str, Change] = {}
@@ -179,11 +180,17 @@ class Plan:
             return not (exists(change.path.rstrip("/")) or os.path.islink(change.path))
         if change.path.endswith("/"):
             return is_dir(change.path.rstrip("/"))
-        if is_dir(change.path):  # no rename can do that, once committed
-            raise StoreError(f"`{change.path}` is in the way: it is a folder")
-        return read_bytes(change.path) == change.data
+        try:
+            return read_bytes(change.path) == change.data
+        except StoreError:
+            if is_dir(change.path):  # no rename can replace that, once committed
+                raise StoreError(f"`{change.path}` is in the way: it is a folder") from None
+            raise
 
     def _add_keystore_base(self) -> None:
+        if self._base:
+            return
+        self._base = True
         keystore = self.workspace.keystore
         if "NSC_NO_GIT_IGNORE" not in self.workspace.environ and not exists(keystore.gitignore):
             self._keys[keystore.gitignore] = Change(keystore.gitignore, keystore.gitignore_text)

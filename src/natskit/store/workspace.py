@@ -166,10 +166,13 @@ class Workspace:
         return self._lock_of(self.journal_root)
 
     def _lock_of(self, folder: str) -> Lock:
+        if folder in self._locks:
+            return self._locks[folder]
         make_dirs(folder)
         real = os.path.realpath(folder)  # the configuration may be in the stores root, by another name
         if real not in self._locks:
             self._locks[real] = Lock(real, settle=journal.recover)
+        self._locks[folder] = self._locks[real]
         return self._locks[real]
 
     def _recover(self) -> None:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from natskit.cli.command import command, switch, text
 from natskit.errors import UsageError
 
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
+    from natskit.jwt import AccountClaims
     from natskit.store.accounts import DeletedAccount
     from natskit.store.users import DeletedUser
 
     from .run import Run
 
-__all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user"]
+__all__ = ["account_claims", "add_account", "delete_account", "select_account", "tell_deleted_user"]
 
 
 @command(
@@ -30,10 +31,8 @@ __all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user
         ("nsc add account A --deny-pubsub 'secret.>'", "with permissions for users that have none of their own"),
     ],
 )
-def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str, **flags: Any) -> None:
+def add_account(run: Run, *, name: str, public_key: str, **flags: Any) -> None:
     """Create an account: a team's own subject space. It becomes the current account."""
-    from msgspec.structs import replace
-
     from natskit import jwt
     from natskit.store import Plan, accounts
     from natskit.store.names import random_name
@@ -41,14 +40,7 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
     with run.workspace.locked():
         store = run.workspace.operator()
         key, own = accounts.new_key(run.workspace, public_key)
-        claims = jwt.new_account(key.public, random_name() if name == "*" else name)
-        permissions = allowed(run, claims.nats.default_permissions, take(flags))
-        claims = replace(
-            claims,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
-            nats=replace(claims.nats, default_permissions=permissions),
-        )
+        claims = account_claims(run, jwt.new_account(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         path = accounts.add_account(plan, store, claims, key, signer=run.private_key, own=own)
         run.files(plan.commit())
@@ -56,6 +48,18 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
         run.note(f'Generated account key - private key stored "{run.key_path(path)}"')
     run.success(f'added account "{claims.name}"')
     run.fact(account={"name": claims.name, "id": claims.subject, "key": path})
+
+
+def account_claims(run: Run, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:
+    """Claims of a new account with what the flags say. Raises UsageError."""
+    from msgspec.structs import replace
+
+    return replace(
+        claims,
+        not_before=run.moment("start", flags["start"]) or 0,
+        expires=run.moment("expiry", flags["expiry"]) or 0,
+        nats=replace(claims.nats, default_permissions=allowed(run, claims.nats.default_permissions, flags)),
+    )
 
 
 @command(
