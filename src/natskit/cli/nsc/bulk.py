@@ -63,7 +63,7 @@ _ALIASES = {
     examples=[
         ("nsc add users --from users.csv", "users of a table with the columns name, account, allow-pub ..."),
         ("nsc add users --from users.csv --creds-dir out", "with their creds in a folder, to hand out"),
-        ("nsc add users -a A -K service --from - < names.txt", "users of account A with the role service"),
+        ("nsc add users -a A -K service --from -", "from stdin: users of account A with the role service"),
     ],
 )
 def add_users(run: Run, *, creds_dir: str, dry_run: bool, **more: str) -> None:

@@ -33,7 +33,7 @@ __all__ = ["batch"]
     examples=[
         ("nsc batch commands.txt", "carry out a file with one command on each line"),
         ("nsc batch commands.txt --resume", "go on with it after it was stopped or killed"),
-        ("nsc batch - --json < commands.txt", "from stdin, with one line of JSON for each command"),
+        ("nsc batch - --json", "from stdin, with one line of JSON for each command"),
         ("nsc batch commands.txt --dry-run", "see what it would do"),
     ],
 )

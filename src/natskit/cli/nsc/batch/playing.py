@@ -251,10 +251,12 @@ class Player:
         words = [
             f"{self._done} of {len(self._commands)} commands {'would be' if self._rehearsal else 'are'} carried out"
         ]
-        words += [f"{before} were done before"] if before else []
-        words += [f"{self._failed} failed"] if self._failed else []
-        words += [f"{self._not_tried} were not tried"] if self._not_tried else []
-        words += [f"{left} are left"] if left else []
+        if not self._left:
+            words = [f"nothing is left to do: all {len(self._commands)} commands are done"]
+        elif before:
+            words.append(f"{before} done before")
+        for count, how in ((self._failed, "failed"), (self._not_tried, "not tried"), (left, "left")):
+            words += [f"{count} {how}"] if count else []
         if self._failed or left:
             self._run.warn(", ".join(words))
             if self._place:

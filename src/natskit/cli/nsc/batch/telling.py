@@ -36,10 +36,14 @@ class Recorder(Live):
         self.documents: list[msgspec.Raw] = []
 
     def write(self, text: str) -> None:
-        if self.json:
-            self.documents.append(msgspec.Raw(text.encode()))
-        else:
+        if not self.json:
             self.lines.append((False, text))
+            return
+        try:
+            document = msgspec.json.format(text, indent=-1)
+        except msgspec.DecodeError:  # a token, say
+            document = msgspec.json.encode(text).decode()
+        self.documents.append(msgspec.Raw(document.encode()))
 
     def document(self, value: object) -> None:
         self.write(msgspec.json.encode(value).decode() if self.json else format_json(value))
