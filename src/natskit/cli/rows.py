@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from natskit.errors import UsageError
+from natskit.errors import InvalidFile, UsageError
 
 from .command import Flag, Parsed
 
 __all__ = ["Problems", "Row", "read_rows"]
-
-_MOST_PROBLEMS = 10
 
 
 class Row:
@@ -36,22 +34,18 @@ class Problems:
         self._file = file
         self._found: list[tuple[int, str]] = []
 
-    def add(self, number: int, text: str) -> None:
+    def add(self, line: int, text: str) -> None:
         """Something is wrong with a line."""
-        self._found.append((number, text))
+        self._found.append((line, text))
 
     def check(self) -> None:
-        """Raise UsageError if there are any."""
-        if not self._found:
-            return
-        lines = [f"{self._file}:{number}: {text}" for number, text in sorted(self._found)]
-        more = len(lines) - _MOST_PROBLEMS
-        shown = lines[:_MOST_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-        raise UsageError("\n".join(shown), hint="nothing was done: correct the file and try again")
+        """Raise InvalidFile if there are any."""
+        if self._found:
+            raise InvalidFile(self._file, sorted(self._found), hint="nothing was done: correct the file and try again")
 
 
 def read_rows(text: str, file: str, flags: Sequence[Flag], aliases: Mapping[str, str]) -> list[Row]:
-    """The rows of ``text``. ``aliases`` are other names of flags. Raises UsageError with every line that is wrong."""
+    """The rows of ``text``. ``aliases`` are other names of flags. Raises InvalidFile with every line that is wrong."""
     problems = Problems(file)
     text = text.removeprefix("\ufeff")
     cells = _objects(text, problems) if text.lstrip()[:1] == "{" else _records(text, file, problems)
@@ -64,7 +58,7 @@ def read_rows(text: str, file: str, flags: Sequence[Flag], aliases: Mapping[str,
             problems.add(number, error.message)
     problems.check()
     if not rows:
-        raise UsageError(f"{file} has no rows")
+        raise InvalidFile(file, [(1, "there are no rows")])
     return rows
 
 
@@ -123,7 +117,7 @@ def _records(text: str, file: str, problems: Problems) -> Iterator[tuple[int, di
     try:
         header = next((row for row in reader if any(row)), [])
         if len({name.strip().lower() for name in header}) < len(header):
-            raise UsageError(f"{file}:{reader.line_num}: a column is there twice")
+            raise InvalidFile(file, [(reader.line_num, "a column is there twice")])
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue

@@ -133,27 +133,30 @@ class Plan:
     # ---- doing it
 
     def commit(self) -> Committed:
-        """Carry it out. Raises StoreError; then nothing has changed."""
+        """Carry it out. Raises StoreError; then nothing has changed here, unless the message says that it has."""
         with self.workspace.locked():
             exchanges = self._exchange()
             changes = [change for change in self._changes() if not self._is_there(change)]
             discarded = self._carry_out(changes, urgent=bool(exchanges))
-            if self._context:
-                self.workspace.save_context(**self._context)
         written = tuple(each.path for each in changes if each.data is not None and not each.path.endswith("/"))
         removed = tuple(each.path for each in changes if each.data is None)
         return Committed(written, (*removed, *discarded), exchanges)
 
     def _carry_out(self, changes: list[Change], *, urgent: bool) -> list[str]:
-        """Write the changes, or stage them; which files were discarded after that."""
+        """Write or stage the changes, then discard and select; which files were discarded."""
         on_stage = staged()
         if on_stage is not None:
             on_stage.take(changes)
             on_stage.urgent |= urgent
-            return [path for path in self._last if on_stage.discard(path)]
-        if changes:
+        elif changes:
             journal.commit(self.workspace.journal_root, changes)
-        return discard(self._last)
+        try:
+            discarded = discard(self._last) if on_stage is None else list(filter(on_stage.discard, self._last))
+            if self._context:
+                self.workspace.save_context(**self._context)
+        except StoreError as error:  # past the commit point
+            raise StoreError(f"{error} - what comes before that is done", hint=error.hint) from None
+        return discarded
 
     def _exchange(self) -> tuple[tuple[str, Exchange], ...]:
         """Let operators of managed stores sign the accounts that are planned."""
@@ -161,10 +164,11 @@ class Plan:
         on_stage = staged()
         told = self._accounts if on_stage is None or not on_stage.rehearsal else ()
         for store, path, public, token in told:
-            from .managed import exchange
+            from .managed import exchange, say_farewell
 
             operator = store.operator()
-            made = exchange(operator.nats.account_server_url, public, token)
+            tell = exchange if path else say_farewell
+            made = tell(operator.nats.account_server_url, public, token)
             if path:
                 self.token(path, made.token)
             done.append((operator.name, made))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from natskit.errors import AlreadyExists, NotFound, UsageError
-from natskit.nkeys import KeyPair, Role
+from natskit.errors import AlreadyExists, DeniedError, NotFound
+from natskit.nkeys import KeyPair
 
 from . import names
 from .accounts import check_issues, plan_account
@@ -97,7 +97,7 @@ def plan_user(
     """
     workspace, owner, pair = plan.workspace, issuer.claims, issuer.pair
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{issuer.account}" forbids the use of bearer token')
+        raise DeniedError(f'account "{issuer.account}" forbids the use of bearer token')
     claims = replace(claims, nats=_owned(claims, owner.subject, pair, issuer.scoped))
     check_issues(claims, workspace.now())
     token = workspace.sign(claims, pair)
@@ -114,7 +114,7 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
     if scoped:
         plain = User(subs=-1, data=-1, payload=-1).rights
         if body.rights not in (plain, User().rights):
-            raise UsageError(
+            raise DeniedError(
                 "scoped users require no permissions or limits set: the role of the signing key decides them",
                 hint="leave the permission flags away, or sign with another key (-K)",
             )
@@ -149,15 +149,6 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     """
     by = issuer(plan.workspace, store, account, signer, prefer=claims.issuer)
     return plan_user(plan, store, by, claims, KeyPair.from_public(claims.subject), own=False)
-
-
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The user's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    from .signing import read_key
-
-    if not given:
-        return KeyPair.create(Role.USER), True
-    return read_key(workspace, given, Role.USER), False
 
 
 class DeletedUser(NamedTuple):

@@ -65,7 +65,9 @@ class Workspace:
 
     config: Config
 
-    def __init__(self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float], *, writes: bool
+    ) -> None:
         self.environ = environ
         self.clock = clock
         self.cwd = cwd
@@ -79,7 +81,7 @@ class Workspace:
         self.from_cwd = False
         self.account_given = flags.account or environ.get("NSC_ACCOUNT", "")
         self._locks: dict[str, Lock] = {}
-        self._configure(flags)
+        self._configure(flags, writes=writes)
 
     def again(self, flags: Flags) -> Workspace | None:
         """The workspace of another command of this process, which shares the locks; None if it works elsewhere.
@@ -102,28 +104,36 @@ class Workspace:
         flags: Flags | None = None,
         cwd: str | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        writes: bool = True,
     ) -> Workspace:
-        """Find everything; on a first run make the configuration and the stores root.
+        """Find everything; on a first run make the configuration and the stores root, unless nothing is to be written.
 
         ``clock`` gives Unix seconds. Raises StoreError (unreadable configuration, folder that cannot be made),
         UsageError (unknown profile), NotFound (``flags.operator`` or ``$NSC_OPERATOR`` is not in the stores).
         """
-        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock)
+        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock, writes=writes)
 
     # ---- opening
 
-    def _configure(self, flags: Flags) -> None:
-        make_dirs(self.directories.config)
+    def _configure(self, flags: Flags, *, writes: bool) -> None:
+        if writes:
+            make_dirs(self.directories.config)
         config = None if self.cwd_only else Config.read(self.directories.config_file)
         found = from_directory(self.cwd)
-        if config is None and not self.cwd_only:
-            self.config = Config()
-            self._initialize()
+        first_run = config is None and not self.cwd_only
+        if first_run:
+            self.config = config = Config()
+            if writes:
+                self._initialize()
+            else:
+                config.store_root = self.directories.stores
             config = self.config
         else:
             self._found = found
         self._read_context(flags, config)
-        self._recover()
+        if writes:
+            self._recover()
         self._found = found
 
     def _read_context(self, flags: Flags, config: Config | None) -> None:

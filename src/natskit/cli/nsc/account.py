@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
@@ -34,12 +34,14 @@ __all__ = ["account_claims", "add_account", "delete_account", "select_account", 
 def add_account(run: Run, *, name: str, public_key: str, **flags: Any) -> None:
     """Create an account: a team's own subject space. It becomes the current account."""
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, accounts
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
-        key, own = accounts.new_key(run.workspace, public_key)
+        key, own = new_key(run.workspace, public_key, Role.ACCOUNT)
         claims = account_claims(run, jwt.new_account(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         path = accounts.add_account(plan, store, claims, key, signer=run.private_key, own=own)
@@ -56,8 +58,7 @@ def account_claims(run: Run, claims: AccountClaims, flags: dict[str, Any]) -> Ac
 
     return replace(
         claims,
-        not_before=run.moment("start", flags["start"]) or 0,
-        expires=run.moment("expiry", flags["expiry"]) or 0,
+        **dates(run, flags["start"], flags["expiry"]),
         nats=replace(claims.nats, default_permissions=allowed(run, claims.nats.default_permissions, flags)),
     )
 
@@ -72,18 +73,23 @@ def account_claims(run: Run, claims: AccountClaims, flags: dict[str, Any]) -> Ac
     examples=[("nsc delete account A --rm-nkey --rm-creds", "delete it with its keys and creds")],
 )
 def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds: bool, force: bool) -> None:
-    """Delete an account with its users. Servers keep it until it is removed there too (nsc push)."""
+    """Delete an account with its users. Servers keep it until it is removed there too (nsc push --account-removal).
+
+    The account server of somebody else's operator is sent a last token, which expires in a minute.
+    """
     from natskit.store import Plan, accounts
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name(name)
         if store.managed and not force:
-            raise UsageError(
+            raise DeniedError(
                 "managed accounts may require the account JWT or nkeys to cancel a service,"
                 " specify the --force to override"
             )
         plan = Plan(run.workspace)
+        if store.managed and not accounts.plan_farewell(plan, store, account, revoke=revoke, signer=run.private_key):
+            run.warn("the operator's server is not told: no key is stored that can sign the account's last token")
         deleted = accounts.delete_account(plan, store, account, key=rm_nkey, creds=rm_creds)
         run.files(plan.commit())
     _tell_deleted(run, account, deleted)

@@ -131,7 +131,7 @@ def _rows(run: Run, file: str, columns: Sequence[Flag]) -> list[Row]:
 
 
 def _each(rows: Sequence[Row], file: str, make: Callable[[Row], _Made]) -> Iterator[_Made]:
-    """What ``make`` makes of each row. Raises UsageError with every row that it refuses."""
+    """What ``make`` makes of each row. Raises InvalidFile with every row that it refuses."""
     problems = Problems(file)
     for row in rows:
         try:
@@ -171,7 +171,9 @@ class _Users:
     def add(self, row: Row) -> AddedUser:
         """Plan the user of a row."""
         from natskit import jwt
+        from natskit.nkeys import Role
         from natskit.store import users
+        from natskit.store.signing import new_key
 
         values = row.values
         account = self._account(values["account"])
@@ -179,7 +181,7 @@ class _Users:
         users.check_new_name(self._store, account, name)
         self._names.check(account, name, row.number)
         issuer = self._issuer(account, values["private_key"] or self._run.private_key)
-        key, own = users.new_key(self._run.workspace, values["public_key"])
+        key, own = new_key(self._run.workspace, values["public_key"], Role.USER)
         claims = _user_claims(_silent(self._run, row), jwt.new_user(key.public, name), values)
         creds = os.path.join(self._folder, account, f"{name}.creds") if self._folder else ""
         return users.plan_user(self._plan, self._store, issuer, claims, key, own=own, creds_path=creds)
@@ -209,14 +211,16 @@ class _Accounts:
     def add(self, row: Row) -> tuple[str, str, str]:
         """Plan the account of a row; its name, key, and where that is stored."""
         from natskit import jwt
+        from natskit.nkeys import Role
         from natskit.store import accounts, names
+        from natskit.store.signing import new_key
 
         name: str = row.values["name"]
         names.check(name, "account")
         if name.lower() in self._taken:
             raise AlreadyExists(f'the account "{self._taken[name.lower()]}" already exists')
         self._names.check("", name, row.number)
-        key, own = accounts.new_key(self._run.workspace, row.values["public_key"])
+        key, own = new_key(self._run.workspace, row.values["public_key"], Role.ACCOUNT)
         claims = account_claims(_silent(self._run, row), jwt.new_account(key.public, name), row.values)
         signer = self._signer(key, row.values["private_key"] or self._run.private_key)
         return name, key.public, accounts.plan_new_account(self._plan, self._store, claims, key, signer, own=own)

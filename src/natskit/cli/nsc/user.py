@@ -8,7 +8,7 @@ from natskit.cli.command import command, strings, switch, text
 from natskit.errors import UsageError
 
 from .account import tell_deleted_user
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates
 
 if TYPE_CHECKING:
     from natskit.jwt import UserClaims
@@ -42,13 +42,15 @@ def add_user(
 ) -> None:
     """Create a user of an account, with its creds file: what a client logs in with."""
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, users
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name()
-        key, own = users.new_key(run.workspace, public_key)
+        key, own = new_key(run.workspace, public_key, Role.USER)
         claims = user_claims(run, jwt.new_user(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         added = users.add_user(plan, store, account, claims, key, signer=run.private_key, own=own)
@@ -82,8 +84,7 @@ def user_claims(run: Run, claims: UserClaims, flags: dict[str, Any]) -> UserClai
     )
     return replace(
         claims,
-        not_before=run.moment("start", flags["start"]) or 0,
-        expires=run.moment("expiry", flags["expiry"]) or 0,
+        **dates(run, flags["start"], flags["expiry"]),
         nats=body,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
 from natskit.cli.nsc.run import GLOBAL_FLAGS
-from natskit.errors import NotFound, UsageError
+from natskit.errors import NotFound, StoreError, UsageError
 from natskit.store.files import read_text
 from natskit.store.group import Group
 
@@ -87,7 +87,7 @@ def _hand_down(run: Run, commands: Sequence[BatchCommand]) -> None:
 
 
 def _begin(place: str, file: str, commands: Sequence[BatchCommand], *, resume: bool, anew: bool) -> Record:
-    """What is done already. Raises UsageError if that is not for this run to decide."""
+    """What is done already. Raises StoreError if that is not for this run to decide."""
     known, _ = Record.read(place) if place and not anew else (None, None)
     if known is None:
         return Record(total=len(commands))
@@ -95,7 +95,7 @@ def _begin(place: str, file: str, commands: Sequence[BatchCommand], *, resume: b
         known.check(commands, file)
         return known
     if not known.is_through and known.digest:
-        raise UsageError(
+        raise StoreError(
             f"{file} was begun before: {known.reached - len(known.failed)} of {known.total} commands are done",
             hint=f"go on with: nsc batch {file} --resume; or start with the first command: --anew",
         )

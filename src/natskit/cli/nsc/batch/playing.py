@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
-from natskit.cli.console import FAILED, INTERRUPTED, guard
+from natskit.cli.console import guard
+from natskit.cli.exits import DONE, INTERRUPTED, REFUSED, UNCHANGED
 from natskit.cli.nsc import carry_out
 from natskit.cli.nsc.run import start
-from natskit.errors import Error, StoreError, UsageError
+from natskit.errors import Error, StoreError
 from natskit.store.files import read_bytes
 from natskit.store.staging import Change
 
@@ -37,7 +38,7 @@ _TOGETHER = ("add", "delete", "describe", "edit", "list", "reissue", "rename", "
 
 _TOGETHER_TOO = ("generate activation", "generate creds", "generate nkey")
 
-_GOOD = (0, 3)
+_GOOD = (DONE, UNCHANGED)
 """Exit statuses of commands that were not refused: done, nothing to change."""
 
 
@@ -216,7 +217,7 @@ class Player:
             self._commit([again])
         except StoreError as error:
             again.said.error = error
-            again = again._replace(status=FAILED)
+            again = again._replace(status=REFUSED)
             self._commit([again])
         self._tell(again)
 
@@ -229,7 +230,7 @@ class Player:
         data = msgspec.json.encode(record)
         with self._group.staging():  # holds the lock
             if read_bytes(self._place) != self._recorded:
-                raise UsageError(f"another process works on {self._file}: its record `{self._place}` has changed")
+                raise Error(f"another process works on {self._file}: its record `{self._place}` has changed")
         self._group.commit(Change(self._place, data))
         self._record, self._recorded = record, data
         return None

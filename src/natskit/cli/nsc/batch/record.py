@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from natskit.errors import StoreError, UsageError
+from natskit.errors import StoreError
 from natskit.store.files import read_bytes
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class Record(msgspec.Struct, frozen=True):
         return self.reached >= self.total and not self.failed
 
     def check(self, commands: Sequence[BatchCommand], file: str) -> None:
-        """Raise UsageError unless the commands that are done are those of the file."""
+        """Raise StoreError unless the commands that are done are those of the file."""
         done = [number for number in range(min(self.reached, len(commands))) if number not in set(self.failed)]
         if self.reached > len(commands) or _combined("", done, commands) != self.digest:
-            raise UsageError(
+            raise StoreError(
                 f"{file} was edited: its first {self.reached} commands are not the ones that were carried out",
                 hint="undo that edit (what follows them may be edited), or start with the first command: --anew",
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from natskit.cli.command import Parsed, parse, place
 from natskit.cli.nsc import find, tree
 from natskit.cli.nsc.run import merged
+from natskit.cli.rows import Problems
 from natskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _WORD = re.compile(
 )
 _PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
 _NEVER = ("batch", "completion bash", "completion fish", "completion zsh")
-_MOST_PROBLEMS = 10
 
 
 class BatchCommand:
@@ -49,9 +49,9 @@ class BatchCommand:
 
 
 def read_commands(text: str, name: str) -> list[BatchCommand]:
-    """Every command of the file ``name``, whose flags and arguments fit. Raises UsageError with all that do not."""
+    """Every command of the file ``name``, whose flags and arguments fit. Raises InvalidFile with all that do not."""
     found: list[BatchCommand] = []
-    problems: list[str] = []
+    problems = Problems(name)
     loaded: dict[str, tuple[Command, list[Flag]]] = {}
     for number, line in _lines(text):
         try:
@@ -59,11 +59,8 @@ def read_commands(text: str, name: str) -> list[BatchCommand]:
             if words:
                 found.append(_command(number, words, loaded))
         except UsageError as error:
-            problems.append(f"{name}:{number}: {line.strip()[:100]}: {error.message}")
-    if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        shown = problems[:_MOST_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-        raise UsageError("\n".join(shown), hint="nothing was done: correct the file and run it again")
+            problems.add(number, f"{line.strip()[:100]}: {error.message}")
+    problems.check()
     return found
 
 

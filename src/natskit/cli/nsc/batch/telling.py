@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from natskit.cli.console import Console, format_json, masked
+from natskit.cli.console import Console, error_document, format_json, masked
 from natskit.errors import Error
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class Teller:
         elif documents:
             document["results"] = documents
         if said.error is not None:
-            document["error"] = masked(str(said.error))
-            if said.error.hint:
-                document["hint"] = masked(said.error.hint)
+            document |= error_document(said.error) | said.done
         return document
 
     def sum_up(self, **counts: int) -> None:
