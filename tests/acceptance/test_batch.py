@@ -14,7 +14,7 @@ from natskit.jwt import files
 from natskit.nkeys import KeyPair
 
 DATA = ".local/share/nats/nsc"
-KILLS = 3
+KILLS = 2
 
 
 @pytest.fixture
