@@ -40,7 +40,7 @@ def creds_of(workspace: Workspace, account: str, user: str) -> str:
     from natskit.jwt.files import write_creds
 
     store = workspace.operator()
-    token, claims = store.read_user(account, user)
+    claims, token = store.user_and_token(account, user)
     public = claims.subject
     seed = workspace.keystore.seed(public)
     if seed is None:

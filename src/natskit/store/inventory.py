@@ -56,7 +56,7 @@ class _Finder:
 def keys_of(workspace: Workspace, store: OperatorStore, accounts: list[str]) -> Iterator[KnownKey]:
     """The operator's keys, then those of ``accounts`` and their users, in the order in which they are shown."""
     find = _Finder(workspace, store)
-    token, operator = store.read_operator()
+    operator, token = store.operator_and_token()
     yield find.key(operator.name, operator.subject, 0, "operator", token=token)
     for public in operator.nats.signing_keys:
         yield find.key(operator.name, public, 0, "operator", signing=True)
@@ -65,7 +65,7 @@ def keys_of(workspace: Workspace, store: OperatorStore, accounts: list[str]) -> 
 
 
 def _keys_of_account(find: _Finder, store: OperatorStore, name: str, operator: str) -> Iterator[KnownKey]:
-    token, account = store.read_account(name)
+    account, token = store.account_and_token(name)
     public = account.subject
     yield find.key(account.name, public, 1, "account", parent=operator, token=token)
     for signing in account.nats.signing_key_names:
@@ -73,7 +73,7 @@ def _keys_of_account(find: _Finder, store: OperatorStore, name: str, operator: s
     if account.nats.authorization.xkey:
         yield find.key(account.name, account.nats.authorization.xkey, 1, "curve", curve=True)
     for user_name in store.users(name):
-        token, user = store.read_user(name, user_name)
+        user, token = store.user_and_token(name, user_name)
         yield find.key(user.name, user.subject, 2, "user", parent=public, token=token)
 
 

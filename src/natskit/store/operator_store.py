@@ -192,38 +192,36 @@ class OperatorStore:
 
     def operator(self) -> OperatorClaims:
         """The operator's claims. Raises NotFound, InvalidToken, VerifyError."""
-        return self.read_operator()[1]
+        return self.operator_and_token()[0]
 
-    def account(self, account: str) -> AccountClaims:
-        """An account's claims. Raises NotFound, InvalidToken, VerifyError."""
-        return self.read_account(account)[1]
-
-    def user(self, account: str, user: str) -> UserClaims:
-        """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
-        return self.read_user(account, user)[1]
-
-    # ---- both, of one reading
-
-    def read_operator(self) -> tuple[str, OperatorClaims]:
-        """The operator's token and claims. Raises NotFound, InvalidToken, VerifyError."""
+    def operator_and_token(self) -> tuple[OperatorClaims, str]:
+        """The operator's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import OperatorClaims
 
         token = self.operator_token()
-        return token, _decode(token, OperatorClaims, self.operator_path)
+        return _decode(token, OperatorClaims, self.operator_path), token
 
-    def read_account(self, account: str) -> tuple[str, AccountClaims]:
-        """An account's token and claims. Raises NotFound, InvalidToken, VerifyError."""
+    def account(self, account: str) -> AccountClaims:
+        """An account's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.account_and_token(account)[0]
+
+    def account_and_token(self, account: str) -> tuple[AccountClaims, str]:
+        """An account's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import AccountClaims
 
         token = self.account_token(account)
-        return token, _decode(token, AccountClaims, self.account_path(account))
+        return _decode(token, AccountClaims, self.account_path(account)), token
 
-    def read_user(self, account: str, user: str) -> tuple[str, UserClaims]:
-        """A user's token and claims. Raises NotFound, InvalidToken, VerifyError."""
+    def user(self, account: str, user: str) -> UserClaims:
+        """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.user_and_token(account, user)[0]
+
+    def user_and_token(self, account: str, user: str) -> tuple[UserClaims, str]:
+        """A user's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import UserClaims
 
         token = self.user_token(account, user)
-        return token, _decode(token, UserClaims, self.user_path(account, user))
+        return _decode(token, UserClaims, self.user_path(account, user)), token
 
     # ---- by key
 

@@ -44,7 +44,7 @@ def plan_renaming(plan: Plan, store: OperatorStore, old: str, new: str, *, signe
     _move_key(plan, claims.subject, Owner(store.name, new))
     users, creds = store.users(old), []
     for user in users:
-        token, moved = store.read_user(old, user)
+        moved, token = store.user_and_token(old, user)
         plan.token(store.user_path(new, user), token)
         plan.remove(store.user_path(old, user))
         _move_key(plan, moved.subject, Owner(store.name, new, user))

@@ -52,7 +52,7 @@ def system_account(store: OperatorStore, given: str) -> Preload | None:
 
 
 def _preload(store: OperatorStore, name: str) -> Preload:
-    token, claims = store.read_account(name)
+    claims, token = store.account_and_token(name)
     return Preload(claims.subject, name, token)
 
 

@@ -35,7 +35,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
     operator = store.operator()
     found = []
     for name in accounts:
-        token, claims = store.read_account(name)
+        claims, token = store.account_and_token(name)
         if not force:
             bad = [issue.text for issue in issues(claims, now) if issue.refused]
             if bad:
