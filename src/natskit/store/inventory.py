@@ -56,8 +56,7 @@ class _Finder:
 def keys_of(workspace: Workspace, store: OperatorStore, accounts: list[str]) -> Iterator[KnownKey]:
     """The operator's keys, then those of ``accounts`` and their users, in the order in which they are shown."""
     find = _Finder(workspace, store)
-    operator = store.operator()
-    token = store.operator_token()
+    operator, token = store.operator_and_token()
     yield find.key(operator.name, operator.subject, 0, "operator", token=token)
     for public in operator.nats.signing_keys:
         yield find.key(operator.name, public, 0, "operator", signing=True)
@@ -66,16 +65,15 @@ def keys_of(workspace: Workspace, store: OperatorStore, accounts: list[str]) -> 
 
 
 def _keys_of_account(find: _Finder, store: OperatorStore, name: str, operator: str) -> Iterator[KnownKey]:
-    account = store.account(name)
+    account, token = store.account_and_token(name)
     public = account.subject
-    yield find.key(account.name, public, 1, "account", parent=operator, token=store.account_token(name))
+    yield find.key(account.name, public, 1, "account", parent=operator, token=token)
     for signing in account.nats.signing_key_names:
         yield find.key(account.name, signing, 1, "account", signing=True)
     if account.nats.authorization.xkey:
         yield find.key(account.name, account.nats.authorization.xkey, 1, "curve", curve=True)
     for user_name in store.users(name):
-        user = store.user(name, user_name)
-        token = store.user_token(name, user_name)
+        user, token = store.user_and_token(name, user_name)
         yield find.key(user.name, user.subject, 2, "user", parent=public, token=token)
 
 

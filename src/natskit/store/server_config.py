@@ -28,7 +28,7 @@ class Preload(NamedTuple):
 
 def accounts(store: OperatorStore) -> list[Preload]:
     """Every account, sorted by key. Raises NotFound if there is none."""
-    found = [Preload(store.account(name).subject, name, store.account_token(name)) for name in store.iter_accounts()]
+    found = [_preload(store, name) for name in store.iter_accounts()]
     if not found:
         raise NotFound(f'operator "{store.name}" has no accounts', hint="nsc add account NAME")
     return sorted(found)
@@ -48,7 +48,12 @@ def system_account(store: OperatorStore, given: str) -> Preload | None:
             f'error reading account "{wanted}": account {wanted} does not exist in the current operator',
             hint="nsc list accounts",
         )
-    return Preload(store.account(name).subject, name, store.account_token(name))
+    return _preload(store, name)
+
+
+def _preload(store: OperatorStore, name: str) -> Preload:
+    claims, token = store.account_and_token(name)
+    return Preload(claims.subject, name, token)
 
 
 def memory_resolver(store: OperatorStore, system: Preload | None) -> str:

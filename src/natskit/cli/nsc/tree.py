@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ GROUPS: dict[str, str] = {
 GROUP_ALIASES = {"create": "add"}
 
 LEAVES: dict[str, Leaf] = {
+    "batch": Leaf("batch.command:batch", "Carry out many commands, from a file"),
     "add export": Leaf("export:add_export", "Share a stream or a service of an account"),
     "add import": Leaf("import_:add_import", "Take a stream or a service that another account shares"),
     "add mapping": Leaf("mapping:add_mapping", "Map a subject of an account to another one"),
@@ -66,7 +68,9 @@ LEAVES: dict[str, Leaf] = {
     "select account": Leaf("account:select_account", "Make an account the current one"),
     "add operator": Leaf("operator:add_operator", "Create an operator, or import one"),
     "add account": Leaf("account:add_account", "Create an account"),
+    "add accounts": Leaf("bulk:add_accounts", "Create many accounts, from a file"),
     "add user": Leaf("user:add_user", "Create a user"),
+    "add users": Leaf("bulk:add_users", "Create many users with their creds, from a file"),
     "delete operator": Leaf("operator:delete_operator", "Delete an operator with its accounts"),
     "delete account": Leaf("account:delete_account", "Delete an account with its users"),
     "delete user": Leaf("user:delete_user", "Delete users"),
@@ -151,6 +155,7 @@ def _hidden(path: str) -> bool:
     return all(leaf.hidden for name, leaf in LEAVES.items() if name.startswith(f"{path} "))
 
 
+@functools.cache
 def names_in(group: str) -> dict[str, str]:
     """Every word that may follow ``group`` (aliases too), with the path it leads to."""
     prefix = f"{group} " if group else ""
