@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
 from natskit.cli.tables import Table
-from natskit.errors import NotFound, UsageError
+from natskit.errors import Error, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from natskit.store.inventory import KnownKey
 
     from .run import Run
@@ -75,9 +77,20 @@ def choose(
         names = _accounts(run, account, everything=chosen)
         kinds = _kinds(operator, accounts, users, curve, everything=all or not chosen)
         store = run.workspace.operator()
-        found = [key for key in inventory.keys_of(run.workspace, store, names) if key.kind in kinds]
+        found = [key for key in inventory.keys_of(run.workspace, store, names, _telling(run)) if key.kind in kinds]
         found = [key for key in found if key.kind != "user" or user in ("", key.name)]
     return [key for key in found if filter.upper() in key.public]
+
+
+def _telling(run: Run) -> Callable[[Error], None]:
+    """Tell of what does not read, and go on."""
+
+    def tell(error: Error) -> None:
+        run.fail(str(error))
+        if run.json:  # the document is a list, which has no place for it
+            run.console.fail(error)
+
+    return tell
 
 
 def _kinds(operator: bool, accounts: bool, users: bool, curve: bool, *, everything: bool) -> set[str]:
