@@ -18,7 +18,7 @@ from natskit import jwt
 from natskit.cli.nsc import execute
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
-from natskit.store.doctor import CODES
+from natskit.store.doctor import CODES, examine
 
 DAY = 86_400
 STRANGER = KeyPair.create(Role.ACCOUNT)
@@ -738,3 +738,250 @@ def test_the_other_way_out_mends_it_too(code, breaking, shop, nsc):
     if others:
         type_in(others[0])
         assert len(again(nsc, code)) < len(found)
+
+
+# ---- the command
+
+
+def test_text_groups_by_account_and_gives_why_and_fix(shop, nsc):
+    import_no_export(shop)
+    secret_readable(shop)
+    result = nsc("doctor", exit=3)
+    assert result.err == ""
+    path = shop.creds("A", "u")
+    assert result.out == (
+        'Operator "O" and its keystore\n'
+        f"  error: `{path}` has mode 0644: others can read the secret in it [secret-readable]\n"
+        "    Whoever can read a seed or creds can log in, or sign, in its name.\n"
+        f"    fix: chmod 600 {path}\n"
+        "\n"
+        'Account "B"\n'
+        '  error: stream import "orders.>" from A: no stream export covers it (there is none) [import-no-export]\n'
+        "    Servers drop such an import without a word: nothing arrives through it.\n"
+        "    fix: nsc add export -a A --subject 'orders.>'\n"
+        "     or: nsc delete import -a B --subject 'orders.>' --src-account A\n"
+        "\n"
+        'Operator "O": 2 errors (3 accounts, 3 users)\n'
+    )
+
+
+def test_fix_mends_modes_and_leftovers_only(shop, nsc):
+    secret_readable(shop)
+    file_writable(shop)
+    file_leftover(shop)
+    import_no_export(shop)
+    result = nsc("doctor", "--fix", "--severity", "note", exit=3)
+    assert result.out.count("done: ") == 3
+    assert f"done: chmod 600 {shop.creds('A', 'u')}\n" in result.out
+    assert shop.creds("A", "u").stat().st_mode & 0o777 == 0o600
+    assert os.stat(shop.store.account_folder("A")).st_mode & 0o777 == 0o700
+    document = nsc("doctor", "--json", "--severity", "note", exit=3).json
+    assert [each["code"] for each in document["findings"]] == ["import-no-export"]
+
+
+def test_fix_of_everything_leaves_a_healthy_store(shop, nsc):
+    secret_readable(shop)
+    document = nsc("doctor", "--fix", "--json").json
+    assert document["healthy"]
+    assert [each["code"] for each in document["fixed"]] == ["secret-readable"]
+    assert nsc("doctor").out.startswith('Operator "O": nothing is wrong')
+
+
+def test_json_has_the_same_members_whatever_is_found(shop, nsc):
+    import_no_export(shop)
+    document = nsc("doctor", "--json", exit=3).json
+    assert set(document) == {"operator", "healthy", "checked", "counts", "findings", "fixed"}
+    assert document["counts"] == {"error": 1, "warning": 0, "note": 0}
+    (found,) = document["findings"]
+    assert found == {
+        "code": "import-no-export",
+        "severity": "error",
+        "text": 'stream import "orders.>" from A: no stream export covers it (there is none)',
+        "why": CODES["import-no-export"].why,
+        "account": "B",
+        "user": "",
+        "about": "orders.>",
+        "path": "",
+        "fix": ["nsc add export -a A --subject 'orders.>'"],
+        "instead": ["nsc delete import -a B --subject 'orders.>' --src-account A"],
+        "safe": False,
+    }
+
+
+def test_one_account_alone(shop, nsc):
+    import_no_export(shop)
+    user_expired(shop)
+    assert findings(nsc, "import-no-export", "-a", "B")
+    assert not findings(nsc, "user-expired", "-a", "B")
+    assert nsc("doctor", "--account", shop.key("A"), "--json", exit=3).json["checked"] == {"accounts": 1, "users": 1}
+    nsc("doctor", "-a", "nobody", exit=1)
+
+
+@pytest.mark.parametrize("breaking", [account_damaged, user_damaged, operator_damaged])
+def test_what_is_damaged_does_not_hide_the_rest(breaking, shop, nsc):
+    shop.user("B", "u", head={"expires": shop.now - 10})
+    breaking(shop)
+    assert findings(nsc, "user-expired")
+    assert not findings(nsc, "key-orphan"), "keys of what does not read are no orphans"
+
+
+def test_keys_of_other_operators_are_no_orphans(shop, nsc):
+    shop.nsc("add", "operator", "P")
+    shop.nsc("add", "account", "X")
+    assert not findings(nsc, "key-orphan", "--operator", "O", exit=0)
+
+
+def test_ends_within_a_time(shop, nsc):
+    shop.user("A", "u", head={"expires": shop.now + 40 * DAY})
+    nsc("doctor")
+    nsc("doctor", "--within", "50d", exit=3)
+
+
+def test_severity_is_one_of_three(shop, nsc):
+    export_unimported(shop)
+    nsc("doctor")
+    nsc("doctor", "--severity", "note", exit=3)
+    user_expired(shop)
+    nsc("doctor", "--severity", "error")
+    assert "is no severity" in nsc("doctor", "--severity", "fatal", exit=None).err
+
+
+def test_fixes_work_where_the_doctor_looked(shop, nsc, tmp_path, monkeypatch):
+    """Folders and operator that were given by flags stand in the commands too."""
+    elsewhere = tmp_path / "elsewhere"
+    shop.nsc("-H", str(elsewhere), "add", "operator", "P")
+    shop.nsc("-H", str(elsewhere), "add", "operator", "Q")
+    where = ("-H", str(elsewhere), "--operator", "P")
+    (found,) = findings(nsc, "operator-no-signing-key", *where)
+    type_in(found["fix"])
+    assert not findings(nsc, "operator-no-signing-key", *where)
+
+
+def test_an_operator_of_2019_is_a_finding(home, nsc, monkeypatch):
+    monkeypatch.setenv("NSC_PROFILE", "2019")
+    for words in (("add", "operator", "Old"), ("add", "account", "A")):
+        nsc(*words)
+    monkeypatch.setenv("NSC_PROFILE", "current")
+    where = ("--config-dir", str(home / ".nsc"), "--data-dir", str(home / ".nsc/nats"))
+    (found,) = findings(nsc, "operator-old", *where)
+    assert found["fix"] == [shlex.join(["nsc", "upgrade-jwt", *where])]
+
+
+def test_a_store_of_2019_is_looked_at_as_such(home, nsc, monkeypatch):
+    monkeypatch.setenv("NSC_PROFILE", "2019")
+    for words in (("add", "operator", "-n", "Old"), ("add", "account", "-n", "A"), ("add", "user", "-n", "u")):
+        nsc(*words)
+    document = nsc("doctor", "--json", "--severity", "note", exit=3).json
+    assert {each["code"] for each in document["findings"]} == {"operator-no-signing-key", "system-account-unset"}
+
+
+def test_a_journal_that_this_user_may_not_settle(shop):
+    workspace = shop.workspace  # opening one settles what may be settled
+    (Path(workspace.journal_root) / ".natskit.journal").write_text("[]")
+    found = examine(workspace, workspace.operator("O"), soon=shop.now).findings
+    assert [each.code for each in found] == ["journal-pending"]
+
+
+def test_many_findings_of_one_kind_are_counted(shop, nsc):
+    shop.account("B", exports=tuple(jwt.Export(subject=f"s{number}", type="stream") for number in range(30)))
+    out = nsc("doctor", "--severity", "note", exit=3).out
+    assert out.count("[export-unimported]") == 20
+    assert "export-unimported: 10 more" in out
+
+
+def test_findings_show_no_secret(shop, nsc):
+    seed = shop.pair(shop.key("A")).seed
+    for breaking in (activation_invalid, key_damaged, creds_damaged):
+        breaking(shop)
+    shop.creds("A", "u").write_text(seed)
+    out = nsc("doctor", "--json", "--severity", "note", exit=3).out
+    assert seed not in out
+    assert "eyJ0" not in out
+
+
+# ---- commands that a damaged account must not stop
+
+
+def test_validate_goes_on_past_what_is_damaged(shop, nsc):
+    account_damaged(shop)
+    user_damaged(shop)
+    shop.user("B", "u", head={"expires": shop.now - 10})
+    checked = nsc("validate", "--all-accounts", "--json", exit=1).json["checked"]
+    issues = {each["name"]: [issue["text"] for issue in each["issues"]] for each in checked}
+    assert "signature" in issues["A"][0]
+    assert issues["B"] == ['user "u": claim is expired']
+    operator_damaged(shop)
+    checked = nsc("validate", "--all-accounts", "--json", exit=1).json["checked"]
+    assert [each["name"] for each in checked] == ["O", "A", "B", "SYS"]
+
+
+def test_validate_reads_creds_and_decorated_files(shop, nsc, tmp_path):
+    creds = shop.creds("A", "u")
+    (checked,) = nsc("validate", "-f", str(creds), "--json").json["checked"]
+    assert checked == {"kind": "user", "name": shop.store.user("A", "u").subject, "issues": []}
+    private(shop)
+    shop.nsc("generate", "activation", "-a", "A", "-t", "B", "-o", str(tmp_path / "a.jwt"))
+    (checked,) = nsc("validate", "-f", str(tmp_path / "a.jwt"), "--json").json["checked"]
+    assert checked["kind"] == "activation"
+
+
+def test_keys_are_listed_past_what_is_damaged(shop, nsc):
+    account_damaged(shop)
+    result = nsc("list", "keys", "--all", exit=1)
+    assert shop.key("B") in result.out
+    assert "A.jwt" in result.err
+    result = nsc("list", "keys", "--all", "--json", exit=1)
+    assert shop.key("B") in {each["pub"] for each in result.json}
+    assert "A.jwt" in result.err
+
+
+def test_keys_of_a_damaged_account_are_not_taken_for_unreferenced(shop, nsc, tmp_path):
+    account_damaged(shop)
+    nsc("export", "keys", "--not-referenced", "--remove", "--dir", str(tmp_path / "out"), exit=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["--mem-resolver", "--nats-resolver"])
+def test_configurations_are_made_without_what_is_damaged(kind, shop, nsc):
+    gone = shop.key("A")
+    account_damaged(shop)
+    result = nsc("generate", "config", kind, exit=1 if kind == "--mem-resolver" else 0)
+    assert gone not in result.out
+    if kind == "--mem-resolver":
+        assert shop.key("B") in result.out
+        assert "left out of the configuration" in result.err
+
+
+# ---- signing again
+
+
+def test_an_account_is_signed_again_as_it_is(shop, nsc):
+    account_untrusted(shop)
+    before = shop.store.account("A")
+    nsc("reissue", "account", "A")
+    after = shop.store.account("A")
+    assert after.nats == before.nats
+    assert jwt.did_sign(shop.store.operator(), after)
+
+
+def test_a_user_is_signed_again_with_its_creds(shop, nsc):
+    user_untrusted(shop)
+    nsc("reissue", "user", "-a", "A", "u")
+    assert jwt.did_sign(shop.store.account("A"), shop.store.user("A", "u"))
+    assert shop.store.user_token("A", "u") in shop.creds("A", "u").read_text()
+
+
+def test_a_user_becomes_what_its_role_says(shop, nsc):
+    user_scoped_rights(shop)
+    nsc("reissue", "user", "-a", "A", "u", "-K", "reader", exit=1)
+    nsc("reissue", "user", "-a", "A", "u", "-K", "reader", "--as-role")
+    user = shop.store.user("A", "u")
+    jwt.check_scoped_user(user, shop.store.account("A").nats.signing_key_names[0])
+
+
+def test_faults_of_an_account_are_mended_one_by_one(shop, nsc):
+    """An edit is refused for what it brings in, not for what was there."""
+    shop.imports("B", orders(shop, to="x", local_subject="y.>"), orders(shop, subject="z", to="x", local_subject="y"))
+    nsc("delete", "import", "-a", "B", "--subject", "z")
+    nsc("delete", "import", "-a", "B", "--subject", "orders.>")
+    nsc("doctor")

@@ -140,7 +140,7 @@ def _delivering(survey: Survey, graph: Graph, name: str, each: Import, answer: I
     """An import that works: for how long, and whether its token is needed."""
     reason = answer.because
     if reason.rule is Rule.ACTIVATION:
-        ends = _end(each)
+        ends = _end(each) if reason.until is not None and reason.until <= survey.soon else 0
         if 0 < ends <= survey.soon:
             text = f'{each.type} import "{each.subject}" from {survey.display(each.account)} rests on an activation'
             fix = remade_import(survey, name, each, private=True)
