@@ -39,7 +39,7 @@ class KnownKey(msgspec.Struct, frozen=True):
     seed: str = ""
 
 
-Fault = Callable[[Error], None]
+Fault = Callable[[Error], object]
 
 
 def _raise(error: Error) -> None:

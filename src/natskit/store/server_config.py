@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import Error, NotFound, StoreError, UsageError
+from natskit.errors import Error, NotFound, StoreError
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Export, Import
@@ -26,7 +26,7 @@ class Preload(NamedTuple):
     token: str
 
 
-Fault = Callable[[Error], None]
+Fault = Callable[[Error], object]
 """Told of an account that does not read, which is left out."""
 
 
@@ -123,7 +123,7 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
     """A resolver that keeps accounts in a folder and takes ``nsc push``. Raises NotFound, UsageError."""
     _check_any(store)
     if system is None:
-        raise UsageError("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
+        raise NotFound("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
     return (
         f"# Operator named {_comment(store.name)}\n"
         f"operator: {store.operator_token()}\n"
@@ -145,7 +145,7 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
 def nkey_config(store: OperatorStore, fault: Fault = _raise) -> str:
     """Accounts with their users' public keys instead of tokens: no limits, no permissions, no activations."""
     if store.operator().nats.system_account:
-        raise UsageError("nkey configurations don't support system account")
+        raise StoreError("nkey configurations don't support system account")
     found = {each.name: store.account(each.name) for each in accounts(store, fault)}
     names = {claims.subject: name for name, claims in found.items()}
     lines = [line for name in sorted(found) for line in _nkey_account(store, name, found, names)]

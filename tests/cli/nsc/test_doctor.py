@@ -852,6 +852,10 @@ def test_fixes_work_where_the_doctor_looked(shop, nsc, tmp_path, monkeypatch):
     shop.nsc("-H", str(elsewhere), "add", "operator", "P")
     shop.nsc("-H", str(elsewhere), "add", "operator", "Q")
     where = ("-H", str(elsewhere), "--operator", "P")
+    shop.nsc("generate", "nkey", "--user", "--store", *where[:2])
+    (orphan,) = findings(nsc, "key-orphan", *where)
+    type_in(orphan["fix"])
+    assert not findings(nsc, "key-orphan", *where)
     (found,) = findings(nsc, "operator-no-signing-key", *where)
     type_in(found["fix"])
     assert not findings(nsc, "operator-no-signing-key", *where)
@@ -862,7 +866,7 @@ def test_an_operator_of_2019_is_a_finding(home, nsc, monkeypatch):
     for words in (("add", "operator", "Old"), ("add", "account", "A")):
         nsc(*words)
     monkeypatch.setenv("NSC_PROFILE", "current")
-    where = ("--config-dir", str(home / ".nsc"), "--data-dir", str(home / ".nsc/nats"))
+    where = (f"--config-dir={home / '.nsc'}", f"--data-dir={home / '.nsc/nats'}")
     (found,) = findings(nsc, "operator-old", *where)
     assert found["fix"] == [shlex.join(["nsc", "upgrade-jwt", *where])]
 

@@ -116,7 +116,7 @@ def _lines(run: Run, commands: Sequence[Command]) -> list[str]:
     for name in _PLACES:
         value = run.values[name.replace("-", "_")]
         if value:
-            places += [f"--{name}", value]
+            places.append(f"--{name}={value}")
     return [shlex.join([*words, *places] if words[0] == "nsc" else words) for words in commands]
 
 
