@@ -42,6 +42,10 @@ _TASKS = (
         "nsc describe account Orders",
         "nsc validate --all-accounts",
     ),
+    (
+        "find out why nothing arrives, what ends soon and what lies around, and mend it",
+        "nsc doctor",
+    ),
 )
 
 
