@@ -4,10 +4,13 @@ import json
 import re
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from conftest import wait_for
+from natskit import jwt
 from natskit.store.doctor import CODES
 
 PAGE = Path(__file__).parents[2] / "docs/doctor.md"
@@ -107,6 +110,71 @@ def test_users_of_a_key_that_was_taken_away_get_in_again(town, shop):
         if found["code"] == "user-untrusted":
             type_in(shop, found["fix"])
     town.publish(server, late, "orders.1", "x")
+
+
+def codes(home, *words):
+    """Code and account of everything that has to do with servers."""
+    findings = json.loads(home.try_run("nsc", "doctor", "--servers", "--severity", "note", "--json", *words).stdout)
+    return {(each["code"], each["account"]): each for each in findings["findings"] if each["code"].startswith("server")}
+
+
+def mend(home, code, account):
+    type_in(home, codes(home)[code, account]["fix"])
+    assert (code, account) not in codes(home)
+
+
+@pytest.fixture
+def resolver(town, shop):
+    """A server that takes pushes of the operator's accounts."""
+    text = shop.run("nsc", "generate", "config", "--nats-resolver")
+    server = town.engine.start(text.replace("./jwt", str(shop.work / "jwt")))
+    shop.run("nsc", "edit", "operator", "--account-jwt-server-url", server.url)
+    return server
+
+
+def test_what_a_server_does_not_have_is_pushed_and_what_is_newer_there_is_pulled(shop, resolver):
+    assert set(codes(shop)) == {("server-missing", "Orders"), ("server-missing", "Billing")}
+    mend(shop, "server-missing", "Orders")
+    mend(shop, "server-missing", "Billing")
+    assert codes(shop) == {}
+
+    path = shop.path / DATA / "stores/Demo/accounts/Orders/Orders.jwt"
+    before = path.read_text()
+    wait_until_later(shop, before)
+    shop.run("nsc", "edit", "account", "Orders", "--tag", "new")
+    assert set(codes(shop)) == {("server-older", "Orders")}
+    mend(shop, "server-older", "Orders")
+
+    path.write_text(before)
+    assert set(codes(shop, "-a", "Orders")) == {("server-newer", "Orders")}
+    mend(shop, "server-newer", "Orders")
+    assert path.read_text() != before
+
+    shop.run("nsc", "delete", "account", "Billing", "--rm-nkey", "--rm-creds")
+    (found,) = codes(shop).values()
+    assert found["code"] == "server-unknown"
+    type_in(shop, found["fix"])
+    assert codes(shop) == {}
+
+
+def wait_until_later(home, token):
+    """Tokens are told apart by the second in which they were issued."""
+    wait_for(lambda: time.time() >= jwt.decode(token).issued_at + 1, "the next second")
+
+
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+def test_an_account_server_is_compared_too(town, shop):
+    folder = shop.work / "accounts"
+    folder.mkdir()
+    port = town.free_port()
+    operator = str(shop.path / DATA / "stores/Demo/Demo.jwt")
+    address = f"127.0.0.1:{port}"
+    words = ("-dir", str(folder), "-operator", operator, "-hp", address)
+    program = town.start(f"{town.bin}/nats-account-server", *words, env=shop.env)
+    program.wait_for("configure the nats-server with:")
+    shop.run("nsc", "edit", "operator", "--account-jwt-server-url", f"http://{address}/jwt/v1")
+    assert ("server-missing", "Orders") in codes(shop)
+    mend(shop, "server-missing", "Orders")
 
 
 def test_secrets_that_others_can_read_are_closed(shop):

@@ -666,8 +666,11 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "file-leftover": [file_leftover],
 }
 
-ELSEWHERE = {"operator-old", "journal-pending"}
-"""Codes with a test of their own below."""
+ELSEWHERE = {
+    *("operator-old", "journal-pending"),
+    *("server-silent", "server-missing", "server-older", "server-newer", "server-unknown"),
+}
+"""Codes with a test of their own: below, and with servers in tests/acceptance."""
 
 WITHOUT_FIX = {
     *("operator-damaged", "operator-invalid", "operator-keys-missing", "account-damaged", "account-without-token"),
@@ -901,6 +904,17 @@ def test_findings_show_no_secret(shop, nsc):
     out = nsc("doctor", "--json", "--severity", "note", exit=3).out
     assert seed not in out
     assert "eyJ0" not in out
+
+
+def test_a_server_that_does_not_answer_does_not_hide_the_rest(shop, nsc, free_port):
+    user_expired(shop)
+    (found,) = findings(nsc, "server-silent", "--servers")
+    assert "names no account server" in found["text"]
+    for scheme in ("http", "nats"):
+        shop.operator(account_server_url=f"{scheme}://127.0.0.1:{free_port()}")
+        (found,) = findings(nsc, "server-silent", "--servers")
+        assert findings(nsc, "user-expired", "--servers")
+        assert not findings(nsc, "server-missing", "--servers")
 
 
 # ---- commands that a damaged account must not stop

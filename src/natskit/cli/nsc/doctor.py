@@ -13,6 +13,9 @@ from natskit.cli.exits import DONE, DRIFT
 from natskit.cli.tables import printable
 from natskit.errors import StoreError, UsageError
 
+from .held import what_servers_hold
+from .syncing import SYSTEM_USER, TLS
+
 if TYPE_CHECKING:
     from natskit.store.doctor import Command, Counts, Finding
 
@@ -33,16 +36,20 @@ _PLACES = ("config-dir", "data-dir", "keystore-dir", "all-dirs", "operator")
     text("within", "e", "tokens that end within this time, such as 2w", metavar="TIME", default="30d"),
     text("severity", "", "the least that is told: error, warning or note", default="warning", completes=_LEVELS),
     text("account", "a", "look at this account only, default all", metavar="NAME"),
+    switch("servers", "", "also compare with what the operator's account server or resolvers hold"),
     switch("fix", "", "mend what can be mended without touching tokens and keys: file modes, left-over files"),
+    *SYSTEM_USER,
+    *TLS,
     examples=[
         ("nsc doctor", "what is wrong with the current operator's store, and how to mend it"),
         ("nsc doctor --severity note", "also what is good to know"),
         ("nsc doctor -a Billing --within 2w", "one account; what ends in the next two weeks"),
+        ("nsc doctor --servers", "also what servers do not have yet, or have in another version"),
         ("nsc doctor --json --severity error", "for a script: exit status 3 if there is an error"),
     ],
     stores=False,
 )
-def doctor(run: Run, *, within: str, severity: str, account: str, fix: bool) -> int:
+def doctor(run: Run, *, within: str, severity: str, account: str, servers: bool, fix: bool, **connection: Any) -> int:
     """Look at the whole store: what servers drop or refuse, what ends soon, keys and creds, file modes.
 
     Each finding says what, where and why it matters, and where a command mends it, that command.
@@ -57,8 +64,9 @@ def doctor(run: Run, *, within: str, severity: str, account: str, fix: bool) -> 
     store = workspace.operator()
     soon = parse_moment(within, workspace.now(), "")
     only = workspace.find_account(store, account) if account else ""
+    held = what_servers_hold(run, store, only, connection) if servers else None
     progress = _Progress()
-    done = examine(workspace, store, soon=soon, account=only, progress=progress)
+    done = examine(workspace, store, soon=soon, account=only, held=held, progress=progress)
     progress.clear()
     levels = _LEVELS[: _LEVELS.index(severity) + 1]
     told = [each for each in done.findings if each.severity in levels]
@@ -70,6 +78,9 @@ def doctor(run: Run, *, within: str, severity: str, account: str, fix: bool) -> 
     else:
         run.result("\n".join(_page(run, store.name, told, mended, done.counts, left)))
     return DRIFT if told else DONE
+
+
+# ---- showing
 
 
 class _Progress:

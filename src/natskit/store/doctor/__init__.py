@@ -17,6 +17,7 @@ from .finding import CODES, SEVERITIES, Command, Complaint, Finding, Severity
 from .imports import graph_of, import_complaints
 from .keys import account_key_complaints, creds_complaints, keystore_complaints, operator_key_complaints
 from .operator import operator_complaints, system_account_complaints
+from .servers import Held, server_complaints
 from .survey import AccountState, Survey, UserState
 from .users import callout_complaints, revocation_complaints, user_complaints
 
@@ -34,6 +35,7 @@ __all__ = [
     "Counts",
     "Examination",
     "Finding",
+    "Held",
     "Severity",
     "examine",
     "mend",
@@ -63,12 +65,13 @@ def examine(
     *,
     soon: int,
     account: str = "",
+    held: Held | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Examination:
     """Look at the store of one operator and the keystore, or at one account only.
 
-    Tokens that end up to ``soon`` (Unix seconds) are told of. Nothing is changed. Raises StoreError only for a folder
-    that cannot be listed.
+    Tokens that end up to ``soon`` (Unix seconds) are told of; ``held`` is what servers hold, if they were asked.
+    Nothing is changed. Raises StoreError only for a folder that cannot be listed.
     """
     survey = Survey(workspace, store, soon, account)
     total = 2 * sum(1 for _ in store.iter_accounts())
@@ -86,6 +89,8 @@ def examine(
         complaints, count = _examine_account(survey, graph, importers, state)
         found += complaints
         users += count
+    if held is not None:
+        found += server_complaints(survey, held)
     if not account:
         found += keystore_complaints(survey)
         found += file_complaints(survey)

@@ -168,4 +168,10 @@ CODES: dict[str, Complaint] = {
     "file-writable": _warning("Whoever can write there can replace keys and tokens, or make commands write elsewhere."),
     "file-leftover": _note("A command that was killed left it; nothing reads it."),
     "journal-pending": _warning("A command was killed while it wrote, and this user may not settle it."),
+    # servers, with --servers
+    "server-silent": _error("Nothing can be pushed to it, and what it holds is not known."),
+    "server-missing": _warning("Its users cannot log in there, and who imports from it gets nothing."),
+    "server-older": _warning("What was changed here is not in force there, revocations included."),
+    "server-newer": _warning("It was changed elsewhere: an edit and a push from here would undo that."),
+    "server-unknown": _note("It was deleted here, or made elsewhere: its users can still log in."),
 }
