@@ -340,8 +340,26 @@ def import_old_form(shop: Shop) -> None:
 def import_clash(shop: Shop) -> None:
     shop.nsc("add", "account", "C")
     for name in ("A", "C"):
+        shop.export(name, jwt.Export(subject="help", type="service"))
+    help = {"subject": "help", "type": "service"}
+    shop.imports("B", orders(shop, **help), orders(shop, account=shop.key("C"), **help))
+
+
+def import_mixed(shop: Shop) -> None:
+    shop.nsc("add", "account", "C")
+    for name in ("A", "C"):
         shop.export(name, jwt.Export(subject="orders.>", type="stream"))
     shop.imports("B", orders(shop), orders(shop, account=shop.key("C"), subject="orders.eu"))
+
+
+def import_of_what_was_narrowed(shop: Shop) -> None:
+    shop.export("A", jwt.Export(subject="orders.eu.>", type="stream", token_req=True))
+    shop.imports("B", orders(shop, local_subject="in.>", token=shop.activation()))
+
+
+def import_of_more_than_one_export(shop: Shop) -> None:
+    shop.export("A", jwt.Export(subject="orders.eu", type="stream"), jwt.Export(subject="orders.us", type="stream"))
+    shop.imports("B", orders(shop))
 
 
 def activation_missing(shop: Shop) -> None:
@@ -577,8 +595,16 @@ def secret_readable(shop: Shop) -> None:
     shop.creds("A", "u").chmod(0o644)
 
 
+def secret_readable_by_others_than_its_group(shop: Shop) -> None:
+    shop.creds("A", "u").chmod(0o664)
+
+
+def secret_shared(shop: Shop) -> None:
+    shop.creds("A", "u").chmod(0o640)
+
+
 def file_writable(shop: Shop) -> None:
-    os.chmod(shop.store.account_folder("A"), 0o770)
+    os.chmod(shop.store.account_folder("A"), 0o777)
 
 
 def file_leftover(shop: Shop) -> None:
@@ -616,7 +642,10 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "callout-user-unknown": [callout_user_unknown],
     "import-exporter-unknown": [import_exporter_unknown],
     "import-exporter-refused": [import_exporter_refused, import_exporter_expired],
-    "import-no-export": [import_no_export, import_of_a_service_that_nobody_offers],
+    "import-no-export": [
+        *(import_no_export, import_of_a_service_that_nobody_offers),
+        *(import_of_what_was_narrowed, import_of_more_than_one_export),
+    ],
     "import-token-position": [import_token_position],
     "import-local-subject": [import_local_subject],
     "import-duplicate": [import_duplicate],
@@ -624,6 +653,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "import-old-prefix": [import_old_prefix],
     "import-old-form": [import_old_form],
     "import-clash": [import_clash],
+    "import-mixed": [import_mixed],
     "activation-missing": [activation_missing],
     "activation-invalid": [activation_invalid],
     "activation-foreign": [activation_foreign],
@@ -661,7 +691,8 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "creds-damaged": [creds_damaged, creds_with_the_seed_of_another],
     "creds-outdated": [creds_outdated],
     "creds-orphan": [creds_orphan],
-    "secret-readable": [secret_readable],
+    "secret-readable": [secret_readable, secret_readable_by_others_than_its_group],
+    "secret-shared": [secret_shared],
     "file-writable": [file_writable],
     "file-leftover": [file_leftover],
 }
@@ -676,7 +707,14 @@ WITHOUT_FIX = {
     *("operator-damaged", "operator-invalid", "operator-keys-missing", "account-damaged", "account-without-token"),
     *("account-duplicate", "account-renamed", "account-self-signed", "account-invalid", "account-doubtful"),
     *("mapping-ambiguous", "callout-user-unknown", "import-exporter-unknown", "import-exporter-refused"),
-    *("import-clash", "export-unreachable", "export-unimported", "revocation-activation-undone", "user-damaged"),
+    *(
+        "import-clash",
+        "import-mixed",
+        "export-unreachable",
+        "export-unimported",
+        "revocation-activation-undone",
+        "user-damaged",
+    ),
     *("user-invalid", "user-template", "user-duplicate", "key-damaged", "key-missing"),
 }
 """Where there is nothing to type, or not in a store like this one."""
@@ -777,7 +815,7 @@ def test_fix_mends_modes_and_leftovers_only(shop, nsc):
     assert result.out.count("done: ") == 3
     assert f"done: chmod 600 {shop.creds('A', 'u')}\n" in result.out
     assert shop.creds("A", "u").stat().st_mode & 0o777 == 0o600
-    assert os.stat(shop.store.account_folder("A")).st_mode & 0o777 == 0o700
+    assert os.stat(shop.store.account_folder("A")).st_mode & 0o777 == 0o775
     document = nsc("doctor", "--json", "--severity", "note", exit=3).json
     assert [each["code"] for each in document["findings"]] == ["import-no-export"]
 

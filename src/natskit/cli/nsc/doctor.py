@@ -194,7 +194,7 @@ def _entry(run: Run, each: Finding, *, explain: bool) -> Iterator[str]:
     yield f"  {level}: {printable(masked(each.text))} [{each.code}]"
     if explain:
         yield f"    {each.why}"
-    for label, commands in (("fix", each.fix), (" or", each.instead)):
+    for label, commands in (("fix", each.fix), (" or" if each.fix else "fix", each.instead)):
         for number, line in enumerate(_lines(run, commands)):
             yield f"    {label if not number else '   '}{' ' if number else ':'} {printable(line)}"
 

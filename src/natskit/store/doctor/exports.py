@@ -52,14 +52,20 @@ def _imports(survey: Survey, importer: str, exporter: str, export: Export) -> bo
 
 
 def _is_reachable(claims: AccountClaims, export: Export, users: Sequence[UserClaims]) -> bool:
-    """Whether a user, a mapping or (for services) an import of the account has to do with an export."""
+    """Whether a user, a mapping or (for services) an import of the account has to do with an export.
+
+    Users may be elsewhere: a callout service makes them up, and a role says what those will be allowed that come.
+    """
+    if claims.nats.authorization:
+        return True
     if export.is_service and any(each.is_service for each in claims.nats.imports):
         return True  # requests may go on to the next account
     if export.is_stream and claims.nats.mappings:
         return True  # what is published elsewhere may end up there
     may = may_publish_into if export.is_stream else may_subscribe_into
+    roles = (scope.template for scope in claims.nats.signing_keys if not isinstance(scope, str))
     rights = (rights_of(user, claims) for user in users)
-    return any(each is not None and may(each, export.subject) for each in rights)
+    return any(each is not None and may(each, export.subject) for each in (*rights, *roles))
 
 
 def _revocations(survey: Survey, name: str, claims: AccountClaims, export: Export) -> Iterator[Finding]:

@@ -19,8 +19,6 @@ __all__ = ["file_complaints", "mend"]
 
 _YOUNG_S = 60
 _SECRET = (".nk", ".creds")
-_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def file_complaints(survey: Survey) -> Iterator[Finding]:
@@ -81,16 +79,24 @@ def _mode(path: str, *, is_folder: bool) -> Iterator[Finding]:
 
 
 def _judge(path: str, mode: int, *, is_folder: bool) -> Iterator[Finding]:
-    if not mode & (_OTHERS_READ | _OTHERS_WRITE):
-        return
-    code, text = "", f"`{path}` has mode {stat.S_IMODE(mode):04o}"
+    """What others may do with a file. A group may be meant to share it, so its rights are only told of."""
+    shown = f"`{path}` has mode {stat.S_IMODE(mode):04o}"
     if path.endswith(_SECRET) and not is_folder:
-        code, text = "secret-readable", f"{text}: others can read the secret in it"
-    elif mode & _OTHERS_WRITE:
-        code, text = "file-writable", f"{text}: others can write {'in it' if is_folder else 'it'}"
-    if code:
-        fix = (("chmod", "700" if is_folder else "600", path),)
-        yield Finding(code=code, text=text, path=path, fix=fix, safe=True)
+        if mode & stat.S_IRWXO:
+            fix = (("chmod", "o=" if _is_shared(mode) else "600", path),)
+            text = f"{shown}: others can read the secret in it"
+            yield Finding(code="secret-readable", text=text, path=path, fix=fix, safe=True)
+        elif mode & stat.S_IRWXG:
+            text = f"{shown}: its group can read the secret in it"
+            yield Finding(code="secret-shared", text=text, path=path, fix=(("chmod", "600", path),))
+    elif mode & stat.S_IWOTH:
+        text = f"{shown}: others can write {'in it' if is_folder else 'it'}"
+        yield Finding(code="file-writable", text=text, path=path, fix=(("chmod", "o-w", path),), safe=True)
+
+
+def _is_shared(mode: int) -> bool:
+    """Whether the group has been given more than everybody."""
+    return (mode & stat.S_IRWXG) >> 3 != mode & stat.S_IRWXO
 
 
 def mend(finding: Finding) -> None:
@@ -101,7 +107,11 @@ def mend(finding: Finding) -> None:
             return
         file = os.open(finding.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.fchmod(file, 0o700 if stat.S_ISDIR(os.fstat(file).st_mode) else 0o600)
+            mode = stat.S_IMODE(os.fstat(file).st_mode)
+            if finding.code == "file-writable":
+                os.fchmod(file, mode & ~stat.S_IWOTH)
+            else:
+                os.fchmod(file, mode & ~stat.S_IRWXO if _is_shared(mode) else 0o600)
         finally:
             os.close(file)
     except OSError as error:

@@ -85,7 +85,7 @@ CODES: dict[str, Complaint] = {
     "operator-old": _error("Commands of today refuse it: only NSC_PROFILE=2019 works on version 1 tokens."),
     "operator-expired": _error("Tools and account servers refuse an operator that is over."),
     "operator-expiring": _warning("When it ends, tools and account servers refuse it."),
-    "operator-keys-missing": _warning("No account can be added or changed here, unless you give the key with -K."),
+    "operator-keys-missing": _note("No account can be added or changed here, unless you give the key with -K."),
     "operator-no-signing-key": _note(
         "The identity key signs every account. If it leaks, the operator is lost; a signing key can be replaced."
     ),
@@ -105,7 +105,7 @@ CODES: dict[str, Complaint] = {
     "account-over-limits": _error(_REFUSED),
     "account-invalid": _error(_REFUSED),
     "account-doubtful": _note("Servers take it, but it says something that it should not."),
-    "account-keys-missing": _warning("No user or activation can be issued here, unless you give the key with -K."),
+    "account-keys-missing": _note("No user or activation can be issued here, unless you give the key with -K."),
     "mapping-invalid": _error(_REFUSED),
     "mapping-drops": _warning("The share of the messages that no destination takes is lost."),
     "mapping-ambiguous": _warning("nats-server decides by chance which of the two mappings applies."),
@@ -120,7 +120,8 @@ CODES: dict[str, Complaint] = {
     "import-cycle": _error("Servers drop an import of a cycle, or all of them; which, may depend on who is first."),
     "import-old-prefix": _error("nats-server drops an import whose prefix has a wildcard, natskit does not."),
     "import-old-form": _note("It works, but newer tools may not show or keep this form of 2019."),
-    "import-clash": _warning("What different exporters send is mixed up under one name; requests reach all of them."),
+    "import-clash": _warning("A request on that name reaches all of the exporters; the first answer counts."),
+    "import-mixed": _note("What different exporters send arrives under one name: fine if that is meant."),
     "activation-missing": _error(_DROPPED),
     "activation-invalid": _error("The token is not an activation, or forged: servers refuse the account as a whole."),
     "activation-foreign": _error(_DROPPED),
@@ -165,6 +166,7 @@ CODES: dict[str, Complaint] = {
     "creds-orphan": _warning("The user is gone here, but its creds log in as long as their token holds."),
     # files
     "secret-readable": _error("Whoever can read a seed or creds can log in, or sign, in its name."),
+    "secret-shared": _note("Whoever is in the group can log in, or sign, in its name: fine if that is meant."),
     "file-writable": _warning("Whoever can write there can replace keys and tokens, or make commands write elsewhere."),
     "file-leftover": _note("A command that was killed left it; nothing reads it."),
     "journal-pending": _warning("A command was killed while it wrote, and this user may not settle it."),

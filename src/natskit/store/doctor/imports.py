@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from natskit import subjects
+from natskit.errors import InvalidSubject
 from natskit.graph import Account, Graph, RefusedImport, Rule
+from natskit.subjects import Transform
 
 from .commands import delete_import, remade_import
 from .finding import Command, Finding, when
@@ -112,15 +114,45 @@ def _readable(survey: Survey, word: str) -> str:
 def _repair(survey: Survey, name: str, each: Import, rule: Rule) -> tuple[Command, ...]:
     """How to make an import deliver, with the exporter's consent where that is needed."""
     exporter = survey.names.get(each.account, "")
-    if rule is Rule.NO_EXPORT and exporter and survey.can_edit(exporter):
-        service = ("--service",) if each.is_service else ()
-        return (("nsc", "add", "export", "-a", exporter, "--subject", each.remote_subject, *service),)
+    if rule is Rule.NO_EXPORT and exporter:
+        return _exported(survey, name, exporter, each)
     if rule is Rule.OTHER_ACCOUNT_TOKEN and exporter:
         remote = _with_own_key(survey, name, exporter, each)
         return remade_import(survey, name, each, remote) if remote else ()
     if rule.name.startswith("ACTIVATION_") or rule is Rule.NO_ACTIVATION:
         return remade_import(survey, name, each, private=True)
     return ()
+
+
+def _exported(survey: Survey, name: str, exporter: str, each: Import) -> tuple[Command, ...]:
+    """Import what is left of the export; if it has nothing to do with the subject, export that.
+
+    Exports of a kind may not overlap.
+    """
+    claims = survey.accounts[exporter].claims
+    others = [
+        export
+        for export in (claims.nats.exports if claims else ())
+        if export.type == each.type and subjects.overlaps(export.subject, each.remote_subject)
+    ]
+    if not others and survey.can_edit(exporter):
+        service = ("--service",) if each.is_service else ()
+        return (("nsc", "add", "export", "-a", exporter, "--subject", each.remote_subject, *service),)
+    parts = [export for export in others if subjects.covers(each.remote_subject, export.subject)]
+    if len(parts) != 1 or parts[0].account_token_position or not _can_be_called(each, parts[0].subject):
+        return ()
+    return remade_import(survey, name, each, parts[0].subject, private=parts[0].token_req)
+
+
+def _can_be_called(each: Import, remote: str) -> bool:
+    """Whether the local name of an import goes with another subject of the exporter."""
+    if not each.local_subject:
+        return True
+    try:
+        Transform.compile(remote, each.local_subject, strict=True)
+    except InvalidSubject:
+        return False
+    return True
 
 
 def _with_own_key(survey: Survey, name: str, exporter: str, each: Import) -> str:
@@ -189,4 +221,5 @@ def _clashes(survey: Survey, name: str, claims: AccountClaims, answers: tuple[Im
                 )
                 if answer.local != against.local:
                     text = f'{text} and "{against.local}", which overlap'.replace("both called", "called")
-                yield Finding(code="import-clash", text=text, account=name, about=each.subject)
+                code = "import-clash" if each.is_service else "import-mixed"
+                yield Finding(code=code, text=text, account=name, about=each.subject)
