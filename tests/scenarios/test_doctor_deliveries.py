@@ -58,7 +58,9 @@ class City:
         subject = self.chance.choice(SUBJECTS).replace("OWN", owner.id)
         kind, _, name = self.chance.choice(NAMES).partition(" ")
         named = {"to": {"to": name}, "local": {"local_subject": name}}.get(kind, {})
-        token = self._token(self.chance.choice(TOKENS), owner, subject) if subject.startswith("pri") else ""
+        case = self.chance.choice(TOKENS)
+        wants = subject.startswith("pri") or self.chance.random() < 0.2
+        token = self._token(case, owner, subject) if wants else ""
         wanted = jwt.Import(subject=subject, account=source.id, type="stream", token=token, **named)
         owner.publish(imports=(wanted,))
         return owner

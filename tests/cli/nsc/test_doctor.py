@@ -16,9 +16,10 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.cli.nsc import execute
+from natskit.graph import Rule
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
-from natskit.store.doctor import CODES, examine
+from natskit.store.doctor import CODES, examine, imports
 
 DAY = 86_400
 STRANGER = KeyPair.create(Role.ACCOUNT)
@@ -393,6 +394,11 @@ def activation_for_another_subject(shop: Shop) -> None:
     private(shop, subject="orders.eu")
 
 
+def activation_that_nobody_asks_for(shop: Shop) -> None:
+    private(shop, target=shop.key("SYS"))
+    shop.export("A", jwt.Export(subject="orders.>", type="stream"))
+
+
 def activation_early(shop: Shop) -> None:
     private(shop, not_before=shop.now + DAY)
 
@@ -657,7 +663,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "activation-missing": [activation_missing],
     "activation-invalid": [activation_invalid],
     "activation-foreign": [activation_foreign],
-    "activation-misfit": [activation_misfit, activation_for_another_subject],
+    "activation-misfit": [activation_misfit, activation_for_another_subject, activation_that_nobody_asks_for],
     "activation-early": [activation_early],
     "activation-expired": [activation_expired],
     "activation-expiring": [activation_expiring],
@@ -744,6 +750,14 @@ def again(nsc, code: str) -> list[dict[str, Any]]:
 
 def test_every_code_has_a_case():
     assert set(CASES) | ELSEWHERE == set(CODES)
+
+
+def test_every_reason_against_an_import_has_a_code():
+    others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION"}  # for it
+    others |= {"PERMISSION", "SUBJECT", "MAPPING"}  # against a message
+    others |= {"NOT_LISTED"}  # of configurations
+    assert {rule.name for rule in imports._CODES} | others == {rule.name for rule in Rule}
+    assert set(imports._CODES.values()) <= set(CODES)
 
 
 def test_a_healthy_store_has_nothing_to_tell(shop, nsc):

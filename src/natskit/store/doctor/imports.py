@@ -44,6 +44,9 @@ _CODES = {
 }
 
 
+_TOKEN_CODES = {code for code in _CODES.values() if code.startswith("activation-")}
+
+
 def graph_of(survey: Survey) -> Graph:
     """The accounts as servers see them: those that they refuse are not there."""
     found: dict[str, AccountClaims] = {}
@@ -65,9 +68,12 @@ def import_complaints(survey: Survey, graph: Graph, state: AccountState) -> Iter
     answers = _answers(survey, graph, claims)
     for each, answer in zip(claims.nats.imports, answers, strict=True):
         if isinstance(answer, RefusedImport):
-            yield from _refused(survey, state.name, each, answer)
+            found = list(_refused(survey, state.name, each, answer))
         else:
-            yield from _delivering(survey, graph, state.name, each, answer)
+            found = list(_delivering(survey, state.name, each, answer))
+        if not any(one.code in _TOKEN_CODES for one in found):
+            found += _unread(survey, state, each, answer)
+        yield from found
         yield from _old_form(survey, state.name, each)
     yield from _clashes(survey, state.name, claims, answers)
 
@@ -168,7 +174,19 @@ def _with_own_key(survey: Survey, name: str, exporter: str, each: Import) -> str
     return ""
 
 
-def _delivering(survey: Survey, graph: Graph, name: str, each: Import, answer: ImportAnswer) -> Iterator[Finding]:
+def _unread(survey: Survey, state: AccountState, each: Import, answer: ImportAnswer) -> Iterator[Finding]:
+    """A token that nobody asks for, since the export needs none, or is not there. Servers validate it all the same."""
+    place = f"imports[{answer.number}].token"
+    fault = next((found.text for found in state.findings if found.serious and found.about.startswith(place)), "")
+    if fault:
+        fix = remade_import(survey, state.name, each) if answer.because else ()
+        instead = (delete_import(survey, state.name, each),) if survey.can_edit(state.name) else ()
+        fix, instead = (fix, instead) if fix else (instead, ())
+        about = each.subject
+        yield Finding(code="activation-misfit", text=fault, account=state.name, about=about, fix=fix, instead=instead)
+
+
+def _delivering(survey: Survey, name: str, each: Import, answer: ImportAnswer) -> Iterator[Finding]:
     """An import that works: for how long, and whether its token is needed."""
     reason = answer.because
     if reason.rule is Rule.ACTIVATION:
