@@ -63,7 +63,7 @@ def graph_of(survey: Survey) -> Graph:
 def import_complaints(survey: Survey, graph: Graph, state: AccountState) -> Iterator[Finding]:
     """What is wrong with the imports of one account."""
     claims = state.claims
-    if claims is None or Account.from_claims(claims).lapse(survey.now):
+    if claims is None or _is_over(claims, survey.now):
         return
     answers = _answers(survey, graph, claims)
     for each, answer in zip(claims.nats.imports, answers, strict=True):
@@ -76,6 +76,11 @@ def import_complaints(survey: Survey, graph: Graph, state: AccountState) -> Iter
         yield from found
         yield from _old_form(survey, state.name, each)
     yield from _clashes(survey, state.name, claims, answers)
+
+
+def _is_over(claims: AccountClaims, now: int) -> bool:
+    """Whether the account is not in force, which is told of once, not for each import."""
+    return 0 < claims.expires <= now or claims.not_before > now
 
 
 def _answers(survey: Survey, graph: Graph, claims: AccountClaims) -> tuple[ImportAnswer, ...]:
