@@ -249,6 +249,11 @@ def account_invalid(shop: Shop) -> None:
     shop.account("A", default_permissions=jwt.Permissions(pub=jwt.Permission(allow=("a..b",))))
 
 
+def account_with_an_import_of_two_forms(shop: Shop) -> None:
+    shop.export("A", jwt.Export(subject="orders.>", type="stream"))
+    shop.imports("B", orders(shop, to="x", local_subject="y.>"))
+
+
 def account_doubtful(shop: Shop) -> None:
     account_self_signed(shop)
     shop.account("A", signer=shop.pair(shop.key("A")), limits=jwt.UNLIMITED)
@@ -639,7 +644,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "account-untrusted": [account_untrusted, account_untrusted_by_a_strict_operator],
     "account-self-signed": [account_self_signed],
     "account-over-limits": [account_over_limits],
-    "account-invalid": [account_invalid],
+    "account-invalid": [account_invalid, account_with_an_import_of_two_forms],
     "account-doubtful": [account_doubtful],
     "account-keys-missing": [account_keys_missing],
     "mapping-invalid": [mapping_invalid, mapping_to_a_wildcard_that_is_not_there],
@@ -884,6 +889,13 @@ def test_keys_of_other_operators_are_no_orphans(shop, nsc):
     shop.nsc("add", "operator", "P")
     shop.nsc("add", "account", "X")
     assert not findings(nsc, "key-orphan", "--operator", "O", exit=0)
+
+
+def test_importers_of_a_system_account_with_jetstream_are_not_told_of(shop, nsc):
+    system_account_jetstream(shop)
+    exported = jwt.Import(subject="$SYS.ACCOUNT.X.>", account=shop.key("SYS"), type="stream")
+    shop.imports("B", exported)
+    assert not findings(nsc, "import-exporter-refused")
 
 
 def test_ends_within_a_time(shop, nsc):

@@ -99,7 +99,7 @@ def _checked(survey: Survey, name: str, claims: AccountClaims, each: Checked) ->
             fix = (edit_account(name, f"--{place}", str(len(getattr(claims.nats, place)))),)
         text = f'account "{name}": {each.text}'
         yield Finding(code="account-over-limits", text=text, account=name, about=place, fix=fix)
-    elif not place.endswith(".to"):  # of imports, which tell of it
+    elif each.serious or not place.endswith(".to"):  # the old form of imports, which tell of it
         code = "account-invalid" if each.serious else "account-doubtful"
         yield Finding(code=code, text=f'account "{name}": {each.text}', account=name, about=place)
 

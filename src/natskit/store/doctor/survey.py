@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.errors import Error
 
-from ..checks import DATES, ISSUER, Finding, account_findings
+from ..checks import DATES, ISSUER, JETSTREAM, Finding, account_findings
 from ..files import sub_directories
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Survey:
         found = tuple(account_findings(self.operator, claims, self.now))
         if self.store.managed:  # who signs for a managed store is elsewhere
             found = tuple(each for each in found if each.about != ISSUER)
-        blocking = next((each.text for each in found if each.serious and each.about != DATES), "")
+        blocking = next((each.text for each in found if each.serious and each.about not in (DATES, JETSTREAM)), "")
         return AccountState(name, claims, found, refused=blocking)
 
     def users(self, account: str) -> Iterator[UserState]:
