@@ -133,5 +133,5 @@ def check(finding: Finding) -> None:
     assert finding.code in CODES
     assert finding.text
     for command in (*finding.fix, *finding.instead):
-        assert command[0] in ("nsc", "chmod", "rm")
+        assert command[0] in ("nsc", "chmod", "mkdir", "rm")
         assert all(isinstance(word, str) for word in command)

@@ -584,6 +584,10 @@ def creds_missing(shop: Shop) -> None:
     shop.creds("A", "u").unlink()
 
 
+def creds_folder_missing(shop: Shop) -> None:
+    shutil.rmtree(shop.keys / "creds/O")
+
+
 def creds_damaged(shop: Shop) -> None:
     shop.creds("A", "u").write_text("creds")
 
@@ -698,7 +702,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "key-damaged": [key_damaged],
     "key-missing": [key_missing],
     "key-orphan": [key_orphan],
-    "creds-missing": [creds_missing],
+    "creds-missing": [creds_missing, creds_folder_missing],
     "creds-damaged": [creds_damaged, creds_with_the_seed_of_another],
     "creds-outdated": [creds_outdated],
     "creds-orphan": [creds_orphan],

@@ -67,11 +67,17 @@ def creds_complaints(survey: Survey, state: AccountState, user: UserState) -> It
     if not stored:
         text = f'the key {claims.subject} of user "{user.name}" is not in the keystore'
         yield Finding(code="key-missing", text=text, account=name, user=user.name, about=claims.subject)
-    again: tuple[Command, ...] = (("nsc", "generate", "creds", "-a", name, "-n", user.name, "-o", path),)
-    fix = again if stored else ()
     code, text = _fault(path, user)
     if code and (stored or code != "creds-missing"):
+        fix = _written(name, user.name, path) if stored else ()
         yield Finding(code=code, text=text, account=name, user=user.name, path=path, fix=fix)
+
+
+def _written(account: str, user: str, path: str) -> tuple[Command, ...]:
+    """Write the creds of a user whose key is stored."""
+    folder = os.path.dirname(path)
+    made: tuple[Command, ...] = () if os.path.isdir(folder) else (("mkdir", "-p", "-m", "700", folder),)
+    return (*made, ("nsc", "generate", "creds", "-a", account, "-n", user, "-o", path))
 
 
 def _fault(path: str, user: UserState) -> tuple[str, str]:
