@@ -212,13 +212,6 @@ class OperatorStore:
         token = self.account_token(account)
         return _decode(token, AccountClaims, self.account_path(account)), token
 
-    def account_and_token(self, account: str) -> tuple[AccountClaims, str]:
-        """An account's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
-        from natskit.jwt import AccountClaims
-
-        token = self.account_token(account)
-        return _decode(token, AccountClaims, self.account_path(account)), token
-
     def user(self, account: str, user: str) -> UserClaims:
         """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
         return self.user_and_token(account, user)[0]
