@@ -36,6 +36,7 @@ _TASKS = (
         "nsc generate activation -a Orders -t AC... --subject 'orders.eu.>' -o token.jwt",
         "nsc add import --token token.jwt",
     ),
+    ("many at once", "nsc add users --from users.csv --creds-dir out", "nsc batch commands.txt"),
     ("try it", "nsc tool sub -a Billing 'orders.>'", "nsc tool pub -a Orders orders.eu.1 hello"),
     (
         "see what there is, and whether servers take it",
