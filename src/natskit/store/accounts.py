@@ -10,6 +10,7 @@ from natskit.nkeys import KeyPair
 from . import names
 from .keystore import Owner
 from .plan import Plan
+from .sharing import check_new_issues
 from .signing import edit_signer, operator_signer
 
 if TYPE_CHECKING:
@@ -92,11 +93,15 @@ def signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, give
 def plan_account(
     plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "", same_signer: bool = False
 ) -> AccountClaims:
-    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue.
+    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first new blocking issue.
 
-    ``same_signer``: by the key that signed it before, if that is stored.
+    What was wrong before may be mended one by one. ``same_signer``: by the key that signed it before, if that is
+    stored.
     """
-    check_issues(claims, plan.workspace.now())
+    if store.has_account(claims.name):
+        check_new_issues(store.account(claims.name), claims, plan.workspace.now())
+    else:
+        check_issues(claims, plan.workspace.now())
     prefer = claims.issuer if same_signer else ""
     pair = edit_signer(plan.workspace, store, claims, signer, prefer=prefer)
     plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, pair))

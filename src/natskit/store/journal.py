@@ -23,7 +23,7 @@ from natskit.errors import StoreError
 from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused
 from .staging import Change
 
-__all__ = ["Change", "commit", "pending", "recover"]
+__all__ = ["Change", "commit", "is_staged_name", "pending", "recover"]
 
 _PREPARE, _JOURNAL = ".natskit.prepare", ".natskit.journal"
 _PREFIX, _SUFFIX = ".natskit-", ".tmp"
@@ -155,9 +155,14 @@ def _undo(root: str, entries: list[_Entry]) -> None:
                 _rmdir(folder)
 
 
+def is_staged_name(name: str) -> bool:
+    """Whether a file of this name is one that a commit was making."""
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
 def _is_ours(entry: _Entry) -> bool:
     folder, name = os.path.split(entry.staged)
-    return name.startswith(_PREFIX) and name.endswith(_SUFFIX) and folder == os.path.dirname(entry.path)
+    return is_staged_name(name) and folder == os.path.dirname(entry.path)
 
 
 def _rename(entry: _Entry) -> None:

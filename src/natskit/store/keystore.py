@@ -7,6 +7,7 @@ two; in 2019 it was named after the entity, ``<Operator>/accounts/<Account>/user
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -114,6 +115,13 @@ class Keystore:
                 if suffix == ".nk" and is_public(public):
                     yield StoredKey(public, os.path.join(folder, name))
 
+    def index(self) -> dict[str, str]:
+        """The file of every stored key, by its public key, as of now: for who asks for many. Damaged ones may miss."""
+        found: dict[str, str] = {}
+        for key in self.keys():
+            found.setdefault(key.public, key.path)
+        return found
+
     def creds(self, operator: str, account: str, user: str) -> str | None:
         """The creds file's text, None if there is none."""
         return read_text(self.creds_path(operator, account, user))
@@ -168,6 +176,17 @@ class NamedKeystore(Keystore):
     def keys(self) -> Iterator[StoredKey]:
         yield from self._named()
         yield from super().keys()
+
+    def index(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path in self.outdated():
+            with contextlib.suppress(StoreError):
+                pair = read_pair(path) if path.endswith(".nk") else None
+                if pair:
+                    found.setdefault(pair.public, path)
+        for key in super().keys():  # noqa: SIM118 - no dict
+            found.setdefault(key.public, key.path)
+        return found
 
     def is_outdated(self) -> bool:
         return False

@@ -149,6 +149,10 @@ def import_operator(plan: Plan, token: str, *, name: str = "", force: bool = Fal
     from natskit.jwt import OperatorClaims, decode
 
     claims = decode(token, OperatorClaims)
+    if claims.issuer not in (claims.subject, *claims.nats.signing_keys):
+        raise InvalidToken(
+            f'the token of operator "{claims.name}" is signed by {claims.issuer}, which is none of its keys'
+        )
     if claims.nats.version == 1 and plan.workspace.profile is Profile.CURRENT:
         raise InvalidToken("the operator jwt (v1) is incompatible with this profile", hint="set NSC_PROFILE=2019")
     name = names.check(name or claims.name, "operator")

@@ -73,6 +73,18 @@ class Plan:
             self._keys[path] = Change(path, seed)
         return path
 
+    def replace_key(self, pair: KeyPair, owner: Owner) -> str:
+        """Store the new seed of ``owner``; return its path. One that is there goes where seeds without an owner are."""
+        from .keystore import read_pair
+
+        path = self.workspace.keystore.path_of(pair.public, owner)
+        there = read_pair(path)
+        if there is None or there.public == pair.public:
+            return self.key(pair, owner)
+        self.key(there)
+        self._keys[path] = Change(path, pair.seed.encode())
+        return path
+
     def creds(self, path: str, text: str) -> str:
         """Write a creds file; return its path."""
         self._add_keystore_base()
@@ -167,8 +179,7 @@ class Plan:
             from .managed import exchange, say_farewell
 
             operator = store.operator()
-            tell = exchange if path else say_farewell
-            made = tell(operator.nats.account_server_url, public, token)
+            made = (exchange if path else say_farewell)(operator, public, token)
             if path:
                 self.token(path, made.token)
             done.append((operator.name, made))

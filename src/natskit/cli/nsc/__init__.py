@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from natskit.cli.startup import import_msgspec
 
@@ -66,7 +66,7 @@ def _execute(console: Console, words: Sequence[str]) -> int:
     path, rest = find(words[1:] if asks_help else words)
     leaf = tree.leaf_of(path)
     if leaf is None:
-        return _show_group(console, path, rest)
+        return _show_group(console, path, rest, teaches=asks_help)
     command = leaf.load()
     return _help(console, path, command) if asks_help else _run(console, path, command, rest)
 
@@ -130,15 +130,15 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _show_group(console: Console, path: str, rest: Sequence[str]) -> int:
+def _show_group(console: Console, path: str, rest: Sequence[str], *, teaches: bool) -> int:
     from natskit import __version__
 
-    from .help import group_help
+    from .help import group_help, guide
 
     if not path and ("--version" in rest or "-v" in rest):
         console.write(f"nsc version {__version__} (natskit)")
     else:
-        console.write(group_help(path))
+        console.write(guide() if teaches and not path else group_help(path))
     return 0
 
 
@@ -150,12 +150,24 @@ def _help(console: Console, path: str, command: Command) -> int:
     return 0
 
 
+def _optional(argument: str) -> str:
+    return argument if argument.startswith("[") else f"[{argument}]"
+
+
+def _check_arguments(path: str, command: Command, values: Mapping[str, Any]) -> None:
+    """Refuse a command line whose arguments were neither given nor asked for. Raises UsageError."""
+    for argument in command.arguments:
+        if not argument.startswith("[") and not values[argument.strip(".")]:
+            raise UsageError(f"an argument is missing: {argument.upper()}", hint=f"nsc {path} --help")
+
+
 def _run(console: Console, path: str, command: Command, words: Sequence[str]) -> int:
     try:
         parsed = parse(words, merged(command.flags))
         if parsed.values.get("help"):
             return _help(console, path, command)
-        place(parsed, command.arguments)
+        interactive = bool(parsed.values["interactive"])
+        place(parsed, [_optional(each) for each in command.arguments] if interactive else command.arguments)
     except UsageError as error:
         error.hint = error.hint or f"nsc {path} --help"
         raise
@@ -170,7 +182,8 @@ def carry_out(run: Run, path: str, command: Command, parsed: Parsed) -> int:
     if run.interactive:
         from .questions import ask
 
-        ask(path, run, parsed.values)
+        ask(path, run, command, parsed)
+        _check_arguments(path, command, parsed.values)
     own = {flag.key for flag in command.flags} | {each.strip("[].") for each in command.arguments}
     try:
         status = command.function(run, **{key: parsed.values[key] for key in own})

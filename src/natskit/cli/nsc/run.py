@@ -201,7 +201,7 @@ class Run:
         if not self._answered:
             self.console.document(self._facts | self._told())
         elif self.report.children and not self.report.failed:
-            self.console.notice(format_json({"report": self.report.documents()}))
+            self.console.aside({"report": self.report.documents()})
         if self.report.failed:
             self.console.done = {"report": self.report.documents()} if self._answered else {}
             self.console.fail(Error(self.report.summary() or self.report.first_error))
