@@ -79,8 +79,7 @@ def keys_of(
     ``fault`` is told of each account and user that does not read, which is passed over then; by default it is raised.
     """
     find = _Finder(workspace, store, fault)
-    operator = store.operator()
-    token = store.operator_token()
+    operator, token = store.operator_and_token()
     yield find.key(operator.name, operator.subject, 0, "operator", token=token)
     for public in operator.nats.signing_keys:
         yield find.key(operator.name, public, 0, "operator", signing=True)
@@ -93,20 +92,19 @@ def keys_of(
 
 def _keys_of_account(find: _Finder, name: str, operator: str) -> Iterator[KnownKey]:
     store = find.store
-    account = store.account(name)
+    account, token = store.account_and_token(name)
     public = account.subject
-    yield find.key(account.name, public, 1, "account", parent=operator, token=store.account_token(name))
+    yield find.key(account.name, public, 1, "account", parent=operator, token=token)
     for signing in account.nats.signing_key_names:
         yield find.key(account.name, signing, 1, "account", signing=True)
     if account.nats.authorization.xkey:
         yield find.key(account.name, account.nats.authorization.xkey, 1, "curve", curve=True)
     for user_name in store.users(name):
         try:
-            user = store.user(name, user_name)
+            user, token = store.user_and_token(name, user_name)
         except Error as error:
             find.fault(error)
             continue
-        token = store.user_token(name, user_name)
         yield find.key(user.name, user.subject, 2, "user", parent=public, token=token)
 
 

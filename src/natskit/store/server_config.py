@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from .operator_store import OperatorStore
 
-__all__ = ["Preload", "memory_resolver", "memory_resolver_files", "nats_resolver", "nkey_config", "system_account"]
+__all__ = [
+    "Preload",
+    "memory_config",
+    "memory_resolver",
+    "memory_resolver_files",
+    "nats_resolver",
+    "nkey_config",
+    "system_account",
+]
 
 
 class Preload(NamedTuple):
@@ -40,7 +48,7 @@ def accounts(store: OperatorStore, fault: Fault = _raise) -> list[Preload]:
     found = []
     for name in store.iter_accounts():
         try:
-            found.append(Preload(store.account(name).subject, name, store.account_token(name)))
+            found.append(_preload(store, name))
         except Error as error:
             fault(error)
     return sorted(found)
@@ -65,13 +73,18 @@ def system_account(store: OperatorStore, given: str) -> Preload | None:
             f'error reading account "{wanted}": account {wanted} does not exist in the current operator',
             hint="nsc list accounts",
         )
-    return Preload(store.account(name).subject, name, store.account_token(name))
+    return _preload(store, name)
+
+
+def _preload(store: OperatorStore, name: str) -> Preload:
+    claims, token = store.account_and_token(name)
+    return Preload(claims.subject, name, token)
 
 
 def memory_resolver(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> str:
     """A MEMORY resolver with every account in it. Raises NotFound if there is none."""
     entries = [(each, each.token) for each in accounts(store, fault)]
-    return _memory_resolver(store.name, store.operator_token(), system, entries)
+    return memory_config(store.name, store.operator_token(), system, entries)
 
 
 def memory_resolver_files(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> dict[str, str]:
@@ -82,11 +95,12 @@ def memory_resolver_files(store: OperatorStore, system: Preload | None, fault: F
     if operator in files or len(files) < len(found):
         raise StoreError(f"an account and the operator are both called {store.name}: use --config-file")
     entries = ((each, _quoted(f"{each.name}.jwt")) for each in found)
-    config = _memory_resolver(store.name, _quoted(operator), system, entries)
+    config = memory_config(store.name, _quoted(operator), system, entries)
     return {operator: store.operator_token(), **files, "resolver.conf": config}
 
 
-def _memory_resolver(operator: str, token: str, system: Preload | None, entries: Iterable[tuple[Preload, str]]) -> str:
+def memory_config(operator: str, token: str, system: Preload | None, entries: Iterable[tuple[Preload, str]]) -> str:
+    """A configuration with a MEMORY resolver; each entry is an account and what stands for its token."""
     lines = [f'// Operator "{_comment(operator)}"', f"operator: {token}", ""]
     if system:
         lines += [f"system_account: {system.key}", ""]

@@ -93,10 +93,10 @@ def with_import(claims: AccountClaims, new: Import, now: int) -> AccountClaims:
             "export issuer is this account", hint=f'"{new.subject}" is what account "{claims.name}" exports itself'
         )
     for each in account.imports:
-        if (each.type, each.subject, each.account) == (new.type, new.subject, new.account):
+        if (each.type, each.remote_subject, each.account) == (new.type, new.remote_subject, new.account):
             raise AlreadyExists(
-                f'account already imports {each.type} "{each.subject}" from {each.account}',
-                hint=f"to change it: nsc delete import --account {claims.name} --subject '{each.subject}'",
+                f'account already imports {each.type} "{each.remote_subject}" from {each.account}',
+                hint=f"to change it: nsc delete import --account {claims.name} --subject '{each.remote_subject}'",
             )
     after = replace(claims, nats=replace(account, imports=(*account.imports, new)))
     check_new_issues(claims, after, now)
@@ -118,9 +118,11 @@ def _find_import(claims: AccountClaims, subject: str, source: str) -> Import:
     if not imports:
         raise NotFound(f'account "{claims.name}" doesn\'t have imports')
     if not subject and len(imports) > 1:
-        have = _quoted_list([each.subject for each in imports])
+        have = _quoted_list([each.remote_subject for each in imports])
         raise UsageError("subject is required", hint=f"the account imports {have}")
-    found = [each for each in imports if not subject or each.subject == subject]
+    found = [each for each in imports if not subject or each.remote_subject == subject]
+    # The service imports of 2019 are found by what they are called here as well, which is their ``subject``.
+    found = found or [each for each in imports if each.subject == subject]
     if len(found) > 1 and source:
         found = [each for each in found if each.account == source]
     if not found:

@@ -14,7 +14,8 @@ from natskit.cli.tables import printable
 from natskit.errors import StoreError, UsageError
 
 from .held import what_servers_hold
-from .syncing import SYSTEM_USER, TLS
+from .syncing import SYSTEM_USER
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.store.doctor import Command, Counts, Finding
