@@ -103,6 +103,9 @@ STORY = {
     "migrate": "--url {work}/account.jwt --force",
     "fix": "--in {work}/exported --out {work}/fixed",
     "rename account": "B C --OK",
+    "doctor": "",
+    "reissue account": "A",
+    "reissue user": "-a A u",
     "reissue operator": "",
     "upgrade-jwt": "",
     "delete export": "-a A --subject e.>",
@@ -118,6 +121,11 @@ STORY = {
     "tool req": "-a C --nats nats://127.0.0.1:1 s x",
     "tool rtt": "-a C --nats nats://127.0.0.1:1",
     "tool sub": "-a C --nats nats://127.0.0.1:1 s",
+    "pub": "-a C s x",
+    "reply": "-a C s",
+    "req": "-a C s x",
+    "rtt": "-a C",
+    "sub": "-a C s",
     "delete operator": "O --force",
 }
 """Every command with arguments that fit what the commands before it have made."""
@@ -131,6 +139,7 @@ MORE = {
     "keys migrate": {"shutil"},
     "load": {"urllib"},
     **{path: {"asyncio"} for path in ("tool pub", "tool reply", "tool req", "tool rtt", "tool sub", "push", "pull")},
+    **{path: {"asyncio"} for path in ("pub", "reply", "req", "rtt", "sub")},
 }
 """What some commands need beyond that. Who opens a connection waits for a server anyway: anything goes."""
 
