@@ -238,6 +238,13 @@ def test_a_result_is_one_document_on_stdout(path, town, nsc, home):
         town.copy(home.parent)
 
 
+@pytest.mark.parametrize("path", WORKS)
+def test_warnings_and_errors_are_never_among_the_results(path, town, nsc):
+    done = nsc(*words_of(path, town), exit=(DONE, UNCHANGED))
+    assert not re.search("^ *(Warning|Error): ", done.out, re.MULTILINE)
+    assert "{" not in done.err
+
+
 DOCUMENTATION = Path(__file__).parents[3] / "docs/json.md"
 EVERYWHERE = {"report", "written", "removed", "changed"}
 OF_THE_GO_TOOL = ("describe", "list operators", "list accounts", "list users", "list keys", "expirations")
