@@ -57,15 +57,17 @@ def test_pushed_accounts_are_known_and_users_may_connect(shop, server):
 
 
 def test_what_is_missing_or_old_does_not_pass_verification(shop, server):
-    shop.run("nsc", "push", "-a", "A")
-    report = document(shop, "push", "-a", "A", "--verify", exit=1)
+    receipt = document(shop, "push", "-a", "A", "--verify")
+    assert [each["account"] for each in receipt["verified"]["accounts"]] == ["A"]
+    report = document(shop, "push", "--diff", "--verify", exit=1)
     held = {each["account"]: each["servers"] for each in report["verified"]["accounts"]}
     assert held["A"] == 1
     assert held["B"] == 0
     shop.run("nsc", "push", "--all", "--verify")
     shop.run("nsc", "edit", "account", "B", "--tag", "newer")
-    report = document(shop, "push", "-a", "A", "--verify", exit=1)
+    report = document(shop, "push", "--diff", "--verify", exit=1)
     assert {each["account"]: each["servers"] for each in report["verified"]["accounts"]}["B"] == 0
+    assert "1 have another token of it" in json.dumps(report)
 
 
 def test_servers_are_compared_and_pruned(shop, server):

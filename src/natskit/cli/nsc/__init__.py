@@ -13,14 +13,14 @@ from natskit.cli.startup import import_msgspec
 
 import_msgspec()
 
-from natskit.cli.command import Command, parse, place  # noqa: E402
+from natskit.cli.command import Command, Parsed, parse, place  # noqa: E402
 from natskit.cli.console import Console, guard  # noqa: E402
 from natskit.errors import Error, UsageError  # noqa: E402
 
 from . import tree  # noqa: E402
-from .run import GLOBAL_FLAGS, merged, start  # noqa: E402
+from .run import GLOBAL_FLAGS, Run, merged, start  # noqa: E402
 
-__all__ = ["execute", "find", "first_word", "main"]
+__all__ = ["carry_out", "execute", "find", "first_word", "main"]
 
 _SWITCHES = {name for flag in GLOBAL_FLAGS if flag.bare is not None for name in (flag.name, flag.letter)}
 _SWITCHES |= {"version", "v", "raw", "R", "tls-first"}
@@ -172,7 +172,11 @@ def _run(console: Console, path: str, command: Command, words: Sequence[str]) ->
         error.hint = error.hint or f"nsc {path} --help"
         raise
     console.json = bool(parsed.values["json"])
-    run = start(parsed, command.flags, console)
+    return carry_out(start(parsed, command.flags, console), path, command, parsed)
+
+
+def carry_out(run: Run, path: str, command: Command, parsed: Parsed) -> int:
+    """Run a command whose flags and arguments are known, in an open workspace; the exit status."""
     if command.stores:
         run.workspace.check_generation()
     if run.interactive:

@@ -144,6 +144,10 @@ _TASKS = (
         "nsc completion zsh",
         "nsc completion fish",
     ),
+    (
+        "find out why nothing arrives, what ends soon and what lies around, and mend it",
+        "nsc doctor",
+    ),
 )
 """What people want to do, and the commands for it: every command stands somewhere here."""
 

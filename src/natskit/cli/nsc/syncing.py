@@ -75,5 +75,13 @@ class Cluster:
         except Error as error:
             error.message = f"failed to connect: {error.message}"
             raise
-        async with connection, Resolver(connection, self._timeout_s) as resolver:
-            await work(resolver, self._run.report)
+        report = self._run.report
+        try:
+            async with connection, Resolver(connection, self._timeout_s) as resolver:
+                await work(resolver, report)
+        except Error as error:  # what was done before is told as well
+            report.fail(str(error))
+
+    def _file(self, flag: str, variable: str) -> str | None:
+        path = self._values[flag] or self._run.workspace.environ.get(variable, "")
+        return self._run.full_path(path) if path else None
