@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from natskit.graph.mapping import Destination, Mapping
+from natskit.graph.reason import date
 
 if TYPE_CHECKING:
     from natskit import jwt
@@ -130,7 +131,8 @@ def _kind(text: object) -> Kind:
 class Account(Struct, frozen=True, kw_only=True):
     """One account. ``id`` is its public key, or its name in a configuration file.
 
-    ``revocations``: user key or ``*`` to the time up to which tokens issued to it are void.
+    ``revocations``: user key or ``*`` to the time up to which tokens issued to it are void. ``fault``: why no server
+    believes its token, whatever the time; empty if one does. ``is_system``: it is the system account.
     """
 
     id: str
@@ -142,10 +144,12 @@ class Account(Struct, frozen=True, kw_only=True):
     revocations: collections.abc.Mapping[str, int] = {}
     not_before: int = 0
     expires: int = 0
+    fault: str = ""
+    is_system: bool = False
 
     @classmethod
-    def from_claims(cls, claims: jwt.AccountClaims) -> Account:
-        """The account of verified claims."""
+    def from_claims(cls, claims: jwt.AccountClaims, *, fault: str = "", is_system: bool = False) -> Account:
+        """The account of claims, which are verified unless ``fault`` says what is wrong with them."""
         body = claims.nats
         return cls(
             id=claims.subject,
@@ -157,6 +161,8 @@ class Account(Struct, frozen=True, kw_only=True):
             revocations=body.revocations,
             not_before=claims.not_before,
             expires=claims.expires,
+            fault=fault,
+            is_system=is_system,
         )
 
     def signs_with(self, key: str) -> bool:
@@ -165,10 +171,12 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def lapse(self, now: float) -> str:
         """Why the account is not in force at ``now``; empty if it is."""
+        if self.fault:
+            return f"account {self} is not accepted by servers: {self.fault}"
         if self.expires and now >= self.expires:
-            return f"account {self} expired at {self.expires}"
+            return f"account {self} expired at {date(self.expires)}"
         if self.not_before and now < self.not_before:
-            return f"account {self} is not valid before {self.not_before}"
+            return f"account {self} is not valid before {date(self.not_before)}"
         return ""
 
     def __str__(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from natskit import subjects
 from natskit.errors import InvalidSubject
 from natskit.graph.account import SERVICE, Account, Export, Import, Kind
 from natskit.graph.activation import judge_activation
+from natskit.graph.flow import Flow
 from natskit.graph.reason import Reason, Rule, refuse
 from natskit.subjects import Transform
 
@@ -75,6 +78,14 @@ class Link(ImportAnswer):
         if self.transform is not None:
             return self.transform.apply(subject)
         return subject if subjects.matches(self.pattern, subject) else None
+
+    def carried(self, flow: Flow) -> Flow:
+        """What ``flow``, within ``pattern``, is called in the target account."""
+        return flow.through(self.transform) if self.transform is not None else flow
+
+    def before(self, flow: Flow) -> Flow:
+        """What was called ``flow``, within what the link delivers, in the source account."""
+        return flow.through(self.transform.inverse()) if self.transform is not None else flow
 
 
 class RefusedImport(ImportAnswer):
@@ -151,7 +162,19 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
         return refuse(Rule.NO_EXPORT, wanted, _nothing_covers(exporter, wanted))
     # (3) to this importer
     because = _judge_grant(wanted, importer, exporter, export, now)
+    if export.subject != wanted.subject and _covers_too(exporter, export, wanted.subject):
+        because = replace(because, differs=_ANY_EXPORT)
     return _bounded(because, importer.expires, exporter.expires) if because else because
+
+
+_ANY_EXPORT = "several exports cover it: nats-server lets one of them decide by chance, the narrowest decides here"
+
+
+def _covers_too(exporter: Account, export: Export, subject: str) -> bool:
+    return any(
+        other is not export and other.kind == export.kind and subjects.covers(other.subject, subject)
+        for other in exporter.exports
+    )
 
 
 def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | None:
@@ -188,8 +211,6 @@ def _judge_grant(wanted: Import, importer: Account, exporter: Account, export: E
 
 def _bounded(because: Reason, *ends: int) -> Reason:
     """The reason, ending with the accounts."""
-    from msgspec.structs import replace
-
     times = [end for end in ends if end]
     if because.until is not None:
         times.append(because.until)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+import time
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from natskit.graph.account import Export, Import
+if TYPE_CHECKING:
+    from natskit.graph.account import Export, Import
 
-__all__ = ["Reason", "Rule", "refuse"]
+__all__ = ["Reason", "Rule", "date", "refuse"]
 
 
 class Rule(enum.Enum):
@@ -22,6 +25,7 @@ class Rule(enum.Enum):
     ACTIVATION = "activation"
     # refused, because of
     PERMISSION = "permission"
+    RESERVED = "reserved subject"
     SUBJECT = "subject"
     MAPPING = "mapping"
     UNKNOWN_ACCOUNT = "unknown account"
@@ -47,7 +51,8 @@ class Reason(Struct, frozen=True, kw_only=True):
     """``text`` says it in a sentence; the other fields name the export, import, activation (its ``jti``) and
     permission that decided, where there is one. ``granted``: it speaks for the delivery.
 
-    ``until``: the Unix second at which time alone changes this answer.
+    ``until``: the Unix second at which time alone changes this answer. ``differs``: what nats-server does instead, where
+    it decides otherwise (docs/differences.md).
     """
 
     granted: bool
@@ -57,6 +62,8 @@ class Reason(Struct, frozen=True, kw_only=True):
     wanted: str = ""
     activation: str = ""
     permission: str = ""
+    mapping: str = ""
+    differs: str = ""
     until: int | None = None
 
     def __str__(self) -> str:
@@ -73,6 +80,7 @@ def refuse(
     export: Export | None = None,
     *,
     activation: str = "",
+    differs: str = "",
     until: int | None = None,
 ) -> Reason:
     """The reason against an import."""
@@ -83,5 +91,14 @@ def refuse(
         export=export.subject if export else "",
         wanted=wanted.subject,
         activation=activation,
+        differs=differs,
         until=until,
     )
+
+
+def date(moment: int) -> str:
+    """``2006-01-02 15:04:05 UTC``."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    except (ValueError, OverflowError, OSError):
+        return f"{moment} (Unix seconds)"
