@@ -18,10 +18,12 @@ from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Late
 from natskit.graph.flow import Flow
 from natskit.graph.graph import Change, Choice, Decision, Delivery, Graph, Refusal
 from natskit.graph.link import ImportAnswer, Link, RefusedImport, governing_export
+from natskit.graph.login import Login, judge_login
 from natskit.graph.mapping import Branch, Destination, Mapping, Mappings
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
 from natskit.graph.reason import Reason, Rule
 from natskit.graph.route import Stop, route_of_publish, route_of_subscription
+from natskit.graph.trust import Trust
 
 __all__ = [
     "EVERYTHING",
@@ -41,6 +43,7 @@ __all__ = [
     "ImportAnswer",
     "Latency",
     "Link",
+    "Login",
     "Mapping",
     "Mappings",
     "Permissions",
@@ -50,8 +53,10 @@ __all__ = [
     "Responses",
     "Rule",
     "Stop",
+    "Trust",
     "Verdict",
     "governing_export",
+    "judge_login",
     "route_of_publish",
     "route_of_subscription",
 ]

@@ -260,7 +260,7 @@ class Graph:
     # what a message meets
 
     def leaving(self, account_id: str) -> tuple[ImportAnswer, ...]:
-        """The imports that take messages out of an account, live or not: others' of its streams, its own of services."""
+        """The imports, live or not, that take messages out of an account: of its streams, and its own of services."""
         return tuple(self._from.get(account_id, {}).values())
 
     def arriving(self, account_id: str) -> Iterator[ImportAnswer]:

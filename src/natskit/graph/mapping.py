@@ -46,8 +46,8 @@ class Branch(Struct, frozen=True, kw_only=True):
     """What mappings do with a part of the messages: ``before`` is what they are published on, ``after`` what they are
     called then (None: they are dropped), for ``chance`` (0 to 1) of those on ``before``.
 
-    ``mapping`` None: none concerns them. Not ``exact``: some subjects of ``before`` become none of ``after``, since what
-    a function of the mapping makes of them cannot be told from outside.
+    ``mapping`` None: none concerns them. Not ``exact``: some subjects of ``before`` become none of ``after``, since
+    what a function of the mapping makes of them cannot be told from outside.
     """
 
     before: Flow

@@ -23,7 +23,25 @@ class Rule(enum.Enum):
     LISTED_ACCOUNT = "listed account"
     ACCOUNT_TOKEN = "account token position"
     ACTIVATION = "activation"
-    # refused, because of
+    # about a login
+    USER_TOKEN = "user token"
+    USER_EXPIRED = "user token expired"
+    USER_NOT_YET_VALID = "user token not yet valid"
+    ACCOUNT_SIGNER = "signer of the account"
+    ACCOUNT_INVALID = "account token"
+    USER_SIGNER = "signer of the user"
+    SCOPE = "scoped signing key"
+    BEARER = "bearer token"
+    CONNECTION_TYPE = "connection type"
+    SEED = "seed"
+    PROXY = "proxy"
+    USER_REVOKED = "revocation of the user"
+    SOURCE_ADDRESS = "source network"
+    TIME_OF_DAY = "time of day"
+    CONNECTION_LIMIT = "connection limit"
+    SUBSCRIPTION_LIMIT = "subscription limit"
+    PAYLOAD_LIMIT = "payload limit"
+    # about a message, mostly against it
     PERMISSION = "permission"
     RESERVED = "reserved subject"
     SUBJECT = "subject"
@@ -51,8 +69,8 @@ class Reason(Struct, frozen=True, kw_only=True):
     """``text`` says it in a sentence; the other fields name the export, import, activation (its ``jti``) and
     permission that decided, where there is one. ``granted``: it speaks for the delivery.
 
-    ``until``: the Unix second at which time alone changes this answer. ``differs``: what nats-server does instead, where
-    it decides otherwise (docs/differences.md).
+    ``until``: the Unix second at which time alone changes this answer. ``differs``: what nats-server does instead,
+    where it decides otherwise (docs/differences.md).
     """
 
     granted: bool
