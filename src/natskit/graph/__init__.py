@@ -17,6 +17,7 @@ from __future__ import annotations
 from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Latency
 from natskit.graph.flow import Flow
 from natskit.graph.graph import Change, Choice, Decision, Delivery, Graph, Refusal
+from natskit.graph.hurdle import Hurdle, hurdles
 from natskit.graph.link import ImportAnswer, Link, RefusedImport, governing_export
 from natskit.graph.login import Login, judge_login
 from natskit.graph.mapping import Branch, Destination, Mapping, Mappings
@@ -39,6 +40,7 @@ __all__ = [
     "Export",
     "Flow",
     "Graph",
+    "Hurdle",
     "Import",
     "ImportAnswer",
     "Latency",
@@ -56,6 +58,7 @@ __all__ = [
     "Trust",
     "Verdict",
     "governing_export",
+    "hurdles",
     "judge_login",
     "route_of_publish",
     "route_of_subscription",

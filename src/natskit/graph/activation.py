@@ -25,6 +25,9 @@ def judge_activation(wanted: Import, importer: Account, exporter: Account, expor
         return refuse(
             Rule.NO_ACTIVATION, wanted, "the export is private: ask its owner for an activation token", export
         )
+    if "://" in wanted.token:
+        fault = "the activation is the address of a token, which servers do not fetch: import the token itself"
+        return refuse(Rule.ACTIVATION_INVALID, wanted, fault, export)
     claims = _decode(wanted.token)
     if isinstance(claims, str):
         return refuse(Rule.ACTIVATION_INVALID, wanted, f"the activation token is not valid: {claims}", export)
@@ -35,7 +38,7 @@ def judge_activation(wanted: Import, importer: Account, exporter: Account, expor
         granted=True,
         rule=Rule.ACTIVATION,
         text=f'{wanted.kind} import "{wanted.subject}" from {exporter}: activation "{claims.nats.subject}"'
-        f' ({claims.id}) opens the private export "{export.subject}"',
+        f' opens the private export "{export.subject}"',
         export=export.subject,
         wanted=wanted.subject,
         activation=claims.id,

@@ -248,7 +248,7 @@ class _Checks:
             self.refuse(Rule.ACCOUNT_INVALID, f"the account's token is not valid: {'; '.join(found[:8])}")
         else:
             lasts = f"until {date(account.expires)}" if account.expires else "without end"
-            self.grant(Rule.ACCOUNT_NOT_IN_FORCE, f"the account's token is valid {lasts}")
+            self.grant(Rule.ACCOUNT_INVALID, f"the account's token is valid {lasts}")
 
     def rights(self, account: jwt.AccountClaims, *, strict: bool) -> Rights | None:
         user = self._login.user

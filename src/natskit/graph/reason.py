@@ -24,6 +24,7 @@ class Rule(enum.Enum):
     ACCOUNT_TOKEN = "account token position"
     ACTIVATION = "activation"
     # about a login
+    CREDS = "creds file"
     USER_TOKEN = "user token"
     USER_EXPIRED = "user token expired"
     USER_NOT_YET_VALID = "user token not yet valid"
@@ -48,6 +49,7 @@ class Rule(enum.Enum):
     MAPPING = "mapping"
     UNKNOWN_ACCOUNT = "unknown account"
     ACCOUNT_NOT_IN_FORCE = "account not in force"
+    NO_IMPORT = "no import"
     NO_EXPORT = "no export"
     NOT_LISTED = "account not listed"
     OTHER_ACCOUNT_TOKEN = "other account at token position"
