@@ -270,11 +270,8 @@ class _Chain:
         question = self._question
         if self._refused or self._hurdles:
             found = self._refused or [each.reason for each in self._hurdles]
-            after = [
-                "Servers learn of changes to accounts by: nsc push",
-                "Users get their changed tokens as creds files.",
-            ]
-            return [f"The first link that fails: {found[0].rule.value}.", *after]
+            after = "Servers learn of changed accounts by nsc push, users of their new tokens by creds files."
+            return [f"The first link that fails: {found[0].rule.value}.", after]
         user = f" --user {question.asker.user}" if question.asker.user else ""
         more = f"nsc explain {question.verb} --account {question.account}{user} '{question.subject}'"
         return ["Nothing stands in the way.", f"Where it leads: {more}"]
