@@ -47,7 +47,7 @@ CONNECTION_TYPES = frozenset({"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS"
 
 def judge_token(claims: jwt.UserClaims, now: float) -> None:
     """Nothing in the user's token forbids its use at ``now``."""
-    found = [issue.text for issue in jwt.issues(claims, int(now)) if issue.severity != "warning"]
+    found = [issue.text for issue in jwt.issues(claims, int(now)) if issue.refused]
     if found:
         dates = f"issued at {claims.issued_at}, not before {claims.not_before}, expires {claims.expires}"
         raise AuthenticationError(f"User JWT no longer valid: {'; '.join(found[:8])} ({dates})")

@@ -47,7 +47,7 @@ class Trust:
         if account.issuer not in self.keys:
             return Rule.ACCOUNT_SIGNER, f"{account.subject} is signed by {account.issuer}, no trusted key"
         # (2) nothing in it forbids its use, now
-        found = [issue.text for issue in jwt.issues(account, int(now)) if issue.severity != "warning"]
+        found = [issue.text for issue in jwt.issues(account, int(now)) if issue.refused]
         return (Rule.ACCOUNT_INVALID, f"{account.subject}: {'; '.join(found[:8])}") if found else None
 
     def verify_account(self, token: str | bytes, account_id: str, now: float) -> jwt.AccountClaims:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import AlreadyExists, ClaimsError, UsageError
-from natskit.nkeys import KeyPair, Role
+from natskit.errors import AlreadyExists, ClaimsError, KeyUseError
+from natskit.nkeys import KeyPair
 
 from . import names
 from .keystore import Owner
 from .plan import Plan
-from .signing import edit_signer, operator_signer, read_key
+from .signing import edit_signer, operator_signer
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Claims
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .users import DeletedUser
     from .workspace import Workspace
 
-__all__ = ["DeletedAccount", "add_account", "check_issues", "delete_account", "plan_account"]
+__all__ = ["DeletedAccount", "add_account", "check_issues", "delete_account", "plan_account", "plan_farewell"]
 
 
 def check_issues(claims: Claims, now: int) -> None:
@@ -29,13 +29,6 @@ def check_issues(claims: Claims, now: int) -> None:
     found = [issue for issue in issues(claims, now) if issue.blocking]
     if found:
         raise ClaimsError(found[0].text, issues=found)
-
-
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The account's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    if not given:
-        return KeyPair.create(Role.ACCOUNT), True
-    return read_key(workspace, given, Role.ACCOUNT), False
 
 
 def add_account(
@@ -69,7 +62,7 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
     operator = store.operator()
     allowed = (operator.subject, *operator.nats.signing_keys, key.public)
     if pair.public not in allowed:
-        raise UsageError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
+        raise KeyUseError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
     return pair
 
 
@@ -117,3 +110,30 @@ def delete_account(plan: Plan, store: OperatorStore, name: str, *, key: bool, cr
     plan.remove(store.users_folder(name) + "/")
     plan.remove(store.account_folder(name) + "/")
     return DeletedAccount(claims.subject, users, signing_keys, own if key else None)
+
+
+_FAREWELL_S = 60
+
+
+def plan_farewell(plan: Plan, store: OperatorStore, name: str, *, revoke: bool, signer: str = "") -> bool:
+    """Plan to send the operator of a managed store a token of the account that ends in a minute.
+
+    ``revoke``: all its users are revoked in it. False if no key is here that can sign it. Raises NotFound.
+    """
+    from msgspec.structs import replace
+
+    from natskit.errors import NotFound
+    from natskit.jwt import revoke as add_revocation
+
+    now = plan.workspace.now()
+    claims = store.account(name)
+    body = claims.nats
+    if revoke:
+        body = replace(body, revocations=add_revocation(body.revocations, "*", now))
+    try:
+        pair = edit_signer(plan.workspace, store, claims, signer)
+    except NotFound:
+        return False
+    last = replace(claims, nats=body, not_before=0, expires=now + _FAREWELL_S)
+    plan.farewell(store, claims.subject, plan.workspace.sign(last, pair))
+    return True

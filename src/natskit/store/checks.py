@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import DecodeError, Error, UsageError, VerifyError
+from natskit.errors import DecodeError, Error, InvalidToken, VerifyError
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Claims, Issue, OperatorClaims
@@ -82,7 +82,7 @@ def _findings(claims: Claims, now: int) -> list[Finding]:
 
 
 def _is_serious(issue: Issue) -> bool:
-    return issue.blocking or issue.severity == "time"
+    return issue.refused
 
 
 def check_tokens(lines: Iterable[str], now: int) -> dict[str, tuple[str, list[Finding]]]:
@@ -99,7 +99,7 @@ def check_tokens(lines: Iterable[str], now: int) -> dict[str, tuple[str, list[Fi
             claims = decode(token)
         except Error as error:
             shown = token if len(token) < 20 else f"{token[:8]}..."
-            raise UsageError(f"claim decoding error: '{error}' claim: '{shown}'") from None
+            raise InvalidToken(f"claim decoding error: '{error}' claim: '{shown}'") from None
         _, findings = found.setdefault(claims.subject, (claims.kind, []))
         findings += _findings(claims, now)
     return found

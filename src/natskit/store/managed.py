@@ -16,7 +16,7 @@ from .tokens import is_url, request
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims
 
-__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account"]
+__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account", "say_farewell"]
 
 
 class Answer(NamedTuple):
@@ -41,7 +41,7 @@ class Exchange(NamedTuple):
 
     ``answer`` is None where the operator names no account server. ``token`` is the one to store: the server's if it was
     pulled, else the one that was sent. ``problem`` says why nothing was pulled after the server had taken it.
-    ``changes`` are what the server changed.
+    ``changes`` are what the server changed. ``last``: the account is being deleted, so that nothing is pulled.
     """
 
     token: str
@@ -49,6 +49,7 @@ class Exchange(NamedTuple):
     pulled: bool = False
     problem: str = ""
     changes: tuple[str, ...] = ()
+    last: bool = False
 
 
 def account_url(server: str, public: str) -> str:
@@ -97,6 +98,11 @@ def exchange(server: str, public: str, token: str) -> Exchange:
     except StoreError as error:
         return Exchange(token, answer, problem=str(error))
     return Exchange(signed, answer, pulled=True, changes=tuple(_changes(decode(token, AccountClaims), claims)))
+
+
+def say_farewell(server: str, public: str, token: str) -> Exchange:
+    """Send the last token of an account that is being deleted."""
+    return Exchange(token, push_account(server, public, token) if is_url(server) else None, last=True)
 
 
 _LIMITS = {

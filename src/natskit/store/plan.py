@@ -131,15 +131,18 @@ class Plan:
     # ---- doing it
 
     def commit(self) -> Committed:
-        """Carry it out. Raises StoreError; then nothing has changed."""
+        """Carry it out. Raises StoreError; then nothing has changed here, unless the message says that it has."""
         with self.workspace.locked():
             exchanges = self._exchange()
             changes = [change for change in self._changes() if not self._is_there(change)]
             if changes:
                 journal.commit(self.workspace.journal_root, changes)
-            discarded = [path for path in self._last if _discard(path)]
-            if self._context:
-                self.workspace.save_context(**self._context)
+            try:
+                discarded = [path for path in self._last if _discard(path)]
+                if self._context:
+                    self.workspace.save_context(**self._context)
+            except StoreError as error:  # past the commit point
+                raise StoreError(f"{error} - what comes before that is done", hint=error.hint) from None
         written = tuple(each.path for each in changes if each.data is not None and not each.path.endswith("/"))
         removed = tuple(each.path for each in changes if each.data is None)
         return Committed(written, (*removed, *discarded), exchanges)
@@ -148,10 +151,11 @@ class Plan:
         """Let operators of managed stores sign the accounts that are planned."""
         done = []
         for store, path, public, token in self._accounts:
-            from .managed import exchange
+            from .managed import exchange, say_farewell
 
             operator = store.operator()
-            made = exchange(operator.nats.account_server_url, public, token)
+            tell = exchange if path else say_farewell
+            made = tell(operator.nats.account_server_url, public, token)
             if path:
                 self.token(path, made.token)
             done.append((operator.name, made))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import NotFound, StoreError, UsageError
+from natskit.errors import NotFound, StoreError
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Export, Import
@@ -106,7 +106,7 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
     """A resolver that keeps accounts in a folder and takes ``nsc push``. Raises NotFound, UsageError."""
     accounts(store)
     if system is None:
-        raise UsageError("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
+        raise NotFound("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
     return (
         f"# Operator named {_comment(store.name)}\n"
         f"operator: {store.operator_token()}\n"
@@ -128,7 +128,7 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
 def nkey_config(store: OperatorStore) -> str:
     """Accounts with their users' public keys instead of tokens: no limits, no permissions, no activations."""
     if store.operator().nats.system_account:
-        raise UsageError("nkey configurations don't support system account")
+        raise StoreError("nkey configurations don't support system account")
     names = {store.account(name).subject: name for name in store.iter_accounts()}
     if not names:
         raise NotFound(f'operator "{store.name}" has no accounts', hint="nsc add account NAME")

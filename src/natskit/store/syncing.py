@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import NotFound, StoreError, UsageError
+from natskit.errors import NotFound, StoreError
 
 from . import names
 from .signing import operator_identity
@@ -37,7 +37,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
     for name in accounts:
         claims = store.account(name)
         if not force:
-            bad = [issue.text for issue in issues(claims, now) if issue.severity != "warning"]
+            bad = [issue.text for issue in issues(claims, now) if issue.refused]
             if bad:
                 raise StoreError(
                     f'unable to push account "{name}" as it has validation issues: {"; ".join(bad)}',
@@ -98,7 +98,7 @@ def plan_pulled_operator(plan: Plan, store: OperatorStore, token: str, *, overwr
     claims = decode(token, OperatorClaims)
     local = store.operator()
     if claims.subject != local.subject and not overwrite:
-        raise UsageError(
+        raise StoreError(
             f'the server has another operator "{claims.name}": {claims.subject}, not {local.subject}'
             " - specify --overwrite-newer to take it"
         )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from natskit.errors import AlreadyExists, NotFound, UsageError
-from natskit.nkeys import KeyPair, Role
+from natskit.errors import AlreadyExists, DeniedError, NotFound
+from natskit.nkeys import KeyPair
 
 from . import names
 from .accounts import check_issues, plan_account
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from natskit.jwt import UserClaims
 
     from .operator_store import OperatorStore
-    from .workspace import Workspace
 
 __all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "edit_user", "plan_user_removal"]
 
@@ -46,7 +45,7 @@ def add_user(
         raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
     owner = store.account(account)
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" forbids the use of bearer token')
+        raise DeniedError(f'account "{account}" forbids the use of bearer token')
     pair = account_signer(workspace, store, owner, signer)
     claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
     if pair.public != owner.subject and not owner.nats.has_signing_key(pair.public):
@@ -64,7 +63,7 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
     if scoped:
         plain = User(subs=-1, data=-1, payload=-1).rights
         if body.rights not in (plain, User().rights):
-            raise UsageError(
+            raise DeniedError(
                 "scoped users require no permissions or limits set: the role of the signing key decides them",
                 hint="leave the permission flags away, or sign with another key (-K)",
             )
@@ -93,7 +92,7 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     workspace = plan.workspace
     owner = store.account(account)
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" disallows bearer token')
+        raise DeniedError(f'account "{account}" disallows bearer token')
     pair = account_signer(workspace, store, owner, signer, prefer=claims.issuer)
     claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
     check_issues(claims, workspace.now())
@@ -101,15 +100,6 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     plan.token(store.user_path(account, claims.name), token)
     key = KeyPair.from_public(claims.subject)
     return AddedUser(claims, account, *_plan_secrets(plan, store, account, claims.name, key, token, own=False))
-
-
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The user's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    from .signing import read_key
-
-    if not given:
-        return KeyPair.create(Role.USER), True
-    return read_key(workspace, given, Role.USER), False
 
 
 class DeletedUser(NamedTuple):

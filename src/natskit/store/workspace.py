@@ -62,7 +62,9 @@ class Workspace:
 
     config: Config
 
-    def __init__(self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float], *, writes: bool
+    ) -> None:
         self.environ = environ
         self.clock = clock
         self.cwd = cwd
@@ -74,7 +76,7 @@ class Workspace:
         self.from_cwd = False
         self.account_given = flags.account or environ.get("NSC_ACCOUNT", "")
         self._locks: dict[str, Lock] = {}
-        self._configure(flags)
+        self._configure(flags, writes=writes)
 
     @classmethod
     def open(
@@ -83,23 +85,28 @@ class Workspace:
         flags: Flags | None = None,
         cwd: str | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        writes: bool = True,
     ) -> Workspace:
-        """Find everything; on a first run make the configuration and the stores root.
+        """Find everything; on a first run make the configuration and the stores root, unless nothing is to be written.
 
         ``clock`` gives Unix seconds. Raises StoreError (unreadable configuration, folder that cannot be made),
         UsageError (unknown profile), NotFound (``flags.operator`` or ``$NSC_OPERATOR`` is not in the stores).
         """
-        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock)
+        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock, writes=writes)
 
     # ---- opening
 
-    def _configure(self, flags: Flags) -> None:
-        make_dirs(self.directories.config)
+    def _configure(self, flags: Flags, *, writes: bool) -> None:
+        if writes:
+            make_dirs(self.directories.config)
         config = None if self.cwd_only else Config.read(self.directories.config_file)
         first_run = config is None and not self.cwd_only
         self.config = config or Config()
-        if first_run:
+        if first_run and writes:
             self._initialize()
+        elif first_run:
+            self.config.store_root = self.directories.stores
         else:
             self._apply(from_directory(self.cwd))
         if flags.data_dir or flags.all_dirs:
@@ -108,7 +115,8 @@ class Workspace:
         operator = flags.operator or self.environ.get("NSC_OPERATOR", "")
         if operator:
             self.use_operator(operator)
-        self._recover()
+        if writes:
+            self._recover()
 
     def _initialize(self) -> None:
         """Make and save the first configuration, unless another process has done so by now."""

@@ -58,13 +58,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def nsc(home: Path, capfd: pytest.CaptureFixture[str]) -> Nsc:
-    """Run nsc: ``nsc("add", "account", "A")``. Fails unless the exit status is ``exit`` (default 0)."""
+    """Run nsc: ``nsc("add", "account", "A")``. Fails unless the exit status is ``exit`` (default 0) or one of these."""
 
-    def run(*words: str, exit: int = 0) -> Result:
+    def run(*words: str, exit: int | tuple[int, ...] = 0) -> Result:
         capfd.readouterr()
         status = execute(words)
         result = Result(status, *capfd.readouterr())
-        assert status == exit, f"nsc {' '.join(words)}: exit {status}\n{result.out}\n{result.err}"
+        assert status in (exit if isinstance(exit, tuple) else (exit,)), (
+            f"nsc {' '.join(words)}: exit {status}\n{result.out}\n{result.err}"
+        )
         return result
 
     return run

@@ -211,5 +211,5 @@ def test_without_a_terminal_there_are_no_questions(shop, home):
     run = subprocess.run(
         [NSC, "add", "export", "-i"], env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert "terminal" in run.stderr

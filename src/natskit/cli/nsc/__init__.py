@@ -48,9 +48,15 @@ def execute(words: Sequence[str]) -> int:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """Whether errors of parsing are to be told in JSON too."""
-    before = words[: words.index("--")] if "--" in words else words
-    return "--json" in before or "-J" in before
+    """Whether errors of parsing are to be told in JSON too: what the last ``--json``, ``-J`` or ``-AJ`` says."""
+    found = False
+    for word in words:
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name == "--json" or (name[:1] == "-" and name[1:2] not in ("", "-") and name.endswith("J")):
+            found = not equals or value.lower() in ("1", "t", "true")
+    return found
 
 
 def _execute(console: Console, words: Sequence[str]) -> int:

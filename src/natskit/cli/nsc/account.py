@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates, take
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
@@ -35,18 +35,19 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
     from msgspec.structs import replace
 
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, accounts
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
-        key, own = accounts.new_key(run.workspace, public_key)
+        key, own = new_key(run.workspace, public_key, Role.ACCOUNT)
         claims = jwt.new_account(key.public, random_name() if name == "*" else name)
         permissions = allowed(run, claims.nats.default_permissions, take(flags))
         claims = replace(
             claims,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
+            **dates(run, start, expiry),
             nats=replace(claims.nats, default_permissions=permissions),
         )
         plan = Plan(run.workspace)
@@ -68,18 +69,23 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
     examples=[("nsc delete account A --rm-nkey --rm-creds", "delete it with its keys and creds")],
 )
 def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds: bool, force: bool) -> None:
-    """Delete an account with its users. Servers keep it until it is removed there too (nsc push)."""
+    """Delete an account with its users. Servers keep it until it is removed there too (nsc push --account-removal).
+
+    The account server of somebody else's operator is sent a last token, which expires in a minute.
+    """
     from natskit.store import Plan, accounts
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name(name)
         if store.managed and not force:
-            raise UsageError(
+            raise DeniedError(
                 "managed accounts may require the account JWT or nkeys to cancel a service,"
                 " specify the --force to override"
             )
         plan = Plan(run.workspace)
+        if store.managed and not accounts.plan_farewell(plan, store, account, revoke=revoke, signer=run.private_key):
+            run.warn("the operator's server is not told: no key is stored that can sign the account's last token")
         deleted = accounts.delete_account(plan, store, account, key=rm_nkey, creds=rm_creds)
         run.files(plan.commit())
     _tell_deleted(run, account, deleted)

@@ -183,7 +183,7 @@ def _workspace(words: Sequence[str]) -> Workspace:
         if flag.bare is None and flag.key != "private_key":
             values = _given(flag, words)
             given |= {flag.key: parse(values, [flag]).values[flag.key]} if values else {}
-    return Workspace.open(os.environ, Flags(**given))
+    return Workspace.open(os.environ, Flags(**given), writes=False)
 
 
 def _given(flag: Flag, words: Sequence[str]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
+from natskit.cli.exits import UNCHANGED
 from natskit.errors import Error, NotFound, StoreError, UsageError
 
-from .keys import choose
+from .keys import OPERATOR, choose
 
 if TYPE_CHECKING:
     from natskit.store.inventory import KnownKey
@@ -19,7 +20,7 @@ __all__ = ["export_keys", "import_keys", "migrate_keys"]
 
 @command(
     text("dir", "d", "folder to write to", metavar="DIR"),
-    switch("operator", "o", "keys of the operator"),
+    OPERATOR,
     switch("accounts", "a", "keys of accounts, with signing keys"),
     switch("users", "u", "keys of users"),
     switch("curves", "", "curve keys"),
@@ -121,7 +122,7 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
     stores=False,
     examples=[("nsc keys migrate", "bring keys of 2019 to where they are looked for today")],
 )
-def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> None:
+def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> int | None:
     """Bring a keystore of before August 2019 into today's layout. The old one is kept under another name."""
     from natskit.store import Plan
     from natskit.store.keystore_migration import migrate_keystore
@@ -131,8 +132,10 @@ def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> None:
     with workspace.locked():
         if not workspace.keystore.is_outdated():
             run.note(f"keystore `{shown}` does not need migration")
-            return
+            run.fact(keystore=workspace.keystore.root, changed=False)
+            return UNCHANGED
         copy, committed = migrate_keystore(Plan(workspace))
         run.files(committed)
     run.success(f"migrated keystore `{shown}`: the old one is `{run.path(copy)}` - remove it at your convenience")
     run.fact(keystore=workspace.keystore.root, old=copy)
+    return None

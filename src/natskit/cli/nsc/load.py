@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.cli.command import command, text
-from natskit.errors import InvalidKey, NotFound, StoreError, UsageError
+from natskit.errors import AlreadyExists, InvalidKey, NotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
     from natskit.nkeys import KeyPair
@@ -101,7 +101,7 @@ def _import(run: Run, token: str, name: str) -> OperatorStore:
     plan = Plan(run.workspace)
     store, other = operators.import_operator(plan, token, name=name, force=True)
     if other:
-        raise UsageError(f'a different operator named "{store.name}" already exists', hint="use --data-dir")
+        raise AlreadyExists(f'a different operator named "{store.name}" already exists', hint="use --data-dir")
     run.files(plan.commit())
     run.fact(operator={"name": store.name, "managed": store.managed})
     return store

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import Error, UsageError
+from natskit.errors import DeniedError, Error, UsageError
 
 if TYPE_CHECKING:
     from natskit.store.migration import Migrant
@@ -40,7 +40,7 @@ def migrate(run: Run, *, url: str, operator_dir: str, force: bool) -> None:
         return _migrate(run, url, force=force)
     folder = run.full_path(operator_dir)
     if os.path.realpath(folder) == os.path.realpath(run.workspace.operator().path):
-        raise UsageError(f'cannot migrate "{run.workspace.operator().name}" onto itself')
+        raise DeniedError(f'cannot migrate "{run.workspace.operator().name}" onto itself')
     for path in account_files(folder):
         try:
             _migrate(run, path, force=force)

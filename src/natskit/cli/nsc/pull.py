@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch
-from natskit.errors import Error, UsageError
+from natskit.errors import Error, StoreError, UsageError
 
 from .syncing import SYSTEM_USER, TLS, Cluster
 
@@ -43,14 +43,14 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
     names = store.accounts() if all else [run.workspace.account_name()]
     url = store.operator().nats.account_server_url
     if not url:
-        raise UsageError(
+        raise StoreError(
             f'operator "{store.name}" doesn\'t set account server url - unable to pull',
             hint="nsc edit operator --account-jwt-server-url URL",
         )
     if is_url(url):
         return _pull_from_account_server(run, store, url, names, operator=all, overwrite=overwrite_newer)
     if not all:
-        raise UsageError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
+        raise StoreError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
 
     async def work(resolver: Resolver, report: Report) -> None:
         await _pull_from_resolvers(run, store, resolver, overwrite=overwrite_newer)

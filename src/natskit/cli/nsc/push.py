@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, integer, switch, text
-from natskit.errors import Error, NotFound, UsageError
+from natskit.cli.exits import DONE, DRIFT, UNCHANGED
+from natskit.errors import Error, NotFound, StoreError, UsageError
 
 from .exchanges import tell_answer
 from .syncing import SYSTEM_USER, TLS, Cluster
@@ -30,7 +31,7 @@ _SHOWN_ONE_BY_ONE = 50
     switch("all", "A", "all accounts"),
     text("account-jwt-server-url", "u", "server to push to, default the operator's", metavar="URL"),
     switch("force", "F", "also accounts that servers would refuse"),
-    switch("diff", "D", "only compare with what resolvers have"),
+    switch("diff", "D", "only compare with what resolvers have; exit status 3 if that differs"),
     switch("prune", "P", "delete accounts from resolvers that are not in the store"),
     text("account-removal", "R", "delete this account from resolvers", metavar="NAME", completes="account"),
     switch("verify", "", "prove by hash that every resolver has what the store has"),
@@ -55,7 +56,7 @@ def push(
     verify: bool,
     timeout: int,
     **connection: Any,
-) -> None:
+) -> int | None:
     """Send accounts to an account server (http, https) or to the resolvers of servers (nats, tls, ws, wss)."""
     if all and "account" in run.given:
         raise UsageError("specify only one of --account or --all-accounts")
@@ -71,17 +72,18 @@ def push(
     if scheme in ("http", "https"):
         if diff or prune or account_removal or verify:
             flag = "prune" if prune else "diff" if diff else "verify" if verify else "account-removal"
-            raise UsageError(f"{flag} only works for nats based account resolver")
-        return _push_to_account_server(run, url, accounts)
+            raise StoreError(f"{flag} only works for nats based account resolver")
+        _push_to_account_server(run, url, accounts)
+        return None
     task = _Task(run, store, accounts, diff=diff, prune=prune, remove=account_removal, verify=verify)
     cluster = Cluster(run, store, url, connection, timeout_s=min(max(timeout, 1), 60))
     cluster.run("nsc_push", task.work, lifetime_s=120 + len(accounts) // 20)
-    return None
+    return task.status
 
 
 def _scheme(url: str) -> str:
     if not url:
-        raise UsageError(
+        raise StoreError(
             "no account server url or nats-server url was provided by the operator jwt",
             hint="nsc edit operator --account-jwt-server-url nats://localhost:4222, or --account-jwt-server-url URL",
         )
@@ -128,6 +130,7 @@ class _Task:
         self.run = run
         self.store = store
         self.accounts = accounts
+        self.status = DONE
         self._steps: list[Callable[[Resolver, Report], Awaitable[None]]] = []
         if accounts:
             self._steps.append(self._push)
@@ -212,6 +215,8 @@ class _Task:
                 below.note(f"account {self.run.key(key)} named {names[key]} only exists in the store")
         node.note(f"listed accounts from a total of {len(lists)} nats-server")
         known = set(names)
+        if any(keys != known for keys in lists.values()):
+            self.status = DRIFT
         self.run.fact(
             diff=[
                 {
@@ -236,6 +241,7 @@ class _Task:
         self.run.fact(pruned=extra)
         if not extra:
             node.success("nothing to prune")
+            self.status = DONE if self.accounts else UNCHANGED
             return
         await self._delete(resolver, node, extra, of=len(lists))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from natskit.cli import prompts
 from natskit.cli.flags import parse_duration, parse_moment
-from natskit.errors import UsageError
+from natskit.errors import Cancelled, NotFound, UsageError
 
 if TYPE_CHECKING:
     from natskit.jwt import Export
@@ -78,7 +78,7 @@ class Questions:
         if not workspace.account_given:
             names = workspace.operator().accounts()
             if not names:
-                raise UsageError(f'operator "{workspace.operator().name}" has no accounts', hint="nsc add account NAME")
+                raise NotFound(f'operator "{workspace.operator().name}" has no accounts', hint="nsc add account NAME")
             current = workspace.config.account
             many = len(names) > 1
             workspace.account_given = (
@@ -230,7 +230,7 @@ def _delete_account(questions: Questions) -> None:
 
 def _confirm_deletion() -> None:
     if not prompts.confirm("this cannot be undone: delete?"):
-        raise UsageError("delete cancelled")
+        raise Cancelled("delete cancelled")
 
 
 # ---- exports, imports, activations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from natskit.cli.command import command, flag, integer, switch, text
 from natskit.cli.flags import format_duration, parse_duration
 from natskit.cli.tables import printable
-from natskit.errors import UsageError
+from natskit.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from natskit.client import Connection, Message
@@ -48,7 +48,7 @@ class _Target:
         self.creds = _creds(run, store.name, account, find_user(workspace, account, user))
         self.urls = [values["nats"]] if values["nats"] else list(store.operator().nats.operator_service_urls)
         if not self.urls:
-            raise UsageError(
+            raise StoreError(
                 f'operator "{store.name}" doesn\'t have operator_service_urls set',
                 hint="nsc edit operator --service-url nats://localhost:4222, or --nats URL",
             )

@@ -8,7 +8,7 @@ from natskit.cli.command import command, strings, switch, text
 from natskit.errors import UsageError
 
 from .account import tell_deleted_user
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates, take
 
 if TYPE_CHECKING:
     from .run import Run
@@ -47,13 +47,15 @@ def add_user(
     from msgspec.structs import replace
 
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, users
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name()
-        key, own = users.new_key(run.workspace, public_key)
+        key, own = new_key(run.workspace, public_key, Role.USER)
         claims = jwt.new_user(key.public, random_name() if name == "*" else name)
         permissions = allowed(run, claims.nats.permissions, take(flags))
         body = replace(
@@ -65,12 +67,7 @@ def add_user(
             bearer_token=bearer,
             tags=tuple(sorted({each.strip().lower() for each in tag})),
         )
-        claims = replace(
-            claims,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
-            nats=body,
-        )
+        claims = replace(claims, **dates(run, start, expiry), nats=body)
         plan = Plan(run.workspace)
         added = users.add_user(plan, store, account, claims, key, signer=run.private_key, own=own)
         run.files(plan.commit())

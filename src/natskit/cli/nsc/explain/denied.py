@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, flag, text
-from natskit.cli.console import FAILED
+from natskit.cli.exits import DONE, REFUSED
 from natskit.errors import Error, NotFound, UsageError
 from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_of_subscription
 from natskit.graph.login import CONNECTION_TYPES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DENIED", "denied_pub", "denied_sub"]
 
-DENIED = FAILED
+DENIED = REFUSED
 """The exit status of "it is denied": the request that was asked about is refused."""
 
 
@@ -161,7 +161,7 @@ class _Chain:
         if not self._refused:
             self._send()
         self._tell()
-        return DENIED if self._refused or self._hurdles else 0
+        return DENIED if self._refused or self._hurdles else DONE
 
     @property
     def _refused(self) -> list[Reason]:
