@@ -88,22 +88,23 @@ class _Remedy:
 
     def signer(self) -> Commands:
         """Have the user signed by a key that may."""
-        claims = self.question.read(self.question.account_id)
-        user = self.question.asker.claims
-        until = str(user.expires) if user is not None and user.expires else "0"
-        expiry = ("--expiry", _date(int(until)) if until != "0" else "0")
-        strict = self.question.neighbours.operator.nats.strict_signing_key_usage
-        if claims is None or not strict:
-            return self.edit_token(*expiry)
+        claims, user = self.question.read(self.question.account_id), self.question.asker.claims
+        if claims is None or user is None:
+            return []
         keys = [each for each in claims.nats.signing_key_names if claims.nats.scope_of(each) is None]
-        first = [] if keys else self.edit_account("--sk", "generate")
-        return [*first, *self.edit_token(*expiry, "--private-key", keys[0] if keys else "SIGNING_KEY")]
+        if not self.question.neighbours.operator.nats.strict_signing_key_usage:
+            keys = [claims.subject]
+        if not keys:
+            return self.edit_account("--sk", "generate")
+        return self.edit_token("--expiry", _date(user.expires), "--private-key", keys[0])
 
     def resign_account(self) -> Commands:
-        """Write the account again: the operator signs it with a key that it may use."""
-        claims = self.question.read(self.question.account_id)
-        until = _date(claims.expires) if claims is not None and claims.expires else "0"
-        return self.edit_account("--expiry", until)
+        """Have the account signed by a key of the operator that may."""
+        claims, operator = self.question.read(self.question.account_id), self.question.neighbours.operator
+        keys = operator.nats.signing_keys if operator.nats.strict_signing_key_usage else (operator.subject,)
+        if claims is None or not keys:
+            return [line("edit", "operator", "--sk", "generate")]
+        return self.edit_account("--expiry", _date(claims.expires), "--private-key", keys[0])
 
     def lapsed(self) -> Commands:
         """The account of the question, or one at an end of the import, is not in force."""
@@ -211,9 +212,10 @@ class _Remedy:
 
 
 def _date(moment: int) -> str:
+    """A moment as flags take it; 0 for none."""
     from natskit.cli.flags import format_date
 
-    return format_date(moment)
+    return format_date(moment) or "0"
 
 
 def _referred(link: ImportAnswer) -> str:
