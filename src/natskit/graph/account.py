@@ -98,6 +98,18 @@ class Import(Struct, frozen=True, kw_only=True):
     share: bool = False
     allow_trace: bool = False
 
+    @property
+    def destination(self) -> str:
+        """What the importer calls the subject, with references to its wildcards."""
+        if self.prefix:
+            return f"{self.prefix.removesuffix('.')}.{self.subject}"
+        return self.local or self.subject
+
+    @property
+    def local_pattern(self) -> str:
+        """The pattern of what the importer calls the subject, whether the import can work or not."""
+        return ".".join("*" if token[:1] in ("$", "{") else token for token in self.destination.split("."))
+
     @classmethod
     def from_claims(cls, wanted: jwt.Import) -> Import:
         """An import of claims. The old ``to`` is the prefix of a stream, but the exporter's subject of a service.

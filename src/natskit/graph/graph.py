@@ -177,8 +177,9 @@ class Graph:
         stale = dict.fromkeys(account_ids)
         for account_id in stale:
             self._find_candidates(account_id)
-        for account_id in tuple(stale):
-            stale.update(dict.fromkeys(self._cycle_neighbours(account_id)))
+        if len(stale) < len(self._accounts):
+            for account_id in tuple(stale):
+                stale.update(dict.fromkeys(self._cycle_neighbours(account_id)))
         added: list[Link] = []
         removed: list[Link] = []
         refused: list[RefusedImport] = []

@@ -100,13 +100,6 @@ class RefusedImport(ImportAnswer):
 # ---- the name in the importing account -----------------------------------------------------------
 
 
-def destination(wanted: Import) -> str:
-    """What the importer calls the subject, with references to its wildcards."""
-    if wanted.prefix:
-        return f"{wanted.prefix.removesuffix('.')}.{wanted.subject}"
-    return wanted.local or wanted.subject
-
-
 def renaming_of(wanted: Import) -> Transform | None:
     """The transform from the exporter's subjects to the importer's; None if they are the same.
 
@@ -114,10 +107,10 @@ def renaming_of(wanted: Import) -> Transform | None:
     """
     subjects.validate(wanted.subject)
     if wanted.prefix:
-        subjects.validate(destination(wanted))
+        subjects.validate(wanted.destination)
         if subjects.has_wildcard(wanted.prefix):
             raise InvalidSubject("stream import prefix can not contain wildcard tokens", subject=wanted.prefix)
-    local = destination(wanted)
+    local = wanted.destination
     if local == wanted.subject:
         return None
     return Transform.compile(wanted.subject, local, strict=True)
@@ -136,7 +129,7 @@ def link_of(
     try:
         renaming = renaming_of(wanted)
     except InvalidSubject as error:
-        local = destination(wanted)
+        local = wanted.destination
         because = refuse(Rule.LOCAL_SUBJECT, wanted, f'cannot be called "{local}": {error}')
         return RefusedImport(wanted, importer.id, number, local, because)
     because = _judge_import(wanted, importer, exporter, now)

@@ -6,15 +6,17 @@ their keys, which stand in the tokens of whoever imports from them; only their t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import DecodeError, Struct, json
 from msgspec.structs import replace
 
 from natskit.errors import Error
-from natskit.graph import Account, Graph, Trust
+from natskit.graph import SERVICE, Account, Graph, Trust
 from natskit.jwt.chunks import Chunks
+from natskit.subjects import overlaps
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from .operator_store import OperatorStore
 
 __all__ = ["Neighbours"]
+
+
+_KEY = re.compile(rb"\bA[A-Z2-7]{55}\b")
 
 
 class _Head(Struct):
@@ -46,25 +51,27 @@ class Neighbours:
         self.trust = Trust.of([self.operator])
         self._store = store
         self._now = now
-        self._payloads: dict[str, bytes] = {}
+        self._models: dict[str, Account | None] = {}
+        self._mentions: dict[str, list[str]] = {}
         self._ids: dict[str, str] = {}
         self._index()
 
     def add_receivers(self, account_id: str) -> Graph:
         """Add an account with all that its messages can reach: importers of its streams, services that it imports."""
-        self._add([account_id, *self._mentioning(account_id)])
+        self._add([account_id], self._mentioning(account_id))
         return self.graph
 
     def add_senders(self, account_id: str) -> Graph:
         """Add an account with all whose messages can reach it: exporters, and who sends it requests, by any chain."""
-        found = dict.fromkeys([account_id])
+        found = {account_id: None}
         waiting = [account_id]
         while waiting:
-            for importer in self._mentioning(waiting.pop()):
-                if importer not in found:
+            exporter = waiting.pop()
+            for importer in self._mentioning(exporter):
+                if importer not in found and self._asks(importer, exporter):
                     found[importer] = None
                     waiting.append(importer)
-        self._add(found)
+        self._add(found, ())
         return self.graph
 
     def id_of(self, name: str) -> str:
@@ -81,35 +88,52 @@ class Neighbours:
             except (Error, DecodeError) as error:
                 self.unreadable[name] = str(error)
                 continue
-            self._payloads[name] = payload
             self._ids[name] = key
             self.names.setdefault(key, name)
+            for mentioned in dict.fromkeys(_KEY.findall(payload)):
+                self._mentions.setdefault(mentioned.decode(), []).append(key)
 
-    def _mentioning(self, account_id: str) -> Iterator[str]:
-        """The ids of the other accounts whose tokens contain this key."""
-        key = account_id.encode()
-        for name, payload in self._payloads.items():
-            if key in payload and self._ids[name] != account_id:
-                yield self._ids[name]
+    def _mentioning(self, account_id: str) -> list[str]:
+        """The ids of the accounts whose tokens contain this key."""
+        return self._mentions.get(account_id, [])
 
     # ---- adding
 
-    def _add(self, account_ids: Iterable[str]) -> None:
-        """Add accounts and those that they import from, by any chain: cycles must be seen whole."""
-        waiting = list(account_ids)
-        found: list[Account] = []
+    def _asks(self, importer: str, exporter: str) -> bool:
+        """Whether an account imports a service from another."""
+        model = self._model(importer)
+        return model is not None and any(each.account == exporter and each.kind == SERVICE for each in model.imports)
+
+    def _add(self, asked: Iterable[str], besides: Iterable[str]) -> None:
+        """Add accounts, and what decides about their imports: the exporters, and all that could close a cycle.
+
+        A cycle goes on only where what is taken from an account overlaps with what that account imports (or with
+        anything, if the account renames its messages). Of the accounts ``besides``, only imports from others that are
+        added anyway matter.
+        """
+        waiting: list[tuple[str, str]] = [(account_id, ">") for account_id in asked]
+        wanted = dict.fromkeys((*besides, *asked))
+        seen: set[tuple[str, str]] = set()
         while waiting:
-            account_id = waiting.pop()
+            step = waiting.pop()
+            model = self._model(step[0]) if step not in seen else None
+            seen.add(step)
+            if model is not None:
+                wanted[model.id] = None
+                taken = ">" if model.mappings else step[1]
+                waiting += [
+                    (each.account, each.subject) for each in model.imports if overlaps(each.local_pattern, taken)
+                ]
+        found = filter(None, map(self._model, wanted))
+        self.graph = Graph({model.id: model for model in (*self.graph.accounts.values(), *found)}.values(), self._now)
+
+    def _model(self, account_id: str) -> Account | None:
+        """The account as a server sees it; None if it is not there or does not read. Read once."""
+        if account_id not in self._models:
             name = self.names.get(account_id, "")
-            if account_id in self.claims or not name or name in self.unreadable:
-                continue
-            claims = self._read(name, account_id)
-            if claims is not None:
-                self.claims[account_id] = claims
-                found.append(self._model(claims))
-                waiting += [wanted.account for wanted in claims.nats.imports]
-        known = [*self.graph.accounts.values(), *found]
-        self.graph = Graph(known, self._now)
+            claims = self._read(name, account_id) if name and name not in self.unreadable else None
+            self._models[account_id] = self._judged(claims) if claims is not None else None
+        return self._models[account_id]
 
     def _read(self, name: str, account_id: str) -> AccountClaims | None:
         try:
@@ -120,9 +144,10 @@ class Neighbours:
         if claims.subject != account_id:
             self.unreadable[name] = f"it is of {claims.subject}"
             return None
+        self.claims[account_id] = claims
         return claims
 
-    def _model(self, claims: AccountClaims) -> Account:
+    def _judged(self, claims: AccountClaims) -> Account:
         system = claims.subject == self.operator.nats.system_account
         model = Account.from_claims(claims, is_system=system)
         if model.lapse(self._now):

@@ -39,6 +39,9 @@ def modules(*words: str) -> set[str]:
         ("describe", "operator", "--json"),
         ("describe", "user", "-a", "Beta", "one"),
         ("generate", "creds", "-a", "Beta", "-n", "one"),
+        ("explain", "pub", "-a", "Beta", "-u", "one", "x.y"),
+        ("explain", "sub", "-a", "Beta", "x.>", "--json"),
+        ("explain", "denied", "pub", "-a", "Beta", "-u", "one", "x.y"),
     ],
     ids=" ".join,
 )
