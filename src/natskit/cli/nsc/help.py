@@ -36,6 +36,12 @@ _TASKS = (
         "nsc generate activation -a Orders -t AC... --subject 'orders.eu.>' -o token.jwt",
         "nsc add import --token token.jwt",
     ),
+    (
+        "who receives what, whose messages arrive, and why not",
+        "nsc explain pub -a Orders -u shop orders.eu.1",
+        "nsc explain sub -a Billing 'orders.>'",
+        "nsc explain denied sub --creds billing.creds 'orders.>'",
+    ),
     ("try it", "nsc tool sub -a Billing 'orders.>'", "nsc tool pub -a Orders orders.eu.1 hello"),
     (
         "see what there is, and whether servers take it",
