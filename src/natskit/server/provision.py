@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from natskit import graph
 from natskit.errors import Error, ServerError
 from natskit.graph.trust import Trust
-from natskit.server import operator_mode
 from natskit.server.accounts import Account, Accounts, Limits
 from natskit.server.configured import account_models, permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
-from natskit.server.resolvers import Memory
 
 if TYPE_CHECKING:
     from natskit.server.clock import Clock
@@ -34,6 +32,8 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
         accounts = Accounts(clock)
         _configure(accounts, options)
         return accounts
+    from natskit.server import operator_mode  # what only operators need is not loaded for others
+
     operator_mode.check(options, version)
     accounts = Accounts(
         clock,
@@ -113,6 +113,9 @@ def _configure(accounts: Accounts, options: Options) -> None:
 async def _open_system_account(accounts: Accounts, options: Options, clock: Clock) -> None:
     if options.no_system_account:
         return
+    from natskit.server import operator_mode
+    from natskit.server.resolvers import Memory
+
     account_id = operator_mode.system_account_of(options)
     if not account_id:
         accounts.designate_system(accounts.put(graph.Account(id=SYSTEM_ACCOUNT, name=SYSTEM_ACCOUNT)))

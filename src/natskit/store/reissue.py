@@ -50,7 +50,7 @@ def reissue_operator(plan: Plan, store: OperatorStore, *, key: str = "", keep_ol
         raise DeniedError("resign of strict operator is only supported with signing keys present")
     changed = replace(claims, subject=pair.public, nats=body)
     plan.token(store.operator_path, plan.workspace.sign(changed, pair))
-    plan.key(pair, Owner(store.name))
+    plan.replace_key(pair, Owner(store.name))
     accounts = {} if keep_old else _sign_accounts(plan, store, changed, claims.subject, pair)
     return Reissued(claims.subject, pair.public, accounts)
 

@@ -106,7 +106,7 @@ def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str,
     if jetstream.wanted and edit.is_system and not (jetstream.disable or jetstream.remove is not None):
         raise DeniedError("system account cannot have JetStream limits - please rerun with --js-disable")
     limits, jetstream_lines = edit_jetstream(limits, jetstream)
-    if not edit.is_system and not jetstream.disable and jetstream.remove is None:
+    if not (edit.is_system or jetstream.disable or jetstream.remove is not None or run.is_2019):
         limits = as_go_writes(limits)
     for line in (*done, *limit_lines, *jetstream_lines):
         run.note(line)
