@@ -76,7 +76,7 @@ def test_what_does_not_arrive_is_told_with_its_reason_and_remedy(town: Nsc) -> N
     town("add", "import", "--account", "Audit", "--src-account", "Orders", "--remote-subject", "orders.>")
     out = town("explain", *PUB).out
     assert "x  not in Audit\n" in out
-    assert "nsc add import --account Audit --src-account Orders --remote-subject 'orders.>' --private" in out
+    assert "nsc add import -a Audit --src-account Orders --remote-subject 'orders.>' --private" in out
     assert "1 way does not work" in out
 
 

@@ -27,6 +27,12 @@ _TASKS = (
         "nsc generate creds -n shop -o shop.creds",
     ),
     (
+        "many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users -a Orders --from users.csv --creds-dir creds",
+        "nsc batch commands.txt",
+    ),
+    (
         "let another account receive them",
         "nsc add export -a Orders --subject 'orders.>' --private",
         "nsc add import -a Billing --src-account Orders --remote-subject 'orders.>' --private",
@@ -115,6 +121,8 @@ _TASKS = (
         "nsc export keys --operator --remove --dir /media/safe",
         "nsc import keys --dir /media/safe",
         "nsc reissue operator",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
         "nsc generate nkey --account",
     ),
     (

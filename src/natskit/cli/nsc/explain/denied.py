@@ -11,7 +11,6 @@ from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_
 from natskit.graph.login import CONNECTION_TYPES
 
 from .question import AT, QUEUE, Asker, Question, checked_subject, moment
-from .remedy import remedy_of
 
 if TYPE_CHECKING:
     from natskit.graph import Graph, Hurdle, Stop
@@ -260,7 +259,7 @@ class _Chain:
         lines = [f"{mark} {reason.rule.value}: {self._question.named(reason.text)}"]
         if reason.differs:
             lines.append(f"       note: {reason.differs}")
-        commands = [] if reason else remedy_of(self._question, reason, stop, self._peer)
+        commands = self._question.remedy(reason, stop, self._peer)
         if commands:
             lines.append("       to mend it:" if first else "       this too; to mend it:")
             lines += [f"         {each}" for each in commands]

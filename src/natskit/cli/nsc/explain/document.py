@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .people import people_of
-from .remedy import remedy_of
 
 if TYPE_CHECKING:
     from natskit.graph import Export, ImportAnswer, Mapping, Reason, Stop
@@ -70,7 +69,7 @@ def reason_of(question: Question, reason: Reason, stop: Stop | None = None, peer
         "activation": reason.activation,
         "until": reason.until,
         "differs": reason.differs,
-        "fix": [] if reason.granted else remedy_of(question, reason, stop, peer),
+        "fix": question.remedy(reason, stop, peer),
     }
     return document | {name: value for name, value in optional.items() if value}
 

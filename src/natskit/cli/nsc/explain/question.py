@@ -13,7 +13,7 @@ from natskit.graph.login import permissions_of
 from natskit.store.neighbours import Neighbours
 
 if TYPE_CHECKING:
-    from natskit.graph import Reason
+    from natskit.graph import Reason, Stop
     from natskit.graph.login import Rights
     from natskit.jwt import AccountClaims, UserClaims
 
@@ -46,7 +46,7 @@ class Asker:
     def __init__(self, user: str, claims: UserClaims | None = None) -> None:
         self.user = user
         self.claims = claims
-        self.seed = ""
+        self.seed: str = ""
         self.checks: tuple[Reason, ...] = ()
         self.rights: Rights | None = None
         self.permissions: Permissions | None = None
@@ -79,15 +79,15 @@ class Question:
     """
 
     def __init__(self, run: Run, verb: str, subject: str, account: str, asker: Asker, at: int) -> None:
-        self.run = run
-        self.verb = verb
-        self.subject = subject
-        self.account = account
-        self.asker = asker
-        self.at = at
-        self.connection_type = "STANDARD"
-        self.address = ""
-        self.neighbours = Neighbours(run.workspace.operator(), at)
+        self.run: Run = run
+        self.verb: str = verb
+        self.subject: str = subject
+        self.account: str = account
+        self.asker: Asker = asker
+        self.at: int = at
+        self.connection_type: str = "STANDARD"
+        self.address: str = ""
+        self.neighbours: Neighbours = Neighbours(run.workspace.operator(), at)
 
     @classmethod
     def of_store(cls, run: Run, verb: str, subject: str, user: str, at: str) -> Question:
@@ -125,6 +125,8 @@ class Question:
         """What the store calls an account; its key if it is not there."""
         return self.neighbours.names.get(account_id, account_id)
 
+    display = name
+
     def named(self, text_: str) -> str:
         """``text_`` with the names of accounts in place of their keys, as far as the store knows them."""
         for key in dict.fromkeys(_KEY.findall(text_)):
@@ -132,6 +134,14 @@ class Question:
             if name is not None:
                 text_ = text_.replace(f"{key}/{name}", name).replace(key, name)
         return text_
+
+    def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> list[str]:
+        """The commands that mend what ``reason`` speaks of; none if it speaks for the message or none can."""
+        if reason:
+            return []
+        from .remedy import remedy_of  # of no use to who is told that all is well
+
+        return remedy_of(self, reason, stop, peer)
 
     @property
     def who(self) -> str:

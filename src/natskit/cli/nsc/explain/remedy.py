@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from natskit import subjects
 from natskit.graph import Rule, governing_export
 from natskit.graph.account import SERVICE
+from natskit.store.doctor.commands import add_import, delete_import
 
 if TYPE_CHECKING:
     from natskit.graph import Export, Reason, Stop
     from natskit.graph.link import ImportAnswer
+    from natskit.jwt import Import
 
     from .question import Question
 
@@ -88,23 +90,21 @@ class _Remedy:
 
     def signer(self) -> Commands:
         """Have the user signed by a key that may."""
-        claims, user = self.question.read(self.question.account_id), self.question.asker.claims
-        if claims is None or user is None:
-            return []
-        keys = [each for each in claims.nats.signing_key_names if claims.nats.scope_of(each) is None]
-        if not self.question.neighbours.operator.nats.strict_signing_key_usage:
-            keys = [claims.subject]
-        if not keys:
+        claims = self.question.read(self.question.account_id)
+        strict = self.question.neighbours.operator.nats.strict_signing_key_usage
+        if strict and claims is not None and all(map(claims.nats.scope_of, claims.nats.signing_key_names)):
             return self.edit_account("--sk", "generate")
-        return self.edit_token("--expiry", _date(user.expires), "--private-key", keys[0])
+        return self.reissue()
+
+    def reissue(self, *flags: str) -> Commands:
+        return [line("reissue", "user", "--account", self.account, self.user, *flags), *self.creds()]
 
     def resign_account(self) -> Commands:
         """Have the account signed by a key of the operator that may."""
-        claims, operator = self.question.read(self.question.account_id), self.question.neighbours.operator
-        keys = operator.nats.signing_keys if operator.nats.strict_signing_key_usage else (operator.subject,)
-        if claims is None or not keys:
+        operator = self.question.neighbours.operator.nats
+        if operator.strict_signing_key_usage and not operator.signing_keys:
             return [line("edit", "operator", "--sk", "generate")]
-        return self.edit_account("--expiry", _date(claims.expires), "--private-key", keys[0])
+        return [line("reissue", "account", self.account)]
 
     def lapsed(self) -> Commands:
         """The account of the question, or one at an end of the import, is not in force."""
@@ -135,15 +135,19 @@ class _Remedy:
 
     # ---- imports and exports
 
+    @property
+    def wanted(self) -> Import:
+        """The import that does not work."""
+        return self.question.neighbours.claims[self.link.importer].nats.imports[self.link.number]
+
     def reimport(self) -> Commands:
         """Import anew, with an activation that fits."""
-        link = self.link
-        stored = self.question.neighbours.names
-        local = ("--local-subject", _referred(link)) if link.local != link.remote else ()
+        link, wanted = self.link, self.wanted
+        anew = add_import(self.question, self.importer, wanted, link.remote, private=True)
+        if link.exporter in self.question.neighbours.names:
+            return [*self.unimport(), shlex.join(anew)]
+        local = ("--local-subject", wanted.local_subject) if wanted.local_subject else ()
         service = ("--service",) if link.kind == SERVICE else ()
-        if link.exporter in stored:
-            wanted = ("--src-account", self.question.name(link.exporter), "--remote-subject", link.remote, "--private")
-            return [*self.unimport(), line("add", "import", "--account", self.importer, *wanted, *service, *local)]
         target = ("--target-account", link.importer, "--subject", link.remote)
         return [
             line("generate", "activation", *target, *service, "--output-file", "activation.jwt"),
@@ -152,9 +156,7 @@ class _Remedy:
         ]
 
     def unimport(self) -> Commands:
-        link = self.link
-        source = ("--subject", link.remote, "--src-account", self.question.name(link.exporter))
-        return [line("delete", "import", "--account", self.importer, *source)]
+        return [shlex.join(delete_import(self.question, self.importer, self.wanted))]
 
     @property
     def importer(self) -> str:
@@ -184,9 +186,8 @@ class _Remedy:
             return self.unimport()
         tokens = subjects.tokens(link.remote)
         tokens[export.account_token_position - 1 : export.account_token_position] = [link.importer]
-        service = ("--service",) if link.kind == SERVICE else ()
-        wanted = ("--src-account", self.question.name(link.exporter), "--remote-subject", ".".join(tokens))
-        return [*self.unimport(), line("add", "import", "--account", self.importer, *wanted, *service)]
+        anew = add_import(self.question, self.importer, self.wanted, ".".join(tokens), private=False)
+        return [*self.unimport(), shlex.join(anew)]
 
     def connect(self) -> Commands:
         """Share between the account of the question and its peer, where nothing is shared."""
@@ -211,21 +212,6 @@ class _Remedy:
         ]
 
 
-def _date(moment: int) -> str:
-    """A moment as flags take it; 0 for none."""
-    from natskit.cli.flags import format_date
-
-    return format_date(moment) or "0"
-
-
-def _referred(link: ImportAnswer) -> str:
-    """The local subject of an import as ``add import`` takes it: its wildcards by number, in the import's order."""
-    transform = getattr(link, "transform", None)
-    if transform is None:
-        return link.local
-    return str(transform.inverse().destination if link.kind == SERVICE else transform.destination)
-
-
 _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
     Rule.USER_EXPIRED: lambda it: it.edit_token("--expiry", "1y"),
     Rule.USER_NOT_YET_VALID: lambda it: it.edit_token("--start", "0"),
@@ -235,10 +221,7 @@ _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
     Rule.ACCOUNT_INVALID: lambda it: [line("validate", "--account", it.account)],
     Rule.USER_SIGNER: _Remedy.signer,
-    Rule.SCOPE: lambda it: [
-        line("delete", "user", "--account", it.account, it.user),
-        line("add", "user", "--account", it.account, it.user, "--private-key", it.question.asker.role or "ROLE"),
-    ],
+    Rule.SCOPE: lambda it: it.reissue("--as-role", "--private-key", it.question.asker.role or "ROLE"),
     Rule.BEARER: lambda it: it.edit_user("--bearer=false"),
     Rule.CONNECTION_TYPE: lambda it: it.edit_user("--conn-type", it.question.connection_type),
     Rule.SEED: _Remedy.seed,

@@ -9,7 +9,6 @@ from natskit.cli.flags import format_date
 from natskit.graph import Link
 
 from .people import people_of
-from .remedy import remedy_of
 
 if TYPE_CHECKING:
     from natskit.graph import Flow, Stop
@@ -133,7 +132,7 @@ class _Story:
             yield f"{indent}{_BELOW}note: {stop.because.differs}"
         if stop.because.until is not None:
             yield f"{indent}{_BELOW}this changes at {format_date(stop.because.until)}"
-        commands = remedy_of(self._question, stop.because, stop)
+        commands = self._question.remedy(stop.because, stop)
         if commands:
             yield f"{indent}{_BELOW}to mend it:"
             yield from (f"{indent}{_BELOW}  {command}" for command in commands)
