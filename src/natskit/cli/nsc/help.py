@@ -27,6 +27,13 @@ _TASKS = (
         "nsc generate creds -n shop -o shop.creds",
     ),
     (
+        "many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users -a Orders --from users.csv --creds-dir creds",
+        "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
+    ),
+    (
         "let another account receive them",
         "nsc add export -a Orders --subject 'orders.>' --private",
         "nsc add import -a Billing --src-account Orders --remote-subject 'orders.>' --private",
@@ -37,11 +44,11 @@ _TASKS = (
         "nsc add import --token token.jwt",
     ),
     (
-        "many at once",
-        "nsc add accounts --from accounts.csv",
-        "nsc add users --from users.csv --creds-dir handout",
-        "nsc batch commands.txt",
-        "nsc batch commands.txt --resume",
+        "who receives what, whose messages arrive, and why not",
+        "nsc explain pub -a Orders -u shop orders.eu.1",
+        "nsc explain sub -a Billing 'orders.>'",
+        "nsc explain denied pub -a Orders -u shop orders.eu.1 --peer Billing",
+        "nsc explain denied sub --creds billing.creds 'orders.>'",
     ),
     (
         "try it",
@@ -126,6 +133,8 @@ _TASKS = (
         "nsc export keys --operator --remove --dir /media/safe",
         "nsc import keys --dir /media/safe",
         "nsc reissue operator",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
         "nsc generate nkey --account",
     ),
     (
