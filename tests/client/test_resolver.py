@@ -107,6 +107,13 @@ async def test_slow_answers_are_waited_for_while_they_come() -> None:
         assert [len(got) for got in await waiting] == [2, 2, 2, 2]
 
 
+async def test_answers_to_other_requests_do_not_hold_one_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("natskit.client.resolver._LONGEST_S", 0.2)
+    line = Line(PING=lambda _: [ping(2), ping(2, "S2")])
+    async with asyncio.timeout(5), resolver(line, timeout_s=60) as cluster:
+        assert await cluster.update("eyJ") == []
+
+
 async def test_a_connection_that_breaks_fails_what_is_left() -> None:
     line = Line(PING=lambda _: [ping(1)])
 
