@@ -7,6 +7,7 @@
     │   ├── InvalidKey         an nkey that does not decode, or has another role
     │   ├── InvalidSubject     a subject that breaks the grammar
     │   ├── InvalidToken       a JWT, creds or decorated file that does not decode
+    │   ├── InvalidFile        a file of commands or rows, with every line that is wrong
     │   └── ConfigError        a server configuration, with file, line and column
     ├── KeyUseError            a key that cannot do what was asked (sign without a seed, seal with a user key)
     ├── VerifyError            a signature or a chain of trust that does not hold
@@ -79,6 +80,25 @@ class InvalidToken(DecodeError):
     """A JWT, creds or decorated file that does not decode."""
 
     code = "invalid_token"
+
+
+class InvalidFile(DecodeError):
+    """A file of commands or rows of which nothing was carried out; ``problems`` are (line from 1, what is wrong)."""
+
+    code = "invalid_file"
+    _SHOWN = 10
+
+    def __init__(self, file: str, problems: Sequence[tuple[int, str]], *, hint: str | None = None) -> None:
+        more = len(problems) - self._SHOWN
+        lines = [f"{file}:{line}: {text}" for line, text in problems[: self._SHOWN]]
+        super().__init__("\n".join([*lines, f"and {more} more"] if more > 0 else lines), hint=hint)
+        self.file = file
+        self.problems = tuple(problems)
+
+    @property
+    def details(self) -> dict[str, list[dict[str, str | int]]]:
+        """``problems``, each with ``error``, ``file`` and ``line``."""
+        return {"problems": [{"error": text, "file": self.file, "line": line} for line, text in self.problems]}
 
 
 class ConfigError(DecodeError):

@@ -79,6 +79,7 @@ def test_servers_are_compared_and_pruned(shop, server):
     assert key_of(shop, "A") in diff["both"]
     assert document(shop, "push", "--prune")["pruned"] == [gone]
     assert document(shop, "push", "--prune", exit=3)["pruned"] == []
+    assert document(shop, "push", "--diff")["diff"][0]["only_server"] == []
     document(shop, "push", "--account-removal", "A")
     (diff,) = document(shop, "push", "--diff", exit=3)["diff"]
     assert diff["only_store"] == [key_of(shop, "A")]

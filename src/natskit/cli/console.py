@@ -45,8 +45,16 @@ class Console:
         sys.stdout.flush()
 
     def notice(self, text: str) -> None:
-        """Write a line for people to stderr."""
+        """Write a line for people to stderr; in JSON an object with ``notice``, on one line."""
+        if self.json:
+            import msgspec
+
+            text = msgspec.json.encode({"notice": text}).decode()
         _write(sys.stderr, text)
+
+    def aside(self, value: object) -> None:
+        """Write a JSON document to stderr, beside the one on stdout."""
+        _write(sys.stderr, format_json(value))
 
     def fail(self, error: Error) -> None:
         """Tell an error: lead, message, the hint below; or one JSON object."""

@@ -10,6 +10,7 @@ from natskit.nkeys import KeyPair
 from . import names
 from .keystore import Owner
 from .plan import Plan
+from .sharing import check_new_issues
 from .signing import edit_signer, operator_signer
 
 if TYPE_CHECKING:
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from .users import DeletedUser
     from .workspace import Workspace
 
-__all__ = ["DeletedAccount", "add_account", "check_issues", "delete_account", "plan_account", "plan_farewell"]
+__all__ = [
+    "DeletedAccount",
+    "add_account",
+    "check_issues",
+    "check_new_name",
+    "delete_account",
+    "plan_account",
+    "plan_farewell",
+    "plan_new_account",
+    "signer_of_new",
+]
 
 
 def check_issues(claims: Claims, now: int) -> None:
@@ -38,17 +49,30 @@ def add_account(
 
     The account becomes current. Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
     """
-    name = names.check(claims.name, "account")
-    if name.lower() in (each.lower() for each in store.iter_accounts()):
-        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
-    check_issues(claims, plan.workspace.now())
-    pair = _signer_of_new(plan.workspace, store, key, signer)
-    plan.account(store, name, claims.subject, plan.workspace.sign(claims, pair))
+    name = check_new_name(store, claims.name)
+    pair = signer_of_new(plan.workspace, store, key, signer)
     plan.select(account=name)
-    return plan.key(key, Owner(store.name, name)) if own else ""
+    return plan_new_account(plan, store, claims, key, pair, own=own)
 
 
-def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, given: str) -> KeyPair:
+def check_new_name(store: OperatorStore, name: str) -> str:
+    """Return the name of an account that can be made. Raises UsageError, AlreadyExists."""
+    names.check(name, "account")
+    if store.account_like(name) is not None:
+        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
+    return name
+
+
+def plan_new_account(
+    plan: Plan, store: OperatorStore, claims: AccountClaims, key: KeyPair, signer: KeyPair, *, own: bool
+) -> str:
+    """Plan an account that is signed by ``signer``; the path of its key (empty: not stored). Raises ClaimsError."""
+    check_issues(claims, plan.workspace.now())
+    plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, signer))
+    return plan.key(key, Owner(store.name, claims.name)) if own else ""
+
+
+def signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, given: str) -> KeyPair:
     """An operator's key; in a managed store, whose keys are elsewhere, the account signs itself."""
     from natskit.errors import NotFound
 
@@ -69,11 +93,15 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
 def plan_account(
     plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "", same_signer: bool = False
 ) -> AccountClaims:
-    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue.
+    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first new blocking issue.
 
-    ``same_signer``: by the key that signed it before, if that is stored.
+    What was wrong before may be mended one by one. ``same_signer``: by the key that signed it before, if that is
+    stored.
     """
-    check_issues(claims, plan.workspace.now())
+    if store.has_account(claims.name):
+        check_new_issues(store.account(claims.name), claims, plan.workspace.now())
+    else:
+        check_issues(claims, plan.workspace.now())
     prefer = claims.issuer if same_signer else ""
     pair = edit_signer(plan.workspace, store, claims, signer, prefer=prefer)
     plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, pair))

@@ -128,10 +128,10 @@ def _find_import(claims: AccountClaims, subject: str, source: str) -> Import:
     if not found:
         from_source = f" from account {source}" if source else ""
         raise NotFound(f'no import matching "{subject}" found{from_source}')
-    if len(found) > 1:
+    if len(found) > 1 and len({(each.account, each.type) for each in found}) > 1:
         sources = ", ".join(each.account for each in found)
         raise UsageError(f'more than one import "{subject}" found - specify --src-account with one of {sources}')
-    return found[0]
+    return found[-1]
 
 
 def import_of(token: str) -> Import:

@@ -46,7 +46,7 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
         more = [f"and {len(refused) - _NAMED} more"] if len(refused) > _NAMED else []
         raise StoreError(
             "\n".join([*refused[:_NAMED], *more]),
-            hint="correct them (any edit of an account signs it again), or push all the same: --force",
+            hint="correct them (nsc reissue account signs one again), or push all the same: --force",
         )
     return found
 

@@ -143,6 +143,16 @@ def test_deprecated_flags_say_so(nsc, current_store):
     assert "has been deprecated" in result.err
 
 
+def test_help_teaches_every_command_by_task(nsc):
+    from natskit.cli.nsc import find
+
+    guide = nsc("help").out.split("By task:")[1]
+    lines = [shlex.split(line) for line in guide.splitlines() if line.startswith("  nsc ")]
+    taught = {find(words[1:])[0] for words in lines}
+    assert taught == {path for path, leaf in tree.LEAVES.items() if not leaf.hidden}
+    assert "By task:" not in nsc("--help").out
+
+
 def test_every_command_line_that_help_shows_is_understood(nsc):
     from natskit.cli.command import parse, place
     from natskit.cli.nsc import find

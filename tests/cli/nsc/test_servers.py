@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,40 @@ def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, ser
     assert "> pay first" in done.err
     account = stored(home, "accounts/A/A.jwt")
     assert (account.issuer, account.nats.tags) == (public, ("x",))
+
+
+def test_the_operator_of_a_deleted_account_gets_a_last_token(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    nsc("add", "user", "u")
+    public = stored(home, "accounts/A/A.jwt").subject
+    refused = nsc("delete", "account", "A", exit=1)
+    assert "--force" in refused.err
+    before = int(time.time())
+    nsc("delete", "account", "A", "--force", "-D", "-C")
+    last = jwt.decode(service.posted[f"/jwt/v1/accounts/{public}"], jwt.AccountClaims)
+    assert before + 60 <= last.expires <= time.time() + 60
+    assert last.issuer == public
+    assert last.nats.revocations["*"] >= before
+    assert not (home / DATA / "stores/Service/accounts/A").exists()
+
+
+def test_a_deleted_account_of_which_no_key_is_here_is_warned_of(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    for key in home.rglob("*.nk"):
+        key.unlink()
+    service.posted.clear()
+    assert "not told" in nsc("delete", "account", "A", "--force").err
+    assert service.posted == {}
+
+
+def test_deleting_the_operator_here_leaves_its_accounts_there(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    service.posted.clear()
+    nsc("delete", "operator", "Service", "--force")
+    assert service.posted == {}
 
 
 @pytest.mark.parametrize("status", [201, 202])

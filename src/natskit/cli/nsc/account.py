@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from natskit.cli.command import command, switch, text
 from natskit.errors import DeniedError
 
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
+    from natskit.jwt import AccountClaims
     from natskit.store.accounts import DeletedAccount
     from natskit.store.users import DeletedUser
 
     from .run import Run
 
-__all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user"]
+__all__ = ["account_claims", "add_account", "delete_account", "select_account", "tell_deleted_user"]
 
 
 @command(
@@ -30,10 +31,8 @@ __all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user
         ("nsc add account A --deny-pubsub 'secret.>'", "with permissions for users that have none of their own"),
     ],
 )
-def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str, **flags: Any) -> None:
+def add_account(run: Run, *, name: str, public_key: str, **flags: Any) -> None:
     """Create an account: a team's own subject space. It becomes the current account."""
-    from msgspec.structs import replace
-
     from natskit import jwt
     from natskit.nkeys import Role
     from natskit.store import Plan, accounts
@@ -43,13 +42,7 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
     with run.workspace.locked():
         store = run.workspace.operator()
         key, own = new_key(run.workspace, public_key, Role.ACCOUNT)
-        claims = jwt.new_account(key.public, random_name() if name == "*" else name)
-        permissions = allowed(run, claims.nats.default_permissions, take(flags))
-        claims = replace(
-            claims,
-            **dates(run, start, expiry),
-            nats=replace(claims.nats, default_permissions=permissions),
-        )
+        claims = account_claims(run, jwt.new_account(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         path = accounts.add_account(plan, store, claims, key, signer=run.private_key, own=own)
         run.files(plan.commit())
@@ -57,6 +50,17 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
         run.note(f'Generated account key - private key stored "{run.key_path(path)}"')
     run.success(f'added account "{claims.name}"')
     run.fact(account={"name": claims.name, "id": claims.subject, "key": path})
+
+
+def account_claims(run: Run, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:
+    """Claims of a new account with what the flags say. Raises UsageError."""
+    from msgspec.structs import replace
+
+    return replace(
+        claims,
+        **dates(run, flags["start"], flags["expiry"]),
+        nats=replace(claims.nats, default_permissions=allowed(run, claims.nats.default_permissions, flags)),
+    )
 
 
 @command(

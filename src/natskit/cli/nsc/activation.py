@@ -28,6 +28,7 @@ __all__ = ["generate_activation"]
         "s",
         "what to share, within a private export; default the only one",
         metavar="SUBJECT",
+        completes="export",
     ),
     text(
         "target-account", "t", "the importer: an account's name or public key", metavar="ACCOUNT", completes="account"

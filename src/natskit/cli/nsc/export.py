@@ -130,7 +130,7 @@ def _warn(run: Run, export: Export) -> None:
 
 
 @command(
-    text("subject", "s", "its subject, default the only one", metavar="SUBJECT"),
+    text("subject", "s", "its subject, default the only one", metavar="SUBJECT", completes="export"),
     arguments=("[subject]",),
     examples=[("nsc delete export --subject 'a.b.c.>'", "share it no longer")],
 )
@@ -146,7 +146,7 @@ def delete_export(run: Run, *, subject: str) -> None:
 
 
 @command(
-    text("subject", "s", "the export to change, default the only one", metavar="SUBJECT"),
+    text("subject", "s", "the export to change, default the only one", metavar="SUBJECT", completes="export"),
     text("new-subject", "", "change its subject", metavar="SUBJECT"),
     text("name", "n", "change its name", metavar="NAME"),
     switch("service", "r", "make it a service (=false: a stream)"),

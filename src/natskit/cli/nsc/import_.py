@@ -157,7 +157,7 @@ def _warn_if_nothing_arrives(run: Run, importer: AccountClaims, new: Import) -> 
 
 
 @command(
-    text("subject", "s", "its remote subject, default the only import", metavar="SUBJECT"),
+    text("subject", "s", "its remote subject, default the only import", metavar="SUBJECT", completes="import"),
     text("src-account", "", "the exporter, where several export the subject", metavar="ACCOUNT", completes="account"),
     arguments=("[subject]",),
     examples=[("nsc delete import --subject 'a.b.c.>'", "import it no longer")],

@@ -59,6 +59,7 @@ def export_keys(
     chosen = choose(run, curve=curves or bool(curve), filter=curve or filter, **which)
     if not chosen:
         raise NotFound("no keys found to export", hint="nsc list keys --all")
+    run.fact(keys=[key.public for key in chosen])
     folder = run.full_path(dir)
     make_dirs(folder)
     for key in chosen:
@@ -102,6 +103,7 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
 
     if not dir:
         raise UsageError('required flag(s) "dir" not set')
+    stored: list[str] = []
     with run.workspace.locked():
         plan = Plan(run.workspace)
         paths = list(key_files.key_files(run.full_path(dir), recurse=recurse))
@@ -111,10 +113,12 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
             try:
                 pair = key_files.load_key(path)
                 plan.key(pair)
+                stored.append(pair.public)
                 run.success(f"{run.key(pair.public)} was added to the keystore")
             except Error as error:
                 run.fail(f"failed to import `{run.path(path)}`: {error}")
         run.files(plan.commit())
+    run.fact(keys=stored)
 
 
 @command(

@@ -98,7 +98,8 @@ def choose(
         names = _accounts(run, account, everything=chosen)
         kinds = _kinds(operator, accounts, users, curve, everything=all or not chosen)
         store = run.workspace.operator()
-        found = [key for key in inventory.keys_of(run.workspace, store, names) if key.kind in kinds]
+        known = inventory.keys_of(run.workspace, store, names, lambda error: run.fail(str(error)))
+        found = [key for key in known if key.kind in kinds]
         found = [key for key in found if key.kind != "user" or user in ("", key.name)]
     return [key for key in found if filter.upper() in key.public]
 

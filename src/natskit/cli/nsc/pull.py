@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from natskit.cli.command import command, switch
 from natskit.errors import Error, StoreError, UsageError
 
-from .syncing import SYSTEM_USER, TLS, Cluster
+from .syncing import SYSTEM_USER, Cluster
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report

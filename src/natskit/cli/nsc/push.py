@@ -12,7 +12,8 @@ from natskit.errors import Error, NotFound, StoreError, UsageError
 from natskit.store.syncing import Outgoing
 
 from .exchanges import tell_answer
-from .syncing import SYSTEM_USER, TLS, Cluster
+from .syncing import SYSTEM_USER, Cluster
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report

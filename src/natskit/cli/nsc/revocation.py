@@ -31,9 +31,11 @@ __all__ = [
 _NAME = text("name", "n", "the user", metavar="NAME", completes="user")
 _KEY = text("user-public-key", "u", "its public key; * for all users", metavar="KEY")
 _AT = flag("at", "", "what was issued until then: a date, Unix seconds, default now", parse_instant, default=0)
-_SUBJECT = text("subject", "s", "subject of the export, default the only one", metavar="SUBJECT")
+_SUBJECT = text("subject", "s", "subject of the export, default the only one", metavar="SUBJECT", completes="export")
 _SERVICE = switch("service", "", "the export is a service")
-_TARGET = text("target-account", "t", "the importer: a name or public key; * for all", metavar="ACCOUNT")
+_TARGET = text(
+    "target-account", "t", "the importer: a name or public key; * for all", metavar="ACCOUNT", completes="account"
+)
 ALL = "*"
 
 

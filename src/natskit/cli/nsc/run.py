@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, Parsed, switch, text
@@ -14,7 +14,7 @@ from natskit.cli.tables import Table
 from natskit.errors import Error
 
 if TYPE_CHECKING:
-    from natskit.store import Committed, Workspace
+    from natskit.store import Committed, Flags, Workspace
 
 __all__ = ["GLOBAL_FLAGS", "Run"]
 
@@ -201,7 +201,7 @@ class Run:
         if not self._answered:
             self.console.document(self._facts | self._told())
         elif self.report.children and not self.report.failed:
-            self.console.notice(format_json({"report": self.report.documents()}))
+            self.console.aside({"report": self.report.documents()})
         if self.report.failed:
             self.console.done = {"report": self.report.documents()} if self._answered else {}
             self.console.fail(Error(self.report.summary() or self.report.first_error))
@@ -237,14 +237,17 @@ def _without_letter(flag: Flag, taken: set[str]) -> Flag:
     return Flag(flag.name, "", flag.summary, read=flag.read, default=flag.default, bare=flag.bare, metavar=flag.metavar)
 
 
-def start(parsed: Parsed, own: Sequence[Flag], console: Console) -> Run:
-    """Open the workspace that the global flags name. Raises StoreError, NotFound, UsageError."""
+def start(
+    parsed: Parsed, own: Sequence[Flag], console: Console, opened: Callable[[Flags], Workspace] | None = None
+) -> Run:
+    """Open the workspace of the global flags, by ``opened`` if given. Raises StoreError, NotFound, UsageError."""
     from natskit.store import Flags, Workspace
 
     taken = {flag.name for flag in own}
     values = {flag.key: flag.default if flag.name in taken else parsed.values[flag.key] for flag in GLOBAL_FLAGS}
     names = ("config_dir", "data_dir", "keystore_dir", "all_dirs", "operator", "account")
-    workspace = Workspace.open(os.environ, Flags(**{name: values[name] for name in names}))
+    flags = Flags(**{name: values[name] for name in names})
+    workspace = opened(flags) if opened else Workspace.open(os.environ, flags)
     run = Run(workspace, console, values, parsed.given)
     for warning in parsed.warnings:
         run.warn(warning)
