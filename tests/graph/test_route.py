@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from natskit import subjects
@@ -115,6 +115,7 @@ def test_the_route_of_a_pattern_holds_the_routes_of_its_subjects(graph: Graph, p
 entries = st.lists(st.sampled_from(PATTERNS), max_size=3)
 
 
+@example(allow=[], deny=["x.*"], pattern="x.>")
 @given(entries, entries, st.sampled_from(PATTERNS))
 def test_the_parts_of_a_pattern_that_may_be_published_are_those_of_its_subjects(
     allow: list[str], deny: list[str], pattern: str
