@@ -31,6 +31,7 @@ _TASKS = (
         "nsc add accounts --from accounts.csv",
         "nsc add users -a Orders --from users.csv --creds-dir creds",
         "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
     ),
     (
         "let another account receive them",
@@ -114,6 +115,17 @@ _TASKS = (
         "nsc add user -a Orders ann -K reader",
     ),
     ("let a service decide who logs in", "nsc edit authcallout Orders --auth-user UA... --allowed-account '*'"),
+    (
+        "make many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users --from users.csv --creds-dir out",
+        "nsc batch commands.txt",
+    ),
+    (
+        "sign again what a lost or replaced key has signed",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
+    ),
     (
         "put the keys away that you do not need every day",
         "nsc edit operator --sk generate",
