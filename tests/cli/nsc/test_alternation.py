@@ -238,6 +238,8 @@ def check_round_trip(nsc: Nsc, stores: Path, operator: str, server: RunningServe
 def test_two_hundred_edits_of_a_store_of_the_go_tool(nsc, current_store, engine, tmp_path):
     stores = current_store / "stores"
     keys = Keys(stores)
+    (current_store / "users.csv").write_text("name,allow-pub\nt1,t.>\nt2,\n")
+    (current_store / "accounts.csv").write_text("name\nTable1\nTable2\n")
     run_script(nsc, keys, SCRIPT)
     for operator in ("Main", "Strict"):
         creds = users_of(current_store, operator)
