@@ -115,6 +115,8 @@ _TASKS = (
         "nsc export keys --operator --remove --dir /media/safe",
         "nsc import keys --dir /media/safe",
         "nsc reissue operator",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
         "nsc generate nkey --account",
     ),
     (
