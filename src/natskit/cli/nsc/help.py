@@ -37,13 +37,6 @@ _TASKS = (
         "nsc add import --token token.jwt",
     ),
     (
-        "many at once",
-        "nsc add accounts --from accounts.csv",
-        "nsc add users --from users.csv --creds-dir handout",
-        "nsc batch commands.txt",
-        "nsc batch commands.txt --resume",
-    ),
-    (
         "try it",
         "nsc tool sub -a Billing 'orders.>'",
         "nsc tool pub -a Orders orders.eu.1 hello",
@@ -109,14 +102,24 @@ _TASKS = (
     ),
     ("let a service decide who logs in", "nsc edit authcallout Orders --auth-user UA... --allowed-account '*'"),
     (
+        "make many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users --from users.csv --creds-dir out",
+        "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
+    ),
+    (
+        "sign again what a lost or replaced key has signed",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
+    ),
+    (
         "put the keys away that you do not need every day",
         "nsc edit operator --sk generate",
         "nsc list keys --all",
         "nsc export keys --operator --remove --dir /media/safe",
         "nsc import keys --dir /media/safe",
         "nsc reissue operator",
-        "nsc reissue account Orders",
-        "nsc reissue user -a Orders shop",
         "nsc generate nkey --account",
     ),
     (

@@ -11,7 +11,24 @@ if TYPE_CHECKING:
 
     from .survey import Survey
 
-__all__ = ["add_import", "delete_import", "edit_account", "edit_operator", "edit_user", "remade_import", "revocations"]
+__all__ = [
+    "add_import",
+    "delete_import",
+    "edit_account",
+    "edit_operator",
+    "edit_user",
+    "element",
+    "remade_import",
+    "revocations",
+]
+
+
+def element(text: str) -> str:
+    """``text`` as the one element of a flag that takes a list."""
+    if "," not in text and '"' not in text:
+        return text
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
 
 
 def edit_operator(*flags: str) -> Command:
