@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .finding import Command
 
@@ -31,6 +31,13 @@ def element(text: str) -> str:
     return f'"{quoted}"'
 
 
+class Names(Protocol):
+    """Who knows what accounts are called."""
+
+    def display(self, key: str) -> str:
+        """The name of the account with this key; the key if there is none."""
+
+
 def edit_operator(*flags: str) -> Command:
     """``nsc edit operator``."""
     return ("nsc", "edit", "operator", *flags)
@@ -51,13 +58,13 @@ def revocations(verb: str, account: str, *flags: str) -> Command:
     return ("nsc", "revocations", verb, "-a", account, *flags)
 
 
-def delete_import(survey: Survey, account: str, each: Import) -> Command:
+def delete_import(names: Names, account: str, each: Import) -> Command:
     """``nsc delete import`` for one import."""
-    source = ("--src-account", survey.display(each.account))
+    source = ("--src-account", names.display(each.account))
     return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source)
 
 
-def add_import(survey: Survey, account: str, each: Import, remote: str, *, private: bool) -> Command:
+def add_import(names: Names, account: str, each: Import, remote: str, *, private: bool) -> Command:
     """``nsc add import`` that makes ``each`` anew with the exporter's subject ``remote``, under the same local name."""
     flags: list[str] = []
     if each.is_service and each.to:
@@ -70,7 +77,7 @@ def add_import(survey: Survey, account: str, each: Import, remote: str, *, priva
         flags += ["--name", each.name]
     wanted = {"service": each.is_service, "private": private, "share": each.share, "allow-trace": each.allow_trace}
     flags += [f"--{name}" for name, on in wanted.items() if on]
-    source = survey.display(each.account)
+    source = names.display(each.account)
     return ("nsc", "add", "import", "-a", account, "--src-account", source, "--remote-subject", remote, *flags)
 
 
