@@ -465,4 +465,3 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 def _reachable(host: str) -> str:
     """The host of a listener as one to connect to."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
-

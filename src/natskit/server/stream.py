@@ -22,6 +22,7 @@ HIGH_WATER = 512 * 1024
 CLOSE_S = 5.0
 """How long a closing transport has to get rid of what it holds."""
 
+
 class Stream(asyncio.BufferedProtocol):
     """Carries bytes between a transport and the engine of a client, from when ``admit(transport)`` does not raise."""
 
@@ -107,24 +108,20 @@ class Stream(asyncio.BufferedProtocol):
 
     def end(self, reason: str) -> None:
         """The connection is closed for a reason as in connz."""
-        self.leave(lost=self.is_lost(reason))
-
-    @staticmethod
-    def is_lost(reason: str) -> bool:
-        """Whether the peer takes nothing any more."""
-        return reason.startswith(("Slow Consumer", "Write Error", "Read Error"))
-
-    def leave(self, *, lost: bool) -> None:
-        """Close the transport; ``lost``: what it still holds is not to be waited for."""
         self._ended = True
         transport = self._transport
         if transport is None:
             return
-        if lost:
+        if self.is_lost(reason):
             transport.abort()
         else:
             transport.close()
             asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
+
+    @staticmethod
+    def is_lost(reason: str) -> bool:
+        """Whether the peer takes nothing any more, and what waits for it is not to be waited for."""
+        return reason.startswith(("Slow Consumer", "Write Error", "Read Error"))
 
     def _held(self) -> int:
         return self._transport.get_write_buffer_size() if self._transport is not None else 0

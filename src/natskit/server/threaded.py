@@ -52,6 +52,11 @@ class ThreadedServer:
         """Where clients connect to."""
         return self.server.client_url
 
+    @property
+    def websocket_url(self) -> str:
+        """Where WebSocket clients connect to; empty if there is no such listener."""
+        return self.server.websocket_url
+
     def start(self) -> None:
         """Start the thread; returns when the server listens."""
         self._thread.start()

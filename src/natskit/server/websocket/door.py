@@ -124,11 +124,12 @@ class WebSocketDoor:
         """Wait for a client that speaks TLS; tell one that speaks HTTP. Raises ConnectionError, TimeoutError."""
         async with asyncio.timeout(timeout_s):
             first = await first_bytes(self.server.loop, accepted, len(_HTTP[0]))
+            if first[0] == TLS_HANDSHAKE:
+                return
+            accepted.recv(READ_BYTES)  # what is left unread would break the connection before the answer is there
             if first in _HTTP:
-                accepted.recv(READ_BYTES)  # what is left unread would break the connection before the answer is there
                 await self.server.loop.sock_sendall(accepted, NO_TLS)
-        if first[0] != TLS_HANDSHAKE:
-            raise ConnectionError("client does not speak TLS")
+        raise ConnectionError("client does not speak TLS")
 
 
 class Handshake(asyncio.BufferedProtocol):

@@ -13,7 +13,7 @@ from natskit.errors import ProtocolError
 if TYPE_CHECKING:
     from natskit.server.websocket.handshake import Upgrade
 
-__all__ = ["Deflater", "Framer", "close_frame", "close_of", "fault", "inflate", "pong_frame", "reply_to_close"]
+__all__ = ["Deflater", "Framer", "close_frame", "close_of", "inflate", "pong_frame", "reply_to_close"]
 
 CONTINUATION, BINARY, CLOSE, PONG = 0x0, 0x2, 0x8, 0xA
 FINAL, COMPRESSED = 0x80, 0x40
@@ -72,11 +72,6 @@ def close_frame(payload: bytes) -> bytes:
 def close_of(reason: str) -> bytes:
     """The payload of the close frame for a reason as in connz."""
     return _STATUS.get(reason, INTERNAL).to_bytes(2, "big") + reason.encode()
-
-
-def fault(text: str) -> bytes:
-    """The payload of the close frame for a client that broke the protocol of frames."""
-    return PROTOCOL_ERROR.to_bytes(2, "big") + text.encode()
 
 
 def reply_to_close(payload: bytes) -> bytes:

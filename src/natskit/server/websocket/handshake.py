@@ -62,9 +62,7 @@ def _refused(status: HTTPStatus) -> bytes:
 
 def _not_understood(status: HTTPStatus) -> bytes:
     line = f"{status.value} {status.phrase}"
-    return (
-        f"HTTP/1.1 {line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{line}"
-    ).encode()
+    return (f"HTTP/1.1 {line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{line}").encode()
 
 
 class Request:
@@ -82,12 +80,14 @@ class Request:
         try:
             self._connection.receive_data(data)
             event = self._connection.next_event()
-        except h11.RemoteProtocolError as error:
-            raise _unreadable(error) from None
+        except h11.RemoteProtocolError as error:  # its text repeats the request, secrets and all
+            raise _unreadable(error.error_status_hint) from None
         if event is h11.NEED_DATA:
             return False
         if not isinstance(event, h11.Request) or self._size > MAX_REQUEST:
-            raise Refusal("request is too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, understood=False)
+            raise _unreadable(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if not event.http_version.startswith(b"1."):
+            raise _unreadable(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
         self.method, self.target = event.method.decode("ascii"), event.target.decode("ascii", "replace")
         for name, value in event.headers:
             self.headers.setdefault(name.decode("ascii"), []).append(value.decode("latin-1"))
@@ -122,11 +122,9 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _unreadable(error: h11.RemoteProtocolError) -> Refusal:
-    status = HTTPStatus(error.error_status_hint)
-    if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE):
-        status = HTTPStatus.BAD_REQUEST
-    return Refusal(f"request cannot be read: {error}", status, understood=False)
+def _unreadable(status: int) -> Refusal:
+    known = HTTPStatus(status)
+    return Refusal(f"request is refused: {known.phrase}", known, understood=False)
 
 
 class Upgrade(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,12 @@ Source: spec/server-protocol.md section 20, "Framing".
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from natskit.errors import ProtocolError
 from natskit.server.stream import Stream
-from natskit.server.websocket.frames import Framer, close_frame, close_of, fault, inflate, pong_frame, reply_to_close
+from natskit.server.websocket.frames import Framer, close_frame, close_of, inflate, pong_frame, reply_to_close
 from natskit.wire.frames import CLOSE, DATA, DEFLATED, PING, FrameDecoder
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from natskit.server.websocket.handshake import Upgrade
 
 __all__ = ["WebSocketStream"]
+
+log = logging.getLogger(__name__)
 
 MAX_DEFLATED = 64 << 20
 DEFLATED_PER_PAYLOAD = 8
@@ -71,16 +74,13 @@ class WebSocketStream(Stream):
             if kind == DEFLATED:
                 self._engine.feed(inflate(payload, self._max_payload))
             elif kind == CLOSE:
-                self._part(reply_to_close(payload), "Client Closed")
+                self._farewell = reply_to_close(payload)
+                self._engine.close("Client Closed")
             else:
-                self._part(payload, "Read Error", payload[2:].decode())
+                raise ProtocolError(payload.decode())
         except ProtocolError as error:
-            self._part(fault(error.message), "Read Error", error.message)
-
-    def _part(self, farewell: bytes, reason: str, cause: str = "") -> None:
-        """Close with this payload in the close frame."""
-        self._farewell = farewell
-        self._engine.close(reason, "", cause)
+            log.error("%s - read error: %s", self._client.peer, error.message)
+            self._engine.cut("Read Error", error.message)
 
     def _answer(self, payload: bytes) -> None:
         """PING came. A client that does not read gets one answer when it does, to its last one."""
@@ -101,10 +101,7 @@ class WebSocketStream(Stream):
         return self._framer.frames(data)
 
     def end(self, reason: str) -> None:
-        """Say why, unless the client takes nothing any more; a fault of its own it is told in any case."""
-        says = self._farewell is not None or not self.is_lost(reason)
-        if says and not self._ended and self._transport is not None:
+        """Say why, unless the client takes nothing any more."""
+        if not (self._ended or self.is_lost(reason)) and self._transport is not None:
             self._transport.write(close_frame(close_of(reason) if self._farewell is None else self._farewell))
-            self.leave(lost=False)
-        else:
-            super().end(reason)
+        super().end(reason)

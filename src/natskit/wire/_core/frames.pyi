@@ -21,6 +21,6 @@ class FrameDecoder:
         """What came, in order; ``data`` is written over.
 
         DATA: payload, a piece of ``data``; DEFLATED: a whole compressed message; PING: the payload to answer with;
-        CLOSE: the payload of a close frame; FAULT: that of the close frame that says what is wrong. After the last two
-        nothing is read any more. PONG is passed over.
+        CLOSE: the payload of a close frame; FAULT: what is wrong, as ASCII text. After the last two nothing is read any
+        more. PONG is passed over.
         """

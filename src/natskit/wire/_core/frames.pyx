@@ -18,8 +18,6 @@ cdef enum:
     OP_PONG = 10
     HEAD = 14           # the longest header
     SHORT = 125         # the longest payload of a control frame
-    PROTOCOL_ERROR = 1002
-    TOO_BIG = 1009
 
 
 cdef class FrameDecoder:
@@ -155,7 +153,7 @@ cdef class FrameDecoder:
         if opcode <= BINARY and self.deflated and (
             length > self.max_deflated or len(self.message) + length > self.max_deflated
         ):
-            return self.fault("maximum payload exceeded", TOO_BIG)
+            return self.fault("maximum payload exceeded")
         if self.masked:
             memcpy(self.key, self.head + at, 4)
         self.opcode = opcode
@@ -166,9 +164,9 @@ cdef class FrameDecoder:
         self.wanted = 2
         return None
 
-    cdef object fault(self, str text, int status=PROTOCOL_ERROR):
+    cdef object fault(self, str text):
         self.ended = True
-        return FAULT, status.to_bytes(2, "big") + text.encode()
+        return FAULT, text.encode()
 
     cdef inline bint is_plain(self) noexcept:
         """Whether the payload of the frame is what the protocol inside says."""
