@@ -28,6 +28,9 @@ __all__ = ["WebSocketDoor"]
 
 log = logging.getLogger(__name__)
 
+MAX_HANDSHAKES = 4096
+"""How many clients may be on their way in; with their requests they need 256 MB at most."""
+
 LINGER_S = 1.0
 """How long a refused client has to read why."""
 
@@ -72,8 +75,8 @@ class WebSocketDoor:
             check_pins(secured.certificate, self.websocket.tls.pinned_certs)
 
     def enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        """Take over an accepted socket. No more may be on their way in than may be in."""
-        if len(self._tasks) + len(self.handshakes) >= self.server.options.limits.max_connections:
+        """Take over an accepted socket."""
+        if len(self._tasks) + len(self.handshakes) >= MAX_HANDSHAKES:
             log.error("%s:%d - too many websocket handshakes at once", *address)
             accepted.close()
             return

@@ -157,7 +157,7 @@ def upgrade(request: Request, websocket: WebSocket, *, secure: bool) -> Upgrade:
         raise Refusal(f"origin not allowed: {error}", HTTPStatus.FORBIDDEN) from None
     if request.rest:
         raise Refusal("client sent data before handshake is complete", HTTPStatus.BAD_REQUEST, silent=True)
-    masked = request.header("nats-no-masking").lower() != "true"
+    masked = request.header("nats-no-masking") != "true"
     deflate = websocket.compression and _offers_deflate(request)
     agent = request.header("user-agent")
     return Upgrade(
