@@ -42,7 +42,8 @@ def frame(
     head = bytes([fin << 7 | rsv << 4 | opcode, masked << 7 | short]) + (count.to_bytes(size, "big") if size else b"")
     if not masked:
         return head + data
-    return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(data))
+    keys = int.from_bytes((MASK * (count // 4 + 1))[:count], "big")
+    return head + MASK + (int.from_bytes(data, "big") ^ keys).to_bytes(count, "big")
 
 
 def deflated(data: bytes) -> bytes:

@@ -274,8 +274,10 @@ class Client:
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
-        self.engine.max_control_line = self._server.options.limits.max_control_line
+        limits = self._server.options.limits
+        self.engine.max_control_line = limits.max_control_line
         if self.admission is not None:
+            self.engine.max_payload = tighter(limits.max_payload, self.admission.max_payload)
             await self.gate.authenticator.judge_again(self, self.connect, self.peer)
 
     def _apply_modes(self) -> None:
