@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +218,35 @@ def test_two_ways_to_log_in_are_refused() -> None:
         Login(password="b")
     with pytest.raises(UsageError):
         Login(tls_key="k")
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Let two ends agree on a key, in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for end in ends * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+
+
+def test_the_curve_that_is_named_is_the_one_that_is_used() -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    server.set_ecdh_curve("secp384r1")
+    for curve in ("P384", "CurveP384", "p384"):
+        client = Login(tls_curves=(curve,)).options()["tls"]
+        authority.configure_trust(client)
+        shake_hands(client, server)
+    client = Login(tls_curves=("P256",)).options()["tls"]
+    authority.configure_trust(client)
+    with pytest.raises(ssl.SSLError):
+        shake_hands(client, server)
+    with pytest.raises(UsageError, match="P257"):
+        Login(tls_curves=("P257",))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,6 @@ Source: spec/server-accounts.md section 6.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -124,6 +123,8 @@ def _outcomes(transform: Transform, subject: str) -> Iterator[str]:
             made += 1
             yield result
         elif (made + len(waiting) + 1) * chance.more > MAX_OUTCOMES:
+            import random
+
             draw = random.Random()  # noqa: S311 - spreads load, guards nothing
             for _ in range(MAX_OUTCOMES):
                 yield transform.apply(subject, draw.randrange) or ""

@@ -98,13 +98,13 @@ class TlsDoor:
         if first is not None and (first == 0 or await self._speaks(accepted, first)):
             return True
         await self._server.loop.sock_sendall(accepted, self._server.info_for(client).line())
-        if self._is_throttled():
-            await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
-            raise ConnectionError("too many handshakes at once")
         client.greeted = True
         return not self._optional or await self._wants_tls(accepted)
 
     async def _shake_hands(self, client: Client, accepted: socket.socket) -> None:
+        if self._is_throttled():
+            await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
+            raise ConnectionError("too many handshakes at once")
         await self._server.loop.connect_accepted_socket(
             lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport)),
             accepted,

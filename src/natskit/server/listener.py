@@ -74,10 +74,15 @@ class Listener:
             self._loop.add_reader(self._socket.fileno(), self._accept)
 
 
+def _name(host: str) -> str | bytes:
+    """The host as the system is asked for it. Plain names need not go through (and load) the tables of IDNA."""
+    return host.encode("ascii") if host.isascii() else host
+
+
 def _bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            _name(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:

@@ -9,12 +9,10 @@ Source: spec/server-config.md section 8.
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import sys
 import time
 from typing import TextIO
-from urllib.parse import urlsplit
 
 from natskit.errors import ServerError
 from natskit.server.options import Logging
@@ -138,7 +136,9 @@ def _handler(options: Logging) -> logging.Handler:
         if options.remote_syslog:
             return _remote_syslog(options.remote_syslog)
         if options.syslog:
-            return logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
+            from logging.handlers import SysLogHandler
+
+            return SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
     except OSError as error:
         what = options.file or "syslog"
         raise ServerError(f"cannot open the log {what}: {error.strerror}") from None
@@ -147,11 +147,13 @@ def _handler(options: Logging) -> logging.Handler:
 
 def _remote_syslog(url: str) -> logging.Handler:
     import socket
+    from logging.handlers import SysLogHandler
+    from urllib.parse import urlsplit
 
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return logging.handlers.SysLogHandler(parts.path)
+        return SysLogHandler(parts.path)
     kind = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}.get(parts.scheme)
     if kind is None or not parts.hostname:
         raise ServerError(f'remote syslog "{url}" must be udp://host:port, tcp://host:port or unix:///path')
-    return logging.handlers.SysLogHandler((parts.hostname, parts.port or 514), socktype=kind)
+    return SysLogHandler((parts.hostname, parts.port or 514), socktype=kind)

@@ -53,7 +53,7 @@ class Trust:
         if claims.issuer not in self.keys:
             raise VerifyError(f"account validation failed: {account_id} is signed by {claims.issuer}, no trusted key")
         # (4) nothing in it forbids its use, now
-        found = [issue.text for issue in issues(claims, int(now)) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(now)) if issue.refused]
         if found:
             raise VerifyError(f"account validation failed: {account_id}: {'; '.join(found[:8])}")
         return claims

@@ -257,7 +257,7 @@ class Callout:
             raise VerifyError(f"Error decrypting auth callout response {where}: {error}") from None
 
     def _check_claims(self, claims: jwt.Claims, what: str) -> None:
-        found = [issue.text for issue in issues(claims, int(self._clock.now())) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(self._clock.now())) if issue.refused]
         if found:
             raise VerifyError(f"{what}: {'; '.join(found[:8])}")
 

@@ -50,7 +50,7 @@ class TokenUsers:
         claims = self._user_claims(connect.jwt)
         # (2) nothing in it forbids its use, now
         now = self._clock.now()
-        found = [issue.text for issue in issues(claims, int(now)) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(now)) if issue.refused]
         if found:
             raise AuthenticationError(f"User JWT no longer valid: {'; '.join(found[:8])} ({_dates(claims)})")
         # (3) (4) (5) an account that is in use here, signed by a trusted key

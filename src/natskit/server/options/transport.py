@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import string
 from typing import Literal
-from urllib.parse import urlsplit
 
 from natskit.config import Node
 from natskit.server.options.reading import Block, Reading
@@ -252,6 +251,7 @@ def _websocket_authorization(reading: Reading, node: Node) -> WebSocketAuthoriza
 
 
 def _origins(reading: Reading, node: Node) -> tuple[str, ...]:
+
     origins = reading.texts(node)
     for origin in origins:
         if not _is_origin(origin):
@@ -260,6 +260,8 @@ def _origins(reading: Reading, node: Node) -> tuple[str, ...]:
 
 
 def _is_origin(text: str) -> bool:
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
