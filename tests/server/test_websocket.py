@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import ssl
+import time
 import urllib.request
 
 import nats
@@ -14,8 +15,11 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from natskit import jwt
 from natskit.errors import ConfigError, ProtocolError, ServerError
+from natskit.nkeys import KeyPair, Role
 from natskit.server import Options, Server
 from natskit.server.websocket.frames import Deflater, Framer, inflate
 from natskit.server.websocket.handshake import MAX_REQUEST, Refusal, Request, Upgrade, upgrade
@@ -196,6 +200,37 @@ async def test_token_for_websocket_only():
         writer.close()
         await writer.wait_closed()
         assert "Connection type not allowed" in str(server.last_auth_error)
+
+
+@pytest.mark.parametrize(("kinds", "outcome"), [(("WEBSOCKET",), b"PONG"), (("STANDARD",), b"-ERR")])
+async def test_auth_callout_is_told_the_kind_and_its_user_is_kept_to_it(kinds, outcome):
+    issuer = KeyPair.create(Role.ACCOUNT)
+    accounts = "accounts { AUTH { users: [{user: auth, password: auth}] }, APP {} }"
+    callout = f"authorization {{ auth_callout {{ issuer: {issuer.public}, account: AUTH, auth_users: [auth] }} }}"
+    seen = []
+
+    async def decide(message):
+        asked = jwt.decode(message.data.decode(), jwt.AuthorizationRequestClaims)
+        seen.append(asked.nats.client_info.type)
+        user = jwt.new_user(asked.nats.user_nkey, "u")
+        user = replace(user, audience="APP", nats=replace(user.nats, allowed_connection_types=kinds))
+        now = int(time.time())
+        answer = jwt.AuthorizationResponseClaims(
+            subject=asked.nats.user_nkey,
+            audience=asked.nats.server_id.id,
+            nats=jwt.AuthorizationResponse(jwt=jwt.encode(user, issuer, issued_at=now)),
+        )
+        await message.respond(jwt.encode(answer, issuer, issued_at=now).encode())
+
+    async with Server(config(top=f"{accounts}\n{callout}")) as server, raw(server) as client:
+        service = await nats.connect(server.client_url, user="auth", password="auth")
+        await service.subscribe("$SYS.REQ.USER.AUTH", cb=decide)
+        await service.flush()
+        client.send(frame(b'CONNECT {"verbose":false,"user":"u","pass":"p"}\r\nPING\r\n'))
+        await asyncio.to_thread(client.until, lambda: outcome in client.said)
+        assert outcome in client.said
+        assert seen == ["websocket"]
+        await service.close()
 
 
 async def test_authentication_times_out_as_the_block_says():

@@ -509,4 +509,5 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 
 def _reachable(host: str) -> str:
     """The host of a listener as one to connect to."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
