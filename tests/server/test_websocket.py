@@ -347,6 +347,55 @@ async def test_message_that_inflates_to_far_too_much_costs_its_connection_only()
         await other.close()
 
 
+async def test_compressed_messages_wait_as_they_came_until_a_login_is_decided():
+    """Half a megabyte of them would be a gigabyte."""
+    opened = asyncio.Event()
+    users = "authorization { users: [{user: a, password: a}] }"
+    async with Server(config(listening("compression: true"), users)) as server, raw(server, **DEFLATE) as client:
+        authenticator = server.gates["WEBSOCKET"].authenticator
+        authenticate = authenticator.authenticate
+
+        async def held(connect, peer):
+            await opened.wait()
+            return await authenticate(connect, peer)
+
+        authenticator.authenticate = held
+        publish = frame(deflated(b"PUB a 1000000\r\n" + b" " * 1_000_000 + b"\r\n"), rsv=4)
+        client.send(frame(b'CONNECT {"verbose":false,"user":"a","pass":"a"}\r\n') + publish * 100)
+        (seen,) = server.clients.values()
+        await until(lambda: seen.stream._later, "messages to wait")
+        assert seen.engine.held_bytes < 2 << 20
+        opened.set()
+        await asyncio.to_thread(client.sync)
+        assert seen.engine.in_messages == 101
+
+
+async def test_clients_that_send_compressed_messages_take_turns():
+    async with Server(config(listening("compression: true"))) as server, raw(server, **DEFLATE) as client:
+        other = await connect(server)
+        publish = frame(deflated(b"PUB a 1000000\r\n" + b" " * 1_000_000 + b"\r\n"), rsv=4)
+        client.send(frame(b'CONNECT {"verbose":false}\r\n') + publish * 200)
+        (seen, _) = server.clients.values()
+        await until(lambda: seen.engine.in_messages > 0, "the first message")
+        await other.flush(timeout=5)
+        assert seen.engine.in_messages < 200
+        await asyncio.to_thread(client.sync)
+        assert seen.engine.in_messages == 201
+        await other.close()
+
+
+async def test_too_many_handshakes_at_once_are_turned_away(monkeypatch):
+    monkeypatch.setattr("natskit.server.websocket.door.MAX_HANDSHAKES", 1)
+    async with Server(config()) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.websocket_port)
+        await until(lambda: server._websocket.handshakes, "the first")
+        assert await answer_to(server, request()) == b""
+        writer.write(request())
+        assert (await asyncio.wait_for(reader.readline(), DEADLINE_S)).startswith(b"HTTP/1.1 101 ")
+        writer.close()
+        await writer.wait_closed()
+
+
 # ---- TLS -------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from natskit.errors import ProtocolError
@@ -27,6 +28,9 @@ MAX_DEFLATED = 64 << 20
 DEFLATED_PER_PAYLOAD = 8
 """A compressed message may have so many times the bytes of the largest payload, up to `MAX_DEFLATED`."""
 
+TURN_BYTES = 1 << 20
+"""After so many bytes were inflated for one client it is the others' turn."""
+
 
 class WebSocketStream(Stream):
     """Takes frames apart for the engine of a client, and puts what it says into frames."""
@@ -38,6 +42,8 @@ class WebSocketStream(Stream):
         self._framer = Framer(agreed, door.deflater)
         self._pong: bytes | None = None
         self._farewell: bytes | None = None
+        self._wanted = True
+        self._later: list[tuple[int, bytes]] = []
 
     def take_over(self, transport: asyncio.Transport) -> None:
         """Go on with a transport whose handshake is done."""
@@ -53,27 +59,57 @@ class WebSocketStream(Stream):
 
     def receive(self, data: memoryview) -> None:
         self._decoder.max_deflated = min(DEFLATED_PER_PAYLOAD * self._max_payload, MAX_DEFLATED)
-        for kind, payload in self._decoder.feed(data):
+        self._deal_with(self._decoder.feed(data))
+
+    def _deal_with(self, events: Sequence[tuple[int, bytes | memoryview]]) -> None:
+        """Deal with what came. What the engine does not want yet waits as it came: a little may inflate to a lot."""
+        inflated = 0
+        for number, (kind, payload) in enumerate(events):
+            if self._later or not self._wanted or inflated > TURN_BYTES:
+                self._later += [(each, bytes(rest)) for each, rest in events[number:]]
+                super().read(False)
+                if self._wanted:
+                    self._door.server.loop.call_soon(self._go_on)
+                return
             if kind == DATA:
                 self._engine.feed(payload)
             elif kind == PING:
                 self._answer(bytes(payload))
             else:
-                self._on_message(kind, bytes(payload))
+                inflated += self._on_message(kind, bytes(payload))
             if self._ended or self._farewell is not None:
                 return
+
+    def _go_on(self) -> None:
+        """Deal with what waits."""
+        events, self._later = self._later, []
+        try:
+            self._deal_with(events)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
+            self._client.crashed(error)
+        if self._wanted and not self._later:
+            super().read(True)
+
+    def read(self, wanted: bool) -> None:
+        self._wanted = wanted
+        if wanted and self._later:
+            self._door.server.loop.call_soon(self._go_on)
+        else:
+            super().read(wanted)
 
     @property
     def _max_payload(self) -> int:
         limit = self._engine.max_payload
         return limit if limit >= 0 else MAX_DEFLATED
 
-    def _on_message(self, kind: int, payload: bytes) -> None:
-        """A compressed message, a close frame, or a fault."""
+    def _on_message(self, kind: int, payload: bytes) -> int:
+        """A compressed message, a close frame, or a fault. Returns how many bytes were inflated."""
         try:
             if kind == DEFLATED:
-                self._engine.feed(inflate(payload, self._max_payload))
-            elif kind == CLOSE:
+                plain = inflate(payload, self._max_payload)
+                self._engine.feed(plain)
+                return len(plain)
+            if kind == CLOSE:
                 self._farewell = reply_to_close(payload)
                 self._engine.close("Client Closed")
             else:
@@ -81,6 +117,7 @@ class WebSocketStream(Stream):
         except ProtocolError as error:
             log.error("%s - read error: %s", self._client.peer, error.message)
             self._engine.cut("Read Error", error.message)
+        return 0
 
     def _answer(self, payload: bytes) -> None:
         """PING came. A client that does not read gets one answer when it does, to its last one."""
