@@ -21,9 +21,8 @@ from hypothesis import strategies as st
 from natskit.client import Connection, Login, Message, connect
 from natskit.client.connection import shown
 from natskit.errors import AuthenticationError, DeniedError, Error, InvalidSubject, Unreachable, UsageError
-from natskit.jwt.files import write_creds
+from natskit.testing import Operator
 from support.account_service import until
-from support.realm import Realm
 
 INFO = b'INFO {"server_id":"S","version":"2.15.1","max_payload":100,"headers":true}\r\n'
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -266,11 +265,10 @@ async def test_garbage_after_the_greeting_ends_in_one_of_our_errors(answer: byte
 
 
 async def test_creds_are_read_again_at_a_reconnect(tmp_path: Path) -> None:
-    realm = Realm()
-    account = realm.account()
-    first, second = account.user(), account.user()
+    account = Operator().account("A")
+    first, second = account.user("u"), account.user("u")
     path = tmp_path / "u.creds"
-    path.write_text(write_creds(first.token, first.key.seed))
+    path.write_text(first.creds)
     tokens: list[str] = []
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -283,7 +281,7 @@ async def test_creds_are_read_again_at_a_reconnect(tmp_path: Path) -> None:
         await reader.readuntil(b"PING\r\n")
         writer.write(b"PONG\r\n")
         if len(tokens) == 1:
-            path.write_text(write_creds(second.token, second.key.seed))
+            path.write_text(second.creds)
             return
         async for ping in reader:
             if ping.startswith(b"PING"):

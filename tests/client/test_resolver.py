@@ -32,12 +32,14 @@ class Line:
         self.servers = servers
         self.refused: list[str] = []
         self.sent: list[str] = []
+        self.replies: list[str] = []
 
     async def subscribe(self, subject: str, on_message: Callable[[Message], None]) -> None:
         self.deliver = on_message
 
     async def publish(self, subject: str, payload: bytes, *, reply: str) -> None:
         self.sent.append(subject)
+        self.replies.append(reply)
         for answer in self.servers.get(subject.rpartition(".")[2], lambda payload: [])(payload):
             text, headers = answer if isinstance(answer, tuple) else (answer, None)
             self.deliver(Message(reply, text.encode(), "", headers))
@@ -54,7 +56,7 @@ def resolver(line: Line, timeout_s: float = 0.05) -> Resolver:
 
 async def test_a_request_is_over_with_the_last_answer() -> None:
     line = Line(PING=lambda _: [ping(2), ping(2, "S2")], UPDATE=lambda _: [ok(), ok("S2")])
-    async with resolver(line, timeout_s=60) as cluster:
+    async with asyncio.timeout(5), resolver(line, timeout_s=60) as cluster:
         assert (cluster.servers, cluster.names) == (2, {"S1", "S2"})
         assert [each.server for each in await cluster.update("eyJ")] == ["S1", "S2"]
 
@@ -94,6 +96,24 @@ async def test_a_server_that_is_silent_is_waited_for_once() -> None:
         assert asyncio.get_running_loop().time() - start < 2
 
 
+async def test_slow_answers_are_waited_for_while_they_come() -> None:
+    line = Line(PING=lambda _: [ping(2), ping(2, "S2")])
+    async with resolver(line, timeout_s=1.0) as cluster:
+        waiting = asyncio.create_task(cluster.update_all(["1", "2", "3", "4"]))
+        await asyncio.sleep(0)
+        for number in range(8):  # each comes in time, the last long after the first would have been given up
+            await asyncio.sleep(0.15)
+            line.deliver(Message(line.replies[-4 + number % 4], ok(f"S{1 + number // 4}").encode(), "", None))
+        assert [len(got) for got in await waiting] == [2, 2, 2, 2]
+
+
+async def test_answers_to_other_requests_do_not_hold_one_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("natskit.client.resolver._LONGEST_S", 0.2)
+    line = Line(PING=lambda _: [ping(2), ping(2, "S2")])
+    async with asyncio.timeout(5), resolver(line, timeout_s=60) as cluster:
+        assert await cluster.update("eyJ") == []
+
+
 async def test_a_connection_that_breaks_fails_what_is_left() -> None:
     line = Line(PING=lambda _: [ping(1)])
 
@@ -104,7 +124,7 @@ async def test_a_connection_that_breaks_fails_what_is_left() -> None:
         return [ok()]
 
     line.servers["UPDATE"] = update
-    async with resolver(line, timeout_s=60) as cluster:
+    async with asyncio.timeout(5), resolver(line, timeout_s=60) as cluster:
         one, two = await cluster.update_all(["1", "2"])
         assert not one[0].failed
         assert (two[0].failed, two[0].text) == (True, "gone")
@@ -126,7 +146,7 @@ async def test_what_the_server_refuses_is_told_for_each_request() -> None:
 
 async def test_where_nobody_listens_nobody_waits() -> None:
     line = Line(PING=lambda _: [NOBODY], UPDATE=lambda _: [NOBODY], PACK=lambda _: [NOBODY], LOOKUP=lambda _: [NOBODY])
-    async with resolver(line, timeout_s=60) as cluster:
+    async with asyncio.timeout(5), resolver(line, timeout_s=60) as cluster:
         assert cluster.servers == 0
         assert (await cluster.update_all(["1"]))[0][0].failed
         with pytest.raises(Unreachable, match="no server takes such requests"):

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from natskit import graph
 from natskit.errors import AuthenticationError, Error, InvalidSubject, NotFound, VerifyError
+from natskit.graph.trust import Trust
 from natskit.server.services import Services
-from natskit.server.trust import Trust
 from natskit.wire import Link, Space
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Accounts:
         """Whether the identity key of ``account`` may not sign its users."""
         if account.claims is None:
             return bool(self.trust.strict)
-        return account.claims.issuer in self.trust.strict
+        return self.trust.is_strict(account.claims)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about the accounts in the background, until `close`."""

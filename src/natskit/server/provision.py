@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from natskit import graph
 from natskit.errors import Error, ServerError
+from natskit.graph.trust import Trust
 from natskit.server.accounts import Account, Accounts, Limits
 from natskit.server.configured import account_models, permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
-from natskit.server.trust import Trust
 
 if TYPE_CHECKING:
     from natskit.server.clock import Clock
@@ -35,7 +35,11 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
     from natskit.server import operator_mode  # what only operators need is not loaded for others
 
     operator_mode.check(options, version)
-    accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options, clock))
+    accounts = Accounts(
+        clock,
+        Trust.of((each.claims for each in options.operators), options.trusted_keys),
+        operator_mode.resolver_of(options, clock),
+    )
     accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
     if accounts.resolver is not None:
         await accounts.resolver.start()

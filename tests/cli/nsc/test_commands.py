@@ -1,4 +1,4 @@
-"""Every command of the Go tool with every flag, as the list in ``tests/golden/commands.txt`` has them."""
+"""Every command of the Go tool with every flag, as the list in ``go_commands.txt`` has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from natskit.cli.nsc import tree
 from natskit.cli.nsc.run import merged
 
-LIST = Path(__file__).parents[2] / "golden/commands.txt"
+LIST = Path(__file__).parent / "go_commands.txt"
 
 NOT_HERE = {
     "update": "pip and other package tools update natskit",

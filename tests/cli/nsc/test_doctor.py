@@ -536,6 +536,10 @@ def permission_dead(shop: Shop) -> None:
     shop.user("A", "u", pub=jwt.Permission(allow=("a.b", "c"), deny=("a.>",)))
 
 
+def permission_dead_with_a_comma(shop: Shop) -> None:
+    shop.user("A", "u", pub=jwt.Permission(allow=('a.b,"c', "c"), deny=("a.>",)))
+
+
 def permission_dead_by_default(shop: Shop) -> None:
     rights = jwt.Permissions(sub=jwt.Permission(allow=("a.b q", "c"), deny=("a.*",)))
     shop.account("A", default_permissions=rights)
@@ -694,7 +698,12 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "user-bearer": [user_bearer],
     "user-revoked": [user_revoked, user_revoked_with_all],
     "user-duplicate": [user_duplicate],
-    "permission-dead": [permission_dead, permission_dead_by_default, permission_dead_in_a_role],
+    "permission-dead": [
+        permission_dead,
+        permission_dead_with_a_comma,
+        permission_dead_by_default,
+        permission_dead_in_a_role,
+    ],
     "revocation-undone": [revocation_undone],
     "revocation-future": [revocation_future, revocation_of_activations_in_the_future],
     "revocation-redundant": [revocation_redundant],

@@ -26,11 +26,13 @@ from natskit.server import Server
 
 WORKS: dict[str, str] = {
     "add account": "Z",
+    "add accounts": "--from accounts.csv",
     "add export": "-s z.>",
     "add import": "--src-account C --remote-subject c.>",
     "add mapping": "-f f -t t",
     "add operator": "Q",
     "add user": "z",
+    "add users": "--from users.csv",
     "completion bash": "",
     "completion fish": "",
     "completion zsh": "",
@@ -46,6 +48,7 @@ WORKS: dict[str, str] = {
     "describe jwt": "w.jwt",
     "describe operator": "",
     "describe user": "u",
+    "doctor": "",
     "edit account": "--conns 3",
     "edit authcallout": "--auth-user {user} --allowed-account *",
     "edit export": "-s a.> --description d",
@@ -79,7 +82,9 @@ WORKS: dict[str, str] = {
     "migrate": "--url B.jwt",
     "pull": "",
     "push": "",
+    "reissue account": "",
     "reissue operator": "",
+    "reissue user": "u",
     "rename account": "C D --OK",
     "revocations add-activation": "-s p.> -t C --at 2000000000",
     "revocations add-user": "-n u --at 2000000000",
@@ -96,8 +101,8 @@ WORKS: dict[str, str] = {
     "validate": "",
 }
 
-ENDLESS = {"tool reply", "tool sub"}
-"""They print a document for each message, a line each: test_tool."""
+ENDLESS = {"batch", "tool reply", "tool sub"}
+"""They print a document for each command or message, a line each: test_batch, test_tool."""
 
 TWINS = {"pub", "reply", "req", "rtt", "sub"}
 """Other names of the tools."""
@@ -108,6 +113,9 @@ NO_CONTEXT = {
     *("select account", "select operator"),
 }
 """They work on no operator, on the one that an argument names, or are there to change what is current."""
+
+NARROWED = {"doctor", "export keys", "list keys"}
+"""They look at all accounts unless ``--account`` names one."""
 
 ACTIVATED = KeyPair.create(Role.ACCOUNT).public
 
@@ -153,6 +161,8 @@ class Town:
         keys = self.run("list keys --accounts --show-seeds")
         self.seed = next(key["seed"] for key in keys if key["name"] == "A" and not key["signing"])
         data = self.root / "home/.local/share/nats/nsc"
+        Path("accounts.csv").write_text("name\nX\nY\n")
+        Path("users.csv").write_text("name,allow-pub\nx,a\ny,b\n")
         shutil.copy(data / "stores/P/accounts/B/B.jwt", "B.jwt")
         shutil.copy(data / "stores/O/accounts/A/users/w.jwt", "w.jwt")
         self.run("export keys --dir heap --all --include-jwts")
@@ -238,6 +248,13 @@ def test_a_result_is_one_document_on_stdout(path, town, nsc, home):
         town.copy(home.parent)
 
 
+@pytest.mark.parametrize("path", WORKS)
+def test_warnings_and_errors_are_never_among_the_results(path, town, nsc):
+    done = nsc(*words_of(path, town), exit=(DONE, UNCHANGED))
+    assert not re.search("^ *(Warning|Error): ", done.out, re.MULTILINE)
+    assert "{" not in done.err
+
+
 DOCUMENTATION = Path(__file__).parents[3] / "docs/json.md"
 EVERYWHERE = {"report", "written", "removed", "changed"}
 OF_THE_GO_TOOL = ("describe", "list operators", "list accounts", "list users", "list keys", "expirations")
@@ -318,7 +335,7 @@ def test_flags_and_variables_win_over_what_is_current(how, path, town, nsc, home
     nsc("env", "-o", "P", "-a", "B")
     others = {each: each.read_bytes() for each in (home / ".local/share/nats/nsc/stores/P").rglob("*.jwt")}
     if how == "flags":
-        words += ["--operator=O", *([] if path in ("list keys", "export keys") else ["--account=A"])]
+        words += ["--operator=O", *([] if path in NARROWED else ["--account=A"])]
     else:
         monkeypatch.setenv("NSC_OPERATOR", "O")
         monkeypatch.setenv("NSC_ACCOUNT", "A")

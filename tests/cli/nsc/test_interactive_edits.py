@@ -12,13 +12,22 @@ from natskit.nkeys import KeyPair, Role
 DOWN, SPACE, ENTER, CLEAR = "\x1b[B", " ", "\r", "\x15"
 
 READING = {
-    *("completion bash", "completion fish", "completion zsh", "describe account", "describe export", "describe import"),
+    *(
+        "batch",
+        "doctor",
+        "completion bash",
+        "completion fish",
+        "completion zsh",
+        "describe account",
+        "describe export",
+        "describe import",
+    ),
     *("describe jwt", "describe operator", "describe user", "env", "expirations", "generate diagram component"),
     *("generate diagram object", "generate profile", "list accounts", "list exports", "list imports", "list keys"),
     *("list operators", "list users", "revocations list-activations", "revocations list-users", "validate"),
     *("tool pub", "tool reply", "tool req", "tool rtt", "tool sub", "pub", "reply", "req", "rtt", "sub"),
 }
-"""They change nothing."""
+"""They change nothing; or, ``batch`` and ``doctor --fix``, nothing that one could be asked about."""
 
 
 def test_every_command_that_changes_something_asks():
@@ -263,6 +272,22 @@ def test_names_that_commands_need_are_asked_for(dialogue, shop):
     assert {each["name"] for each in shop("list", "accounts", "--json").json} == {"A", "C"}
     shop("add", "operator", "P")
     dialogue("select", "operator", answers=[("operator", ENTER)])
+
+
+def test_signing_again_and_many_at_once(dialogue, shop):
+    shop("add", "user", "v")
+    before = shop("describe", "user", "v", "--json").json["jti"]
+    shop("edit", "account", "A", "--sk", "generate")
+    answers = [("user", DOWN + ENTER), ("role of the signing key decide?", "n"), ("sign with", DOWN + ENTER)]
+    dialogue("reissue", "user", answers=answers)
+    assert shop("describe", "user", "v", "--json").json["jti"] != before
+    dialogue("reissue", "account", answers=[])
+    Path("users.csv").write_text("name\nx\ny\n")
+    answers = [("file with", f"users.csv{ENTER}"), ("folder for their creds", ENTER), ("sign with", ENTER)]
+    dialogue("add", "users", answers=answers)
+    Path("accounts.csv").write_text("name\nB\nC\n")
+    dialogue("add", "accounts", answers=[("file with", f"accounts.csv{ENTER}")])
+    assert {each["name"] for each in shop("list", "accounts", "--json").json} == {"A", "B", "C"}
 
 
 def test_files_and_keys(dialogue, shop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,32 @@ def test_what_was_done_before_an_error_is_told_with_it(nsc, monkeypatch):
     assert (error["error"], error["code"]) == ("the disk is full", "store")
     assert any(path.endswith("second.jwt") for path in error["written"])
     assert error["report"]
+
+
+def test_a_result_with_a_part_that_failed_is_both_a_document_and_an_error(nsc):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A", "--expiry", "2020-01-01")
+    done = nsc("validate", "--json", exit=1)
+    assert any(each["issues"] for each in done.json["checked"])
+    assert json.loads(done.err) == {"error": "validation found errors", "code": "failed"}
+    Path("keys").mkdir()
+    Path("keys/bad.nk").write_text("no key")
+    done = nsc("import", "keys", "--dir", "keys", "--json", exit=1)
+    assert done.json["keys"] == []
+    assert done.json["report"][0]["status"] == "error"
+    assert "bad.nk" in json.loads(done.err)["error"]
+
+
+def test_notices_beside_a_document_of_its_own_form_are_json_too(nsc):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    done = nsc("add", "user", "u", "--max-responses", "2", "--json")
+    assert "deprecated" in done.json["report"][0]["text"]
+    assert done.err == ""
+    nsc("generate", "nkey", "--curve", "--store")
+    done = nsc("list", "keys", "--not-referenced", "--json")
+    assert isinstance(done.json, list)
+    assert done.err == "" or json.loads(done.err)["report"]
 
 
 def test_findings_of_claims_are_told_one_by_one(nsc):

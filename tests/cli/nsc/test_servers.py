@@ -417,6 +417,15 @@ def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
     service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW - 100))
     assert "it stays" in nsc("load", "--profile", mine).err
     assert path.read_text() == before
+    thief = KeyPair.create(Role.OPERATOR)
+    path = next((home / DATA / "stores/acme").glob("*.jwt"))
+    before, claims = path.read_text(), jwt.decode(service.operator)
+    forged = replace(claims, nats=replace(claims.nats, signing_keys=(thief.public,)))
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(forged, thief, issued_at=NOW + 1))
+    assert "which is no key of" in nsc("load", "--profile", mine, exit=1).err
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(claims, service.key, issued_at=NOW - 1))
+    nsc("load", "--profile", mine)
+    assert path.read_text() == before
 
 
 def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):

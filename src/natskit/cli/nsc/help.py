@@ -27,6 +27,13 @@ _TASKS = (
         "nsc generate creds -n shop -o shop.creds",
     ),
     (
+        "many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users -a Orders --from users.csv --creds-dir creds",
+        "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
+    ),
+    (
         "let another account receive them",
         "nsc add export -a Orders --subject 'orders.>' --private",
         "nsc add import -a Billing --src-account Orders --remote-subject 'orders.>' --private",
@@ -35,6 +42,13 @@ _TASKS = (
         "or an account of somebody else's operator",
         "nsc generate activation -a Orders -t AC... --subject 'orders.eu.>' -o token.jwt",
         "nsc add import --token token.jwt",
+    ),
+    (
+        "who receives what, whose messages arrive, and why not",
+        "nsc explain pub -a Orders -u shop orders.eu.1",
+        "nsc explain sub -a Billing 'orders.>'",
+        "nsc explain denied pub -a Orders -u shop orders.eu.1 --peer Billing",
+        "nsc explain denied sub --creds billing.creds 'orders.>'",
     ),
     (
         "try it",
@@ -102,12 +116,25 @@ _TASKS = (
     ),
     ("let a service decide who logs in", "nsc edit authcallout Orders --auth-user UA... --allowed-account '*'"),
     (
+        "make many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users --from users.csv --creds-dir out",
+        "nsc batch commands.txt",
+    ),
+    (
+        "sign again what a lost or replaced key has signed",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
+    ),
+    (
         "put the keys away that you do not need every day",
         "nsc edit operator --sk generate",
         "nsc list keys --all",
         "nsc export keys --operator --remove --dir /media/safe",
         "nsc import keys --dir /media/safe",
         "nsc reissue operator",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
         "nsc generate nkey --account",
     ),
     (

@@ -95,13 +95,23 @@ def _account_server(token: str) -> str:
 
 
 def _import(run: Run, token: str, name: str) -> OperatorStore:
-    """The operator's store, made or brought up to date. Raises UsageError where another operator has the name."""
+    """The operator's store, made or brought up to date; what is newer there stays.
+
+    Raises AlreadyExists where another operator has the name, StoreError where a stranger signed the token.
+    """
+    from natskit import jwt
     from natskit.store import Plan, operators
+    from natskit.store.syncing import plan_pulled_operator
 
     plan = Plan(run.workspace)
     store, other = operators.import_operator(plan, token, name=name, force=True)
     if other:
         raise AlreadyExists(f'a different operator named "{store.name}" already exists', hint="use --data-dir")
+    if store.name in run.workspace.operators():
+        plan = Plan(run.workspace)
+        plan.select(operator=store.name)
+        if store.operator().issued_at <= jwt.decode(token).issued_at:
+            plan_pulled_operator(plan, store, token, overwrite=False)
     run.files(plan.commit())
     run.fact(operator={"name": store.name, "managed": store.managed})
     return store

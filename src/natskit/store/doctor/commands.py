@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .finding import Command
 
@@ -11,7 +11,31 @@ if TYPE_CHECKING:
 
     from .survey import Survey
 
-__all__ = ["add_import", "delete_import", "edit_account", "edit_operator", "edit_user", "remade_import", "revocations"]
+__all__ = [
+    "add_import",
+    "delete_import",
+    "edit_account",
+    "edit_operator",
+    "edit_user",
+    "element",
+    "remade_import",
+    "revocations",
+]
+
+
+def element(text: str) -> str:
+    """``text`` as the one element of a flag that takes a list."""
+    if "," not in text and '"' not in text:
+        return text
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
+
+
+class Names(Protocol):
+    """Who knows what accounts are called."""
+
+    def display(self, key: str) -> str:
+        """The name of the account with this key; the key if there is none."""
 
 
 def edit_operator(*flags: str) -> Command:
@@ -34,13 +58,13 @@ def revocations(verb: str, account: str, *flags: str) -> Command:
     return ("nsc", "revocations", verb, "-a", account, *flags)
 
 
-def delete_import(survey: Survey, account: str, each: Import) -> Command:
+def delete_import(names: Names, account: str, each: Import) -> Command:
     """``nsc delete import`` for one import."""
-    source = ("--src-account", survey.display(each.account))
+    source = ("--src-account", names.display(each.account))
     return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source)
 
 
-def add_import(survey: Survey, account: str, each: Import, remote: str, *, private: bool) -> Command:
+def add_import(names: Names, account: str, each: Import, remote: str, *, private: bool) -> Command:
     """``nsc add import`` that makes ``each`` anew with the exporter's subject ``remote``, under the same local name."""
     flags: list[str] = []
     if each.is_service and each.to:
@@ -53,7 +77,7 @@ def add_import(survey: Survey, account: str, each: Import, remote: str, *, priva
         flags += ["--name", each.name]
     wanted = {"service": each.is_service, "private": private, "share": each.share, "allow-trace": each.allow_trace}
     flags += [f"--{name}" for name, on in wanted.items() if on]
-    source = survey.display(each.account)
+    source = names.display(each.account)
     return ("nsc", "add", "import", "-a", account, "--src-account", source, "--remote-subject", remote, *flags)
 
 

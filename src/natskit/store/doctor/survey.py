@@ -101,15 +101,12 @@ class Survey:
 
     def users(self, account: str) -> Iterator[UserState]:
         """The users of an account, read now."""
-        from natskit.jwt import UserClaims, decode
-
         for name in self.store.users(account):
             try:
-                token = self.store.user_token(account, name)
-                yield UserState(name, decode(token, UserClaims), token)
+                yield UserState(name, *self.store.user_and_token(account, name))
             except Error as error:
                 self.incomplete = True
-                yield UserState(name, None, fault=f"`{self.store.user_path(account, name)}`: {error}")
+                yield UserState(name, None, fault=str(error))
 
     def chosen(self) -> Iterator[AccountState]:
         """The accounts that are looked at."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from natskit.errors import ClaimsError
 
 from ..checks import DATES, ISSUER, STRICT, user_findings
-from .commands import edit_user, revocations
+from .commands import edit_user, element, revocations
 from .finding import Command, Finding, when
 from .permissions import dead_entries, rights_of
 
@@ -105,7 +105,7 @@ def _rights(survey: Survey, account: str, owner: AccountClaims, name: str, claim
         text = f'user "{name}" is a bearer, which account "{account}" forbids'
         yield Finding(code="user-bearer", text=text, fix=fix, **where)
     for kind, entry, deny in dead_entries(claims.nats.permissions):
-        fix = (edit_user(account, name, "--rm", entry),) if entry != deny and can else ()
+        fix = (edit_user(account, name, "--rm", element(entry)),) if entry != deny and can else ()
         text = f'user "{name}": {kind} "{entry}" is allowed, but "{deny}" is denied'
         yield Finding(code="permission-dead", text=text, about=entry, fix=fix, **where)
 
@@ -121,7 +121,7 @@ def _revoked(survey: Survey, account: str, owner: AccountClaims, name: str, clai
     if is_revoked(revoked, claims.subject, claims.issued_at):
         moment = max(revoked.get(claims.subject, 0), revoked.get(_ALL, 0))
         text = f'user "{name}", issued at {when(claims.issued_at)}, is revoked up to {when(moment)}'
-        gone = ("nsc", "delete", "user", "-a", account, "-n", name, "--rm-nkey", "--rm-creds")
+        gone = ("nsc", "delete", "user", "-a", account, "-n", element(name), "--rm-nkey", "--rm-creds")
         again = _reissued(survey, account, owner, name, claims) if moment < survey.now else ()
         yield Finding(code="user-revoked", text=text, fix=(gone,), instead=again, **where)
     elif claims.subject in revoked:

@@ -62,6 +62,18 @@ def _add_user(questions: Questions) -> None:
     questions.signer(operator=False)
 
 
+def _add_accounts(questions: Questions) -> None:
+    questions.text("from", "file with a row for each account", check=required("a file is required"))
+    questions.signer(operator=True)
+
+
+def _add_users(questions: Questions) -> None:
+    questions.account()
+    questions.text("from", "file with a row for each user", check=required("a file is required"))
+    questions.text("creds-dir", "folder for their creds (empty: the keystore)")
+    questions.signer(operator=False)
+
+
 # ---- choosing and renaming
 
 
@@ -92,6 +104,18 @@ def _reissue_operator(questions: Questions) -> None:
     questions.yes("convert-to-signing-key", "keep the old identity as a signing key?", default=True)
     if not prompts.confirm("servers must be given the new token afterwards: give it a new identity?"):
         raise Cancelled("reissue cancelled")
+
+
+def _reissue_account(questions: Questions) -> None:
+    questions.account_argument()
+    questions.signer(operator=True)
+
+
+def _reissue_user(questions: Questions) -> None:
+    account = questions.account()
+    questions.user(account)
+    questions.yes("as-role", "leave its own rights away and let the role of the signing key decide?")
+    questions.signer(operator=False)
 
 
 # ---- deleting
@@ -203,8 +227,10 @@ def _migrate_keys(questions: Questions) -> None:
 
 ASKED: dict[str, Callable[[Questions], None]] = {
     "add account": _add_account,
+    "add accounts": _add_accounts,
     "add operator": _add_operator,
     "add user": _add_user,
+    "add users": _add_users,
     "delete account": _delete_account,
     "delete operator": _delete_operator,
     "delete user": _delete_user,
@@ -217,7 +243,9 @@ ASKED: dict[str, Callable[[Questions], None]] = {
     "init": _init,
     "keys migrate": _migrate_keys,
     "migrate": _migrate,
+    "reissue account": _reissue_account,
     "reissue operator": _reissue_operator,
+    "reissue user": _reissue_user,
     "rename account": _rename_account,
     "select account": _select_account,
     "select operator": _select_operator,
