@@ -464,7 +464,8 @@ def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
     heap = home / DATA / "stores/heap"
     heap.mkdir()
     own = replace(operator, nats=replace(operator.nats, signing_keys=(thief.public,)))
-    for name, claims, signer in (("o", own, thief), ("a", account, thief), ("u", user, false_account)):
+    claimed = replace(user, nats=replace(user.nats, issuer_account=account.subject))
+    for name, claims, signer in (("o", own, thief), ("a", account, thief), ("u", claimed, false_account)):
         (heap / f"{name}.jwt").write_text(jwt.encode(claims, signer, issued_at=NOW))
     os.mkfifo(heap / "pipe.jwt")
     made = nsc("fix", "--in", str(home / DATA), "--out", "new", "--json").json
@@ -472,6 +473,21 @@ def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
     for path in ("O.jwt", "accounts/A/A.jwt", "accounts/A/users/u.jwt"):
         assert (Path("new/operators/O") / path).read_text() == (store / path).read_text()
     assert sorted(Path(each["path"]).name for each in made["passed_over"]) == ["a.jwt", "o.jwt", "u.jwt"]
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "1")])
+def test_of_two_tokens_the_one_that_was_issued_last_counts(nsc, home, names):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    claims = jwt.decode(text_of(home, "A"))
+    heap = Path("heap")
+    heap.mkdir()
+    for name, when in zip(names, (NOW, NOW - 1), strict=True):
+        (heap / f"{name}.jwt").write_text(jwt.encode(claims, operator_key(home), issued_at=when))
+    made = nsc("fix", "--in", str(heap), "--in", str(home / DATA), "--out", "new", "--json").json
+    assert jwt.decode(Path("new/operators/O/accounts/A/A.jwt").read_text()).issued_at == NOW
+    older = [each["path"] for each in made["passed_over"] if each["why"] == "an older token of the same key"]
+    assert sorted(Path(path).name for path in older) == [f"{names[1]}.jwt", "A.jwt"]
 
 
 def test_what_is_in_the_folder_already_is_not_written_over(nsc, home):

@@ -202,7 +202,7 @@ def test_no_command_imports_what_it_does_not_need(nsc, home):
     (work / "accounts.csv").write_text("name\nB\n")
     (work / "commands").write_text("add user w -a A\n")
     shown = {path for path, leaf in tree.LEAVES.items() if not leaf.hidden}  # hidden ones are others' other names
-    assert set(STORY) == shown, "every command has its line in STORY"
+    assert shown <= set(STORY) <= set(tree.LEAVES), "every command has its line in STORY"
     forks = Forks()
     names: dict[str, str] = {"work": str(work), "key": "", "user": ""}
     for path, arguments in STORY.items():
