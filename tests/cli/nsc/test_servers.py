@@ -368,6 +368,18 @@ def test_an_account_that_is_not_the_operators_is_not_sent(nsc, home, service, ow
     assert list(service.posted) == [own["A"]]
 
 
+def test_a_damaged_account_does_not_hide_what_else_is_wrong(nsc, home, service, own):
+    (home / DATA / "stores/O/accounts/A/A.jwt").write_text("damaged")
+    path = home / DATA / "stores/O/accounts/B/B.jwt"
+    claims = jwt.decode(path.read_text(), jwt.AccountClaims)
+    path.write_text(jwt.encode(claims, KeyPair.create(Role.OPERATOR), issued_at=NOW))
+    service.posted.clear()
+    done = nsc("push", "--all", exit=1)
+    assert 'unable to push account "A": error loading jwt' in done.err
+    assert 'unable to push account "B" as it is not signed' in done.err
+    assert not service.posted
+
+
 def test_of_many_accounts_that_cannot_be_sent_some_are_named(nsc, home, service, own):
     accounts = home / DATA / "stores/O/accounts"
     thief = KeyPair.create(Role.OPERATOR)
