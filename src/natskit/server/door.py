@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from natskit.errors import Error, VerifyError
-from natskit.server.auth import CertificateNames
 from natskit.server.stream import Stream
-from natskit.server.tls import Secured, certificate_end, check_pins, server_context
+from natskit.server.tls import Secured, certificate_end, certificate_names, check_pins, server_context
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
     from natskit.server.options import Tls
     from natskit.server.server import Server
 
-__all__ = ["TlsDoor"]
+__all__ = ["TlsDoor", "first_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -122,14 +121,13 @@ class TlsDoor:
         except VerifyError as error:
             log.error("%s - TLS handshake error: %s", client.peer, error)
             raise
-        if shown := secured.getpeercert():
-            client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
+        client.peer = replace(client.peer, certificate=certificate_names(secured))
 
     async def _wants_tls(self, accepted: socket.socket) -> bool:
         """Whether the client begins with TLS. One silent for long is served in clear text, with its timers."""
         try:
             async with asyncio.timeout(self._tls.timeout_s):
-                return await self._first_byte(accepted) == TLS_HANDSHAKE
+                return (await first_bytes(self._server.loop, accepted))[0] == TLS_HANDSHAKE
         except TimeoutError:
             return False
 
@@ -137,24 +135,10 @@ class TlsDoor:
         """Whether the client says something in that time."""
         try:
             async with asyncio.timeout(seconds):
-                await self._first_byte(accepted)
+                await first_bytes(self._server.loop, accepted)
         except TimeoutError:
             return False
         return True
-
-    async def _first_byte(self, accepted: socket.socket) -> int:
-        """The first byte that comes, left where it is. Raises ConnectionError if none does."""
-        loop = self._server.loop
-        ready = asyncio.Event()
-        loop.add_reader(accepted.fileno(), ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_reader(accepted.fileno())
-        first = accepted.recv(1, socket.MSG_PEEK)
-        if not first:
-            raise ConnectionError("the client is gone")
-        return first[0]
 
     def _is_throttled(self) -> bool:
         """Count a handshake; whether there were too many in this second."""
@@ -169,6 +153,20 @@ class TlsDoor:
         throttled = 0 < limit < self._begun
         self._rejected += throttled
         return throttled
+
+
+async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, count: int = 1) -> bytes:
+    """The first bytes that come, at most ``count``, left where they are. Raises ConnectionError if none do."""
+    ready = asyncio.Event()
+    loop.add_reader(accepted.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(accepted.fileno())
+    first = accepted.recv(count, socket.MSG_PEEK)
+    if not first:
+        raise ConnectionError("the client is gone")
+    return first
 
 
 def _is_about_trust(error: Exception) -> bool:

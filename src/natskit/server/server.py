@@ -31,6 +31,7 @@ from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.events import Events
+from natskit.server.gate import Gate, client_gate, websocket_gate
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
 from natskit.server.listener import Listener
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from natskit.server.door import TlsDoor
     from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
+    from natskit.server.websocket import WebSocketDoor
 
 __all__ = ["Server"]
 
@@ -58,8 +60,6 @@ FIRST_CLIENT_ID = 5
 NONCE_BYTES = 11
 STOP_S = 2.0
 """How long stopping waits for clients to take what is queued for them."""
-
-TOO_MANY_CONNECTIONS = "maximum connections exceeded"
 
 
 class Server:
@@ -91,7 +91,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop
         self.hub: Hub
         self.accounts: Accounts
-        self.authenticator: Authenticator
+        self.gates: dict[str, Gate] = {}
         self.system: System | None = None
         self.events: Events | None = None
         self.requests: Requests | None = None
@@ -100,8 +100,9 @@ class Server:
         self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
         self._tls: TlsDoor | None = None
+        self._websocket_listener: Listener | None = None
+        self._websocket: WebSocketDoor | None = None
         self._next_id = FIRST_CLIENT_ID
-        self._info: Info
         self._empty: asyncio.Event
         self._running = False
 
@@ -148,7 +149,23 @@ class Server:
     @property
     def info(self) -> Info:
         """What it tells every client."""
-        return self._info
+        return self.gates["STANDARD"].info
+
+    @property
+    def websocket_port(self) -> int:
+        """The port of WebSocket clients; the real one once the server runs; 0: there is none."""
+        if self._websocket_listener is not None:
+            return self._websocket_listener.port
+        return self.options.websocket.port if self.options.websocket is not None else 0
+
+    @property
+    def websocket_url(self) -> str:
+        """``ws://host:port`` (or wss), with an address that can be connected to from here; empty: there is none."""
+        websocket = self.options.websocket
+        if websocket is None:
+            return ""
+        scheme = "ws" if websocket.tls is None else "wss"
+        return f"{scheme}://{_reachable(websocket.host)}:{self.websocket_port}"
 
     @property
     def monitor_port(self) -> int:
@@ -172,6 +189,11 @@ class Server:
     def certificate_ends_at(self) -> float | None:
         """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
         return self._tls.certificate_ends_at if self._tls is not None else None
+
+    @property
+    def websocket_certificate_ends_at(self) -> float | None:
+        """The same for WebSocket clients."""
+        return self._websocket.certificate_ends_at if self._websocket is not None else None
 
     def now(self) -> float:
         """Its time in Unix seconds."""
@@ -222,13 +244,13 @@ class Server:
         """Listen. Idempotent. Raises: ServerError if the address is taken or the accounts cannot be had."""
         if self._running:
             return
-        _refuse_unsupported(self.options)
+        if self.options.proxy_protocol:
+            raise ServerError("proxy_protocol is not supported yet", hint="remove it from the configuration")
         self.loop = asyncio.get_running_loop()
         self.started_at = self.configured_at = self.clock.now()
         self._empty = asyncio.Event()
         self._empty.set()
         self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
-        self.authenticator = self._authenticator(self.options)
         if self.options.tls is not None:
             from natskit.server.door import TlsDoor
 
@@ -238,7 +260,8 @@ class Server:
         self._listener = listener
         try:
             listener.start(self.loop)
-            self._info = self._describe()
+            self._open_websocket()
+            self.gates = self._open_gates(self.options)
             await self._open_monitor()
         except ServerError:
             listener.stop()
@@ -256,6 +279,8 @@ class Server:
         self._running = False
         assert self._listener is not None
         self._listener.stop()
+        if self._websocket_listener is not None:
+            self._websocket_listener.stop()
         for client in tuple(self.clients.values()):
             client.close("Server Shutdown")
         try:
@@ -274,21 +299,38 @@ class Server:
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
         if self._tls is not None and options.tls is not None:
             self._tls.configure(options.tls)
+        if self._websocket is not None and options.websocket is not None:
+            self._websocket.configure(options.websocket)
         if self._monitor is not None and options.tls is not None:
             self._monitor.configure(options.tls)
         reprovision(self.accounts, options)
         changes = diff(self.options, options)
         self.options = options
-        self.authenticator = self._authenticator(options)
-        self._info = self._describe()
+        self.gates = self._open_gates(options)
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
-            if self._tls is not None:
-                self._tls.judge_again(client)
+            door = self._websocket if client.peer.connection_type == "WEBSOCKET" else self._tls
+            if door is not None:
+                door.judge_again(client)
             await client.judge_again()
         for change in changes:
             log.info("Reloaded: %s = %s", change.key, change.new)
         log.info("Reloaded server configuration%s", f" ({options.digest})" if options.digest else "")
+
+    def _open_websocket(self) -> None:
+        """Listen for WebSocket clients if that is wanted. Raises ServerError."""
+        websocket = self.options.websocket
+        if websocket is None:
+            return
+        from natskit.server.websocket import WebSocketDoor
+
+        self._websocket = WebSocketDoor(self, websocket)
+        self._websocket_listener = Listener(websocket.host, websocket.port, self._websocket.enter)
+        self._websocket_listener.start(self.loop)
+        scheme = "ws" if websocket.tls is None else "wss"
+        log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        if websocket.tls is None:
+            log.warning("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""
@@ -308,6 +350,12 @@ class Server:
         if self._tls is not None:
             await self._tls.close()
             self._tls = None
+        if self._websocket_listener is not None:
+            self._websocket_listener.stop()
+            self._websocket_listener = None
+        if self._websocket is not None:
+            await self._websocket.close()
+            self._websocket = None
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:
@@ -335,7 +383,7 @@ class Server:
         account = self.accounts.system
         if account is not None:
             identity = Identity(
-                name=self.name, host=self.host, id=self.id, version=self._info.version, tags=self.options.tags
+                name=self.name, host=self.host, id=self.id, version=self.info.version, tags=self.options.tags
             )
             system = self.system = System(account, identity, self.clock)
             self.events = Events(system, self.accounts, self.clock)
@@ -361,24 +409,27 @@ class Server:
 
     def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        nonce = secrets.token_urlsafe(NONCE_BYTES) if self.authenticator.needs_nonce else ""
-        peer = Peer(host=address[0], port=address[1], nonce=nonce, cid=self._next_id)
-        self._next_id += 1
-        self.total_connections += 1
-        full = not 0 <= len(self.clients) < self.options.limits.max_connections
-        client = Client(self, peer)
-        self.clients[peer.cid] = client
-        self._empty.clear()
-        log.debug("%s - Client connection created", peer)
-        if self._tls is not None and not full:
+        client = self.receive(address)
+        if self._tls is not None and not client.surplus:
             self.hub.adopt(client.engine)
             self._tls.enter(client, accepted)
             return
         self.attach(client, accepted)
-        client.begin(greet_only=full)
-        if full:
-            log.error("%s - maximum connections exceeded: %d", peer, self.options.limits.max_connections)
-            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+        client.begin()
+
+    def receive(self, address: tuple[str, int], **known: Any) -> Client:
+        """A new client, with what is ``known`` of it (fields of `Peer`). It has not been greeted yet."""
+        kind = known.setdefault("connection_type", "STANDARD")
+        nonce = secrets.token_urlsafe(NONCE_BYTES) if self.gates[kind].authenticator.needs_nonce else ""
+        peer = Peer(host=address[0], port=address[1], nonce=nonce, cid=self._next_id, **known)
+        self._next_id += 1
+        self.total_connections += 1
+        client = Client(self, peer)
+        client.surplus = not 0 <= len(self.clients) < self.options.limits.max_connections
+        self.clients[peer.cid] = client
+        self._empty.clear()
+        log.debug("%s - Client connection created", peer)
+        return client
 
     def attach(self, client: Client, accepted: socket.socket) -> None:
         """Serve a socket in clear text."""
@@ -402,34 +453,38 @@ class Server:
 
     # INFO
 
-    def _describe(self) -> Info:
-        tls = self.options.tls
-        host, port = self.options.advertised(self.port)
-        return Info(
+    def _open_gates(self, options: Options) -> dict[str, Gate]:
+        """What clients find by their connection type."""
+        info = Info(
             server_id=self.id,
             server_name=self.name,
             proto=1,
-            host=host,
-            port=port,
-            headers=not self.options.no_header_support,
-            auth_required=self.authenticator.announced,
-            tls_required=tls is not None and (not self.options.allow_non_tls or tls.handshake_first_s is not None),
-            tls_verify=tls is not None and tls.verify,
-            tls_available=tls is not None and self.options.allow_non_tls,
-            max_payload=self.options.limits.max_payload,
+            host=self.host,
+            port=self.port,
+            headers=not options.no_header_support,
+            max_payload=options.limits.max_payload,
             xkey=self.xkey.public,
         )
+        authenticator = self._authenticator(options)
+        gates = {"STANDARD": client_gate(options, info, authenticator, self.port)}
+        if options.websocket is not None:
+            others = options.for_websocket()
+            if others is not options:
+                authenticator = self._authenticator(others)
+            gates["WEBSOCKET"] = websocket_gate(options, options.websocket, info, authenticator, self.websocket_port)
+        return gates
 
     def info_for(self, client: Client) -> Info:
         """The INFO that greets a client."""
         peer = client.peer
-        return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
+        info = self.gates[peer.connection_type].info
+        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
 
     def connect_info_for(self, client: Client) -> Info:
         """The INFO that follows the first PONG: what the client is to the server now."""
         account = client.admission.account if client.admission is not None else None
         return msgspec.structs.replace(
-            self._info,
+            self.gates[client.peer.connection_type].info,
             max_payload=client.engine.max_payload,
             client_id=client.peer.cid,
             client_ip=client.peer.host,
@@ -454,14 +509,5 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 
 def _reachable(host: str) -> str:
     """The host of a listener as one to connect to."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
-
-
-def _refuse_unsupported(options: Options) -> None:
-    """Rather refuse than run without what was asked for."""
-    for given, name in (
-        (options.websocket, "websocket"),
-        (options.proxy_protocol, "proxy_protocol"),
-    ):
-        if given:
-            raise ServerError(f"{name} is not supported yet", hint="remove it from the configuration")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +66,11 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
             changes[field.name] = value
         return msgspec.structs.replace(self, **changes)
 
+    def completed(self, credentials: Mapping[str, str]) -> ConnectOptions:
+        """These options, with ``credentials`` by field name where they have none."""
+        missing = {name: value for name, value in credentials.items() if not getattr(self, name)}
+        return msgspec.structs.replace(self, **missing) if missing else self
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:
@@ -96,7 +102,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     """A connection as its server sees it. ``nonce`` is what the client was asked to sign; empty: it was not asked.
 
     ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS. ``certificate``: the names in the one that the client showed
-    and that was verified.
+    and that was verified. ``forwarded_for``: the address that a proxy says it has; for the log, nothing relies on it.
     """
 
     host: str
@@ -105,6 +111,9 @@ class Peer(Struct, frozen=True, kw_only=True):
     connection_type: str = "STANDARD"
     cid: int = 0
     certificate: CertificateNames | None = None
+    forwarded_for: str = ""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port} - cid:{self.cid}"
+        via = f"{self.forwarded_for}/" if self.forwarded_for else ""
+        label = "wid" if self.connection_type == "WEBSOCKET" else "cid"
+        return f"{via}{self.host}:{self.port} - {label}:{self.cid}"
