@@ -85,6 +85,17 @@ def test_servers_are_compared_and_pruned(shop, server):
     assert diff["only_store"] == [key_of(shop, "A")]
 
 
+def test_what_was_done_is_told_also_if_the_rest_cannot_be(shop, engine):
+    """Resolvers that are caches take accounts, but have nothing to prove."""
+    shop.run("nsc", "generate", "config", "--nats-resolver-cache", "--config-file", "cache.conf")
+    text = (shop.work / "cache.conf").read_text().replace("./jwt", str(shop.work / "jwt"))
+    server = engine.start(text)
+    report = document(shop, "push", "-a", "SYS", "--verify", "-u", server.url, exit=1)
+    assert [each["account"] for each in report["pushed"]] == ["SYS"]
+    assert len(report["pushed"][0]["servers"]) == 1
+    assert "no server takes such requests" in json.dumps(report["report"])
+
+
 def test_pulled_accounts_are_those_that_were_pushed(shop, server):
     shop.run("nsc", "push", "--all")
     path = shop.path / DATA / "stores/O/accounts/A/A.jwt"

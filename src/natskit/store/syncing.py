@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import Error, NotFound, StoreError
+from natskit.errors import DecodeError, Error, NotFound, StoreError, VerifyError
 
 from . import names
 from .signing import operator_identity
@@ -37,7 +37,11 @@ def outgoing(store: OperatorStore, accounts: Sequence[str], now: int, *, force: 
     operator = store.operator()
     found, refused = [], []
     for name in accounts:
-        claims, token = store.account_and_token(name)
+        try:
+            claims, token = store.account_and_token(name)
+        except (DecodeError, VerifyError) as error:
+            refused.append(f'unable to push account "{name}": {error}')
+            continue
         problem = "" if force else _refusal(store, operator, claims, now)
         if problem:
             refused.append(f'unable to push account "{name}" as {problem}')

@@ -93,7 +93,7 @@ RIGHTS = {
         ("Alpha/limited", "a.open", "a.secret", "c", "d"),
         ("Alpha/fresh", "public.x", "private.x", "_INBOX.x", "public.x"),
         ("Beta/signed", "b.x", "c.x", ">", ""),
-        ("Bulk1/b1", "bulk.1", "other", ">", ""),
+        ("Few/t1", "t.1", "other", ">", ""),
         ("Shop/window", "any.thing", "", "shop.x", "orders.x"),
     ),
     "Strict": (("Epsilon/e4", "strict.x", "other.x", ">", ""),),
@@ -239,8 +239,8 @@ def check_round_trip(nsc: Nsc, stores: Path, operator: str, server: RunningServe
 def test_two_hundred_edits_of_a_store_of_the_go_tool(nsc, current_store, engine, tmp_path):
     stores = current_store / "stores"
     keys = Keys(stores)
-    Path("accounts.csv").write_text("name,expiry\nBulk1,2097-01-01\nBulk2,\n")
-    Path("users.csv").write_text("name,account,allow-pub\nb1,Bulk1,bulk.>\nb2,Bulk2,\nb3,Few,\n")
+    (current_store / "users.csv").write_text("name,allow-pub\nt1,t.>\nt2,\n")
+    (current_store / "accounts.csv").write_text("name\nTable1\nTable2\n")
     run_script(nsc, keys, SCRIPT)
     for operator in ("Main", "Strict"):
         creds = users_of(current_store, operator)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -368,6 +370,18 @@ def test_an_account_that_is_not_the_operators_is_not_sent(nsc, home, service, ow
     assert list(service.posted) == [own["A"]]
 
 
+def test_a_damaged_account_does_not_hide_what_else_is_wrong(nsc, home, service, own):
+    (home / DATA / "stores/O/accounts/A/A.jwt").write_text("damaged")
+    path = home / DATA / "stores/O/accounts/B/B.jwt"
+    claims = jwt.decode(path.read_text(), jwt.AccountClaims)
+    path.write_text(jwt.encode(claims, KeyPair.create(Role.OPERATOR), issued_at=NOW))
+    service.posted.clear()
+    done = nsc("push", "--all", exit=1)
+    assert 'unable to push account "A": error loading jwt' in done.err
+    assert 'unable to push account "B" as it is not signed' in done.err
+    assert not service.posted
+
+
 def test_of_many_accounts_that_cannot_be_sent_some_are_named(nsc, home, service, own):
     accounts = home / DATA / "stores/O/accounts"
     thief = KeyPair.create(Role.OPERATOR)
@@ -452,6 +466,23 @@ def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
     assert path.read_text() == before
 
 
+def test_load_wants_an_account_and_the_operator_that_it_knows(nsc, home, service, monkeypatch):
+    monkeypatch.setenv("NSC_ACME_OPERATOR", f"{service.url}/operator")
+    user = f"nsc://acme?secret={KeyPair.create(Role.USER).seed}"
+    assert "expected account seed to initialize, not one of kind user" in nsc("load", "--profile", user, exit=2).err
+    key, thief = KeyPair.create(Role.ACCOUNT), KeyPair.create(Role.OPERATOR)
+    account, place = jwt.new_account(key.public, "Mine"), f"/jwt/v1/accounts/{key.public}"
+    service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW))
+    nsc("load", "--profile", f"nsc://acme?secret={key.seed}")
+    path = next((home / DATA / "stores/acme").glob("*.jwt"))
+    before = path.read_text()
+    claims = replace(jwt.decode(service.operator, jwt.OperatorClaims), subject=thief.public)
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(claims, thief, issued_at=NOW + 1))
+    done = nsc("load", "--profile", f"nsc://acme?secret={key.seed}", exit=1)
+    assert 'a different operator named "acme" already exists' in done.err
+    assert path.read_text() == before
+
+
 def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
     nsc("add", "operator", "O")
     nsc("add", "account", "A")
@@ -464,7 +495,8 @@ def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
     heap = home / DATA / "stores/heap"
     heap.mkdir()
     own = replace(operator, nats=replace(operator.nats, signing_keys=(thief.public,)))
-    for name, claims, signer in (("o", own, thief), ("a", account, thief), ("u", user, false_account)):
+    claimed = replace(user, nats=replace(user.nats, issuer_account=account.subject))
+    for name, claims, signer in (("o", own, thief), ("a", account, thief), ("u", claimed, false_account)):
         (heap / f"{name}.jwt").write_text(jwt.encode(claims, signer, issued_at=NOW))
     os.mkfifo(heap / "pipe.jwt")
     made = nsc("fix", "--in", str(home / DATA), "--out", "new", "--json").json
@@ -472,6 +504,48 @@ def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
     for path in ("O.jwt", "accounts/A/A.jwt", "accounts/A/users/u.jwt"):
         assert (Path("new/operators/O") / path).read_text() == (store / path).read_text()
     assert sorted(Path(each["path"]).name for each in made["passed_over"]) == ["a.jwt", "o.jwt", "u.jwt"]
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "1")])
+def test_of_two_tokens_the_one_that_was_issued_last_counts(nsc, home, names):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    claims = jwt.decode(text_of(home, "A"))
+    heap = Path("heap")
+    heap.mkdir()
+    for name, when in zip(names, (NOW, NOW - 1), strict=True):
+        (heap / f"{name}.jwt").write_text(jwt.encode(claims, operator_key(home), issued_at=when))
+    made = nsc("fix", "--in", str(heap), "--in", str(home / DATA), "--out", "new", "--json").json
+    assert jwt.decode(Path("new/operators/O/accounts/A/A.jwt").read_text()).issued_at == NOW
+    older = [each["path"] for each in made["passed_over"] if each["why"] == "an older token of the same key"]
+    assert sorted(Path(path).name for path in older) == [f"{names[1]}.jwt", "A.jwt"]
+
+
+def test_two_of_one_name_are_not_made_one(nsc, home):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    nsc("add", "user", "u")
+    heap = home / DATA / "stores/heap"
+    heap.mkdir()
+    public = jwt.decode(text_of(home, "A")).subject
+    account = KeyPair.from_seed((home / DATA / f"keys/keys/A/{public[1:3]}/{public}.nk").read_text())
+    other = jwt.new_account(KeyPair.create(Role.ACCOUNT).public, "A")
+    (heap / "a.jwt").write_text(jwt.encode(other, operator_key(home), issued_at=NOW))
+    user = jwt.new_user(KeyPair.create(Role.USER).public, "u")
+    (heap / "u.jwt").write_text(jwt.encode(user, account, issued_at=NOW))
+    made = nsc("fix", "--in", str(home / DATA), "--out", "new", "--json").json
+    assert (made["accounts"], made["users"]) == (["O/A"], ["O/A/u"])
+    whys = [each["why"] for each in made["passed_over"]]
+    assert whys == ["another account has the same name", "another user has the same name"]
+
+
+def test_a_store_without_the_operators_key_is_somebody_elses(nsc, home):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    for keys, managed in (((), True), (("--in", str(home / DATA / "keys")), False)):
+        out = f"new{managed}"
+        nsc("fix", "--in", str(home / DATA / "stores"), *keys, "--out", out)
+        assert json.loads(Path(out, "operators/O/.nsc").read_text())["managed"] is managed
 
 
 def test_what_is_in_the_folder_already_is_not_written_over(nsc, home):
@@ -522,8 +596,15 @@ def test_an_operator_of_2019_becomes_one_of_today(nsc, home, monkeypatch):
     nsc("list", "accounts", exit=1)
     assert "not found" in nsc("upgrade-jwt", exit=1).err
     nsc("keys", "migrate")
+    backup, old = Path("Old-jwtV1-upgrade-backup.zip"), home / ".nsc/nats/Old"
+    backup.write_text("mine")
+    assert "already exists" in nsc("upgrade-jwt", exit=1).err
+    assert backup.read_text() == "mine"
+    backup.unlink()
+    before = {f"Old/{path.relative_to(old)}": path.read_bytes() for path in old.rglob("*.jwt")}
     nsc("upgrade-jwt")
-    assert Path("Old-jwtV1-upgrade-backup.zip").is_file()
+    with zipfile.ZipFile(backup) as archive:
+        assert {name: archive.read(name) for name in archive.namelist() if name.endswith(".jwt")} == before
     assert jwt.decode((home / ".nsc/nats/Old/Old.jwt").read_text()).nats.version == 2
     nsc("list", "accounts")
     nsc("add", "user", "-a", "A", "v")
