@@ -60,12 +60,13 @@ async def soak(minutes: float, kinds: Sequence[str], folder: Path) -> dict[str, 
     )
     try:
         watch = Watch(process)
-        ports = [tuple(pair) for pair in (await watch.answer())["ports"]]
+        served = await watch.answer()
+        ports = [tuple(pair) for pair in served["ports"]]
 
         async def reload(version: int) -> None:
             await watch.ask("reload", server=1, config=str(stage.configured(version)))
 
-        crowd = Crowd(stage, ports, reload, kinds)  # type: ignore[arg-type]
+        crowd = Crowd(stage, ports, reload, served["websocket"], kinds)  # type: ignore[arg-type]
         await crowd.fill(min(60, round(60 * minutes)))
         before = (await go_on(crowd, watch, minutes * 60 * WARM_UP))[-1]
         print("-- warm", flush=True)

@@ -9,7 +9,10 @@ import json
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from socket import SHUT_RDWR
 from typing import Any
+
+import aiohttp
 
 from bench.soak.stage import Fields, Stage, creds, password
 
@@ -18,6 +21,7 @@ KINDS = {
     "members": 4,
     "requesters": 1,
     "streams": 1,
+    "browsers": 1,
     "deaf": 1,
     "intruders": 2,
     "updates": 1,
@@ -91,9 +95,11 @@ class Crowd:
         stage: Stage,
         ports: list[tuple[int, int]],
         reload: Callable[[int], Coroutine[Any, Any, None]],
+        websocket: str,
         kinds: Sequence[str],
     ) -> None:
         self.kinds = kinds
+        self.websocket = websocket
         self.stage = stage
         self.ports = ports
         self.counts: dict[str, int] = {}
@@ -179,6 +185,24 @@ class Crowd:
             for _ in range(10):
                 await writer.sync(b"".join(b"PUB ev.one.%d 2\r\nhi\r\n" % next(self._number) for _ in range(200)))
                 await reader.sync()
+
+    async def browsers(self) -> None:
+        """Members that come over WebSocket, some compressed, some of whom vanish."""
+        compress = self._random.choice([0, 15])
+        async with aiohttp.ClientSession() as session, session.ws_connect(self.websocket, compress=compress) as socket:
+            info = json.loads((await socket.receive_bytes(timeout=PATIENCE_S))[5:])
+            hello = {"verbose": False, "pedantic": False, **self.stage.logins[0][1](info)}
+            talk = b"".join(b"PUB browsed 400\r\n" + b"x" * 400 + b"\r\n" for _ in range(20))
+            await socket.send_bytes(
+                b"CONNECT " + json.dumps(hello).encode() + b"\r\nSUB browsed 1\r\n" + talk + b"PING\r\n"
+            )
+            got = b""
+            while b"PONG\r\n" not in got:
+                got += await socket.receive_bytes(timeout=PATIENCE_S)
+            if self._random.random() < 0.3:
+                socket.get_extra_info("socket").shutdown(SHUT_RDWR)
+            elif got.count(b"MSG browsed") < 20:
+                raise AssertionError(f"lost messages: {got.count(b'MSG browsed')} of 20")
 
     async def monitors(self) -> None:
         """Monitoring and requests of the system account."""

@@ -92,7 +92,7 @@ async def serve(configs: list[str]) -> None:
         await server.start()
     watched = Watched(servers, faults)
     ports = [(server.port, server.monitor_port) for server in servers]
-    print(json.dumps({"ports": ports, "pid": os.getpid()}), flush=True)
+    print(json.dumps({"ports": ports, "websocket": servers[0].websocket_url}), flush=True)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():

@@ -120,7 +120,8 @@ class Stage:
     def _operator_config(self) -> Path:
         folder = self.folder / "operator"
         folder.mkdir()
-        return self.operator.write_config(folder, *self._base())
+        websocket = "websocket { listen: '127.0.0.1:-1', no_tls: true, compression: true }"
+        return self.operator.write_config(folder, *self._base(), websocket)
 
     def configured(self, version: int) -> Path:
         """The configuration of accounts, in one of its versions."""
