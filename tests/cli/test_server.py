@@ -300,3 +300,32 @@ def test_reload_needs_a_file(serve):
     program = serve()
     program.process.send_signal(signal.SIGHUP)
     program.wait_for("can only reload config when a file is provided using -c or --config")
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_lame_duck_mode_is_not_shortened_by_sigterm_but_ended_by_sigint(whose, tmp_path, start, request):
+    path = tmp_path / "server.conf"
+    path.write_text('lame_duck_duration: "31s"\nlame_duck_grace_period: "30s"\n')
+    server = SERVER if whose == "ours" else request.getfixturevalue("real_server")
+    program = start(server, "-a", "127.0.0.1", "-p", "-1", "-c", str(path))
+    program.wait_for("Server is ready")
+    with socket.create_connection(("127.0.0.1", port_of(program)), timeout=10) as client:
+        client.sendall(b"PING\r\n")
+        while not client.recv(65536).endswith(b"PONG\r\n"):
+            pass
+        assert run("--signal", f"ldm={program.process.pid}").returncode == 0
+        program.wait_for("Entering lame duck mode, stop accepting new clients")
+        program.process.send_signal(signal.SIGTERM)
+        program.wait_for('Trapped "terminated" signal')
+        client.sendall(b"PING\r\n")
+        assert client.recv(65536).endswith(b"PONG\r\n")
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(10) == 0
+        assert client.recv(65536) == b""
+
+
+def test_lame_duck_mode_ends_the_program(tmp_path, serve):
+    program = serve()
+    program.process.send_signal(signal.SIGUSR2)
+    assert program.process.wait(10) == 0
+    assert program.output.index("Entering lame duck mode") < program.output.index("Server Exiting..")

@@ -26,6 +26,8 @@ class Engine(Protocol):
     async def start(self, config: str) -> None: ...
     async def reload(self, config: str) -> None: ...
     async def pass_time(self, seconds: float) -> None: ...
+    async def lame_duck(self) -> None: ...
+    async def ended(self) -> None: ...
     async def stop(self) -> None: ...
     def log(self) -> str: ...
 
@@ -73,6 +75,16 @@ class RealServer:
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    async def lame_duck(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
+        await self._until(lambda: "Entering lame duck mode" in self.log(), "lame duck mode")
+
+    async def ended(self) -> None:
+        assert self._process is not None
+        async with asyncio.timeout(DEADLINE_S):
+            await self._process.wait()
+
     async def stop(self) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
@@ -97,6 +109,7 @@ class OurServer:
     def __init__(self) -> None:
         self.host = "127.0.0.1"
         self.server: Server | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._log = io.StringIO()
         self._handler = logging.StreamHandler(self._log)
 
@@ -119,6 +132,16 @@ class OurServer:
     async def pass_time(self, seconds: float) -> None:
         assert self.server is not None
         self.server.clock.advance(seconds)
+
+    async def lame_duck(self) -> None:
+        assert self.server is not None
+        self._leaving = asyncio.create_task(self.server.lame_duck())
+        await asyncio.sleep(0)
+
+    async def ended(self) -> None:
+        assert self._leaving is not None
+        async with asyncio.timeout(DEADLINE_S):
+            await self._leaving
 
     async def stop(self) -> None:
         logging.getLogger("natskit").removeHandler(self._handler)

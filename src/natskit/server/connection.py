@@ -53,6 +53,7 @@ class Client:
         "connected_at",
         "engine",
         "greeted",
+        "informed",
         "peer",
         "rtt_at",
         "rtt_s",
@@ -82,6 +83,7 @@ class Client:
         self.connected_at = 0.0
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
+        self.informed = False
         self.stream: Stream | None = None
         self.secured: Secured | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
@@ -310,8 +312,14 @@ class Client:
         log.error("%s - Client Error %s", self.peer, _shown(text))
 
     def on_first_pong(self) -> None:
-        if self.connect.protocol >= 1:
+        self.informed = self.connect.protocol >= 1
+        if self.informed:
             self.engine.write(self._server.connect_info_for(self).line())
+
+    def tell_lame_duck(self) -> None:
+        """Let the client know that it should move to another server, if it is one that can be told."""
+        if self.informed:
+            self.engine.write(self._server.lame_duck_info_for(self).line())
 
     # keep-alive
 

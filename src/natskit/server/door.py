@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -45,15 +46,21 @@ class TlsDoor:
         self._buffer = memoryview(bytearray(READ_BYTES))  # shared: it is empty again after each read
         self._window_end = 0.0
         self._begun = self._rejected = 0
-        self.configure(tls)
+        self._context: ssl.SSLContext
+        self._tls: Tls
+        self.certificate_ends_at: float | None
+        self.prepare(tls)()
 
-    def configure(self, tls: Tls) -> None:
-        """Use these settings for connections from now on. Raises ServerError; the old ones then stay."""
-        self._context = server_context(tls)
-        self._tls = tls
-        if tls.handshake_first_s == 0:
-            log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
-        self.certificate_ends_at = certificate_end(tls)
+    def prepare(self, tls: Tls) -> Callable[[], None]:
+        """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
+        context, end = server_context(tls), certificate_end(tls)
+
+        def use() -> None:
+            self._context, self._tls, self.certificate_ends_at = context, tls, end
+            if tls.handshake_first_s == 0:
+                log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
+
+        return use
 
     def judge_again(self, client: Client) -> None:
         """The settings changed: close a client whose certificate is not among the pinned ones any more."""

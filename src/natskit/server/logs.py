@@ -102,9 +102,9 @@ class RotatingFile(logging.FileHandler):
 
 def open_log(options: Logging) -> None:
     """Send the server's log where the options say. Raises ServerError if that cannot be opened."""
+    handler = _handler(options)  # if it cannot be had, the log before goes on
     close_log()
     logging.addLevelName(TRACE, "TRACE")
-    handler = _handler(options)
     colours = isinstance(handler, logging.StreamHandler) and not options.file and _is_terminal(handler.stream)
     handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
     _root.addHandler(handler)

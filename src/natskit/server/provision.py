@@ -37,9 +37,13 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
     operator_mode.check(options, version)
     accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options, clock))
     accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
-    if accounts.resolver is not None:
-        await accounts.resolver.start()
-    await _open_system_account(accounts, options, clock)
+    try:
+        if accounts.resolver is not None:
+            await accounts.resolver.start()
+        await _open_system_account(accounts, options, clock)
+    except BaseException:
+        await accounts.close()
+        raise
     return accounts
 
 
@@ -47,7 +51,8 @@ def reprovision(accounts: Accounts, options: Options) -> None:
     """Change the accounts in use to those of a new configuration.
 
     Connections of accounts that are gone are closed; the others are still to be judged again
-    (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion.
+    (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion. Raises
+    ServerError or InvalidSubject if the configured accounts cannot work; nothing has changed then.
     """
     if options.operator_mode:
         _reload_tokens(accounts, options)
@@ -83,6 +88,9 @@ def _configure(accounts: Accounts, options: Options) -> None:
     system = options.system_account or SYSTEM_ACCOUNT
     if not options.no_system_account and system not in wanted:
         raise ServerError(f'error resolving system account: account missing: define "{system}" in accounts')
+    for model in models:
+        graph.Mappings.compile(model.mappings)
+    defaults = {account.name: permissions_of(account.default_permissions) for account in options.accounts}
     for account in accounts:
         if account.id not in wanted:
             accounts.remove(account.id, "Client Closed", "")
@@ -97,7 +105,7 @@ def _configure(accounts: Accounts, options: Options) -> None:
                 max_subscriptions=limits.max_subscriptions,
                 max_payload=limits.max_payload,
             )
-            account.default_permissions = permissions_of(described.default_permissions)
+            account.default_permissions = defaults[model.id]
             account.close_surplus()
         if model.id == system and not options.no_system_account:
             accounts.designate_system(account)

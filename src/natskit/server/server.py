@@ -16,7 +16,7 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
+from natskit.server.lame_duck import LameDuck
 from natskit.server.listener import Listener
 from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, Options
@@ -67,6 +68,8 @@ class Server:
 
     ``config``: Options; a Path of a configuration file; a str, the text of one; a dict with the keys of one; None: an
     open server on a free port of 127.0.0.1. Raises ConfigError if it cannot be used.
+
+    ``on_reload(before)`` is called once other options are in force.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Server:
         self.events: Events | None = None
         self.requests: Requests | None = None
         self.started_at = self.configured_at = 0.0
+        self.on_reload: Callable[[Options], None] = lambda before: None
         self.reports = Reports(self)
         self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
@@ -103,6 +107,7 @@ class Server:
         self._next_id = FIRST_CLIENT_ID
         self._info: Info
         self._empty: asyncio.Event
+        self._lame_duck: LameDuck | None = None
         self._running = False
 
     @staticmethod
@@ -128,6 +133,11 @@ class Server:
     @property
     def running(self) -> bool:
         return self._running
+
+    @property
+    def accepting(self) -> bool:
+        """Whether new clients are let in: it runs, and not in lame duck mode."""
+        return self._running and self._lame_duck is None
 
     @property
     def host(self) -> str:
@@ -183,38 +193,51 @@ class Server:
             return
         _refuse_unsupported(self.options)
         self.loop = asyncio.get_running_loop()
+        self.hub = Hub(self._wake, self._on_crash)
         self.started_at = self.configured_at = self.clock.now()
+        try:
+            self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
+        except BaseException:
+            self.hub.close()
+            self.clock.close()
+            raise
+        try:
+            await self._open()
+        except BaseException:
+            self._stop_listening()
+            await self._close_rooms()
+            raise
+        self._running = True
+        log.info("Listening for client connections on %s:%d", self.host, self.port)
+
+    async def _open(self) -> None:
+        """Open everything around the accounts. Raises ServerError."""
         self._empty = asyncio.Event()
         self._empty.set()
-        self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
+        self._lame_duck = None
         self.authenticator = self._authenticator(self.options)
+        self.accounts.on_change = self.authenticator.review
         if self.options.tls is not None:
             from natskit.server.door import TlsDoor
 
             self._tls = TlsDoor(self, self.options.tls, self.options.allow_non_tls)
-        listener = Listener(self.options.host, self.options.port, self._on_accept)
-        self.hub = Hub(self._wake, self._on_crash)
-        self._listener = listener
-        try:
-            listener.start(self.loop)
-            self._info = self._describe()
-            await self._open_monitor()
-        except ServerError:
-            listener.stop()
-            await self._close_rooms()
-            raise
+        self._listener = Listener(self.options.host, self.options.port, self._on_accept)
+        self._listener.start(self.loop)
+        self._info = self._describe()
+        await self._open_monitor()
         self.loop.add_reader(self.hub.fileno(), self.hub.run)
         self._open_system()
-        self._running = True
-        log.info("Listening for client connections on %s:%d", self.host, self.port)
 
     async def stop(self) -> None:
         """Close everything, queued output first. Idempotent."""
         if not self._running:
             return
         self._running = False
-        assert self._listener is not None
-        self._listener.stop()
+        if self._lame_duck is not None:
+            self._lame_duck.end()
+        self._stop_listening()
+        if self.events is not None:
+            self.events.server_ends("SHUTDOWN")
         for client in tuple(self.clients.values()):
             client.close("Server Shutdown")
         try:
@@ -224,6 +247,28 @@ class Server:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
         await self._close_rooms()
 
+    async def lame_duck(self) -> None:
+        """Take no new clients, tell those there, close them one by one, and stop; returns when that is done.
+
+        It takes ``lame_duck_duration``, less if the last client goes earlier, and nothing if there is none. `stop` ends
+        it at once. May be called again meanwhile.
+        """
+        if not self._running:
+            return
+        if self._lame_duck is None:
+            self._lame_duck = LameDuck(self)
+            self._info = msgspec.structs.replace(self._info, ldm=True)
+            self._stop_listening()
+            if self.events is not None:
+                self.events.server_ends("LAMEDUCK")
+            self._lame_duck.begin()
+        await self._lame_duck.over()
+        await self.stop()
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+
     async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """Go on with other users, accounts and limits; connected clients are judged by them anew.
 
@@ -231,21 +276,25 @@ class Server:
         or changes what only a restart can change; nothing has changed then.
         """
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
-        if self._tls is not None and options.tls is not None:
-            self._tls.configure(options.tls)
-        if self._monitor is not None and options.tls is not None:
-            self._monitor.configure(options.tls)
+        prepared = [room.prepare(options.tls) for room in (self._tls, self._monitor) if room and options.tls]
+        authenticator = self._authenticator(options)
         reprovision(self.accounts, options)
-        changes = diff(self.options, options)
-        self.options = options
-        self.authenticator = self._authenticator(options)
+        # What could fail has not; the rest is put in force at once.
+        for use in prepared:
+            use()
+        before, self.options = self.options, options
+        self.authenticator = authenticator
+        self.accounts.on_change = authenticator.review
+        if self.system is not None:
+            self.system.identity = self._identity()
         self._info = self._describe()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
             if self._tls is not None:
                 self._tls.judge_again(client)
             await client.judge_again()
-        for change in changes:
+        self.on_reload(before)
+        for change in diff(before, options):
             log.info("Reloaded: %s = %s", change.key, change.new)
         log.info("Reloaded server configuration%s", f" ({options.digest})" if options.digest else "")
 
@@ -288,13 +337,21 @@ class Server:
         callout = Callout(options, self.accounts, self.clock, asking)
         return Authenticator(options, self.accounts, self.clock, callout)
 
+    def _identity(self) -> Identity:
+        options = self.options
+        return Identity(
+            name=self.name,
+            host=self.host,
+            id=self.id,
+            version=self._info.version,
+            tags=options.tags,
+            metadata=options.metadata,
+        )
+
     def _open_system(self) -> None:
         account = self.accounts.system
         if account is not None:
-            identity = Identity(
-                name=self.name, host=self.host, id=self.id, version=self._info.version, tags=self.options.tags
-            )
-            system = self.system = System(account, identity, self.clock)
+            system = self.system = System(account, self._identity(), self.clock)
             self.events = Events(system, self.accounts, self.clock)
             self.requests = Requests(self, system)
             self.reports.serve(self.requests)
@@ -348,6 +405,8 @@ class Server:
             self.events.disconnected(client, reason)
         if not self.clients:
             self._empty.set()
+            if self._lame_duck is not None:
+                self._lame_duck.end()
 
     def open_admission(self) -> Admission:
         """What everybody gets where nobody has to log in."""
@@ -371,6 +430,7 @@ class Server:
             tls_required=tls is not None and (not self.options.allow_non_tls or tls.handshake_first_s is not None),
             tls_verify=tls is not None and tls.verify,
             tls_available=tls is not None and self.options.allow_non_tls,
+            ldm=self._lame_duck is not None,
             max_payload=self.options.limits.max_payload,
             xkey=self.xkey.public,
         )
@@ -379,6 +439,13 @@ class Server:
         """The INFO that greets a client."""
         peer = client.peer
         return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
+
+    def lame_duck_info_for(self, client: Client) -> Info:
+        """The INFO that asks a client to go elsewhere."""
+        peer = client.peer
+        return msgspec.structs.replace(
+            self._info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
+        )
 
     def connect_info_for(self, client: Client) -> Info:
         """The INFO that follows the first PONG: what the client is to the server now."""

@@ -39,6 +39,7 @@ class Identity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str = msgspec.field(default_factory=str)
     version: str = msgspec.field(default_factory=str, name="ver")
     tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 def timestamp(seconds: float) -> str:

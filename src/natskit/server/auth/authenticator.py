@@ -42,7 +42,8 @@ class Guest(Member, Protocol):
 class Authenticator:
     """Lets clients in and judges them again when their account changes.
 
-    A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``.
+    A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``. `review` is for
+    ``accounts.on_change``.
     """
 
     def __init__(self, options: Options, accounts: Accounts, clock: Clock, callout: Callout | None = None) -> None:
@@ -53,7 +54,6 @@ class Authenticator:
             self._users = TokenUsers(options, accounts, clock)
         else:
             self._users = NamedUsers(options, accounts)
-        accounts.on_change = self.review
 
     @property
     def required(self) -> bool:
