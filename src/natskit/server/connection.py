@@ -54,6 +54,7 @@ class Client:
         "engine",
         "greeted",
         "informed",
+        "introduced",
         "peer",
         "rtt_at",
         "rtt_s",
@@ -84,6 +85,7 @@ class Client:
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
         self.informed = False
+        self.introduced = not server.options.proxy_protocol
         self.stream: Stream | None = None
         self.secured: Secured | None = None
         self._auth_timer: asyncio.TimerHandle | None = None

@@ -45,7 +45,7 @@ from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
 
 if TYPE_CHECKING:
-    from natskit.server.door import TlsDoor
+    from natskit.server.door import Door
     from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
 
@@ -103,7 +103,7 @@ class Server:
         self.reports = Reports(self)
         self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
-        self._tls: TlsDoor | None = None
+        self._door: Door | None = None
         self._next_id = FIRST_CLIENT_ID
         self._info: Info
         self._empty: asyncio.Event
@@ -179,7 +179,7 @@ class Server:
     @property
     def certificate_ends_at(self) -> float | None:
         """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
-        return self._tls.certificate_ends_at if self._tls is not None else None
+        return self._door.certificate_ends_at if self._door is not None else None
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Let the server's time pass at once: what expires meanwhile does so before this returns."""
@@ -208,7 +208,16 @@ class Server:
             await self._close_rooms()
             raise
         self._running = True
+        self._announce()
+
+    def _announce(self) -> None:
+        options = self.options
         log.info("Listening for client connections on %s:%d", self.host, self.port)
+        if options.proxy_protocol:
+            log.info("PROXY protocol enabled for client connections")
+        if options.tls is not None:
+            how = "available" if options.allow_non_tls else "required"
+            log.info("TLS %s for client connections", how)
 
     async def _open(self) -> None:
         """Open everything around the accounts. Raises ServerError."""
@@ -217,10 +226,11 @@ class Server:
         self._lame_duck = None
         self.authenticator = self._authenticator(self.options)
         self.accounts.on_change = self.authenticator.review
-        if self.options.tls is not None:
-            from natskit.server.door import TlsDoor
+        options = self.options
+        if options.tls is not None or options.proxy_protocol:
+            from natskit.server.door import Door
 
-            self._tls = TlsDoor(self, self.options.tls, self.options.allow_non_tls)
+            self._door = Door(self, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
         self._listener = Listener(self.options.host, self.options.port, self._on_accept)
         self._listener.start(self.loop)
         self._info = self._describe()
@@ -276,7 +286,7 @@ class Server:
         or changes what only a restart can change; nothing has changed then.
         """
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
-        prepared = [room.prepare(options.tls) for room in (self._tls, self._monitor) if room and options.tls]
+        prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
         authenticator = self._authenticator(options)
         reprovision(self.accounts, options)
         # What could fail has not; the rest is put in force at once.
@@ -290,8 +300,8 @@ class Server:
         self._info = self._describe()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
-            if self._tls is not None:
-                self._tls.judge_again(client)
+            if self._door is not None:
+                self._door.judge_again(client)
             await client.judge_again()
         self.on_reload(before)
         for change in diff(before, options):
@@ -313,9 +323,9 @@ class Server:
         if self._monitor is not None:
             await self._monitor.close()
             self._monitor = None
-        if self._tls is not None:
-            await self._tls.close()
-            self._tls = None
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:
@@ -382,9 +392,9 @@ class Server:
         self.clients[peer.cid] = client
         self._empty.clear()
         log.debug("%s - Client connection created", peer)
-        if self._tls is not None and not full:
+        if self._door is not None and not full:
             self.hub.adopt(client.engine)
-            self._tls.enter(client, accepted)
+            self._door.enter(client, accepted)
             return
         self.attach(client, accepted)
         client.begin(greet_only=full)
@@ -438,7 +448,8 @@ class Server:
     def info_for(self, client: Client) -> Info:
         """The INFO that greets a client."""
         peer = client.peer
-        return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
+        host = peer.host if client.introduced else ""
+        return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
 
     def lame_duck_info_for(self, client: Client) -> Info:
         """The INFO that asks a client to go elsewhere."""
@@ -481,9 +492,5 @@ def _reachable(host: str) -> str:
 
 def _refuse_unsupported(options: Options) -> None:
     """Rather refuse than run without what was asked for."""
-    for given, name in (
-        (options.websocket, "websocket"),
-        (options.proxy_protocol, "proxy_protocol"),
-    ):
-        if given:
-            raise ServerError(f"{name} is not supported yet", hint="remove it from the configuration")
+    if options.websocket:
+        raise ServerError("websocket is not supported yet", hint="remove it from the configuration")
