@@ -22,7 +22,10 @@ FIXED = len(SIGNATURE) + 4
 
 MAX_HEADER = FIXED + 0xFFFF
 
-_STREAM = {0x11: (4, ipaddress.IPv4Address), 0x21: (16, ipaddress.IPv6Address)}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_WIDTHS = {0x11: 4, 0x21: 16}
+"""Bytes of an address, by family and transport."""
 
 
 class Origin(Struct, frozen=True):
@@ -83,7 +86,7 @@ def _address(text: str, family: str) -> str:
     return _shown(address)
 
 
-def _shown(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+def _shown(address: Address) -> str:
     """An IPv4 address in the clothes of IPv6 is one all the same, to whoever compares it."""
     return str(getattr(address, "ipv4_mapped", None) or address)
 
@@ -113,10 +116,10 @@ def _read_binary(data: bytes) -> Origin | None:
         return None
     if command == 0:  # LOCAL: a health check of the proxy itself
         return Origin(size)
-    if data[13] not in _STREAM:
+    if data[13] not in _WIDTHS:
         raise ProtocolError(f"a PROXY header has family and transport {data[13]:#04x}: only TCP is served")
-    width, kind = _STREAM[data[13]]
+    width = _WIDTHS[data[13]]
     if size - FIXED < 2 * width + 4:
         raise ProtocolError(f"the addresses of a PROXY header have {size - FIXED} bytes, too few")
     port = int.from_bytes(data[FIXED + 2 * width : FIXED + 2 * width + 2], "big")
-    return Origin(size, _shown(kind(data[FIXED : FIXED + width])), port)
+    return Origin(size, _shown(ipaddress.ip_address(data[FIXED : FIXED + width])), port)
