@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from natskit.server.server import Server
     from natskit.server.stream import Stream
     from natskit.server.tls import Secured
+    from natskit.server.tracing import MessageTrace
 
 __all__ = ["Client"]
 
@@ -61,6 +62,7 @@ class Client:
         "secured",
         "started_at",
         "stream",
+        "trace",
     )
 
     def __init__(self, server: Server, peer: Peer) -> None:
@@ -88,6 +90,7 @@ class Client:
         self.introduced = not server.options.proxy_protocol
         self.stream: Stream | None = None
         self.secured: Secured | None = None
+        self.trace: MessageTrace | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -299,6 +302,26 @@ class Client:
 
     def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
         log.error("%s - %s", self.peer, _VIOLATIONS[kind](_shown(subject), _shown(detail or b"")))
+
+    def refuse_publish(self, subject: str) -> None:
+        """Tell the client that it may not publish on a subject."""
+        self.engine.error(f'Permissions Violation for Publish to "{subject}"')
+        self.on_violation("publish", subject.encode("utf-8", "surrogateescape"), None)
+
+    # traces
+
+    def on_trace(self, subject: bytes, headers: bytes, size: int) -> object:
+        from natskit.server.tracing import MessageTrace, begin
+
+        found = begin(self._server, self, subject, headers, size)
+        if isinstance(found, MessageTrace):
+            self.trace = found
+        return found
+
+    def on_traced(self, trace: object) -> None:
+        found, self.trace = self.trace, None
+        if found is not None:
+            found.publish()
 
     # what the client says about itself
 

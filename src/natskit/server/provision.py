@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from natskit import graph
 from natskit.errors import Error, ServerError
 from natskit.server import operator_mode
-from natskit.server.accounts import Account, Accounts, Limits
+from natskit.server.accounts import Account, Accounts, Limits, TraceSampling
 from natskit.server.configured import account_models, permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
 from natskit.server.resolvers import Memory
@@ -106,6 +106,8 @@ def _configure(accounts: Accounts, options: Options) -> None:
                 max_payload=limits.max_payload,
             )
             account.default_permissions = defaults[model.id]
+            trace = described.trace
+            account.trace_to(TraceSampling(trace.subject, trace.sampling) if trace else None)
             account.close_surplus()
         if model.id == system and not options.no_system_account:
             accounts.designate_system(account)

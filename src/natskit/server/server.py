@@ -40,7 +40,7 @@ from natskit.server.options import GLOBAL_ACCOUNT, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
-from natskit.server.system import Identity, System
+from natskit.server.system import Identity, System, description
 from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
 
@@ -357,6 +357,11 @@ class Server:
             tags=options.tags,
             metadata=options.metadata,
         )
+
+    def describe(self) -> dict[str, Any]:
+        """The ``server`` object of what it says about itself."""
+        system = self.system
+        return system.describe() if system is not None else description(self._identity(), 0, self.clock.now())
 
     def _open_system(self) -> None:
         account = self.accounts.system

@@ -48,6 +48,17 @@ def timestamp(seconds: float) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def description(identity: Identity, sequence: int, now: float) -> dict[str, Any]:
+    """The ``server`` object."""
+    return {
+        **msgspec.to_builtins(identity),
+        "jetstream": False,
+        "flags": 0,
+        "seq": sequence,
+        "time": timestamp(now),
+    }
+
+
 class System:
     """The server's own place in the system account."""
 
@@ -78,13 +89,7 @@ class System:
     def describe(self) -> dict[str, Any]:
         """The ``server`` object of everything the server says; its ``seq`` grows with each."""
         self._sequence += 1
-        return {
-            **msgspec.to_builtins(self.identity),
-            "jetstream": False,
-            "flags": 0,
-            "seq": self._sequence,
-            "time": timestamp(self._clock.now()),
-        }
+        return description(self.identity, self._sequence, self._clock.now())
 
     def say(self, subject: str, message: dict[str, Any]) -> None:
         """Publish ``message`` with the ``server`` object in front."""

@@ -157,13 +157,6 @@ cdef class Peer(Output):
         del self.subs[subscription.sid]
         return self.home.drop(subscription)
 
-    def unsubscribe(self, bytes sid not None):
-        subscription = self.subs.get(sid)
-        if subscription is None:
-            return False
-        self.remove(subscription)
-        return True
-
     cdef int leave_space(self) except -1:
         """Drop every subscription."""
         cdef Subscription subscription

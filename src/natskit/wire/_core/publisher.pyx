@@ -10,7 +10,7 @@ from libc.string cimport memchr, memcpy
 
 from natskit.wire._core cimport lifecycle
 from natskit.wire._core.epochs cimport clock
-from natskit.wire._core.grammar cimport LITERAL, is_reserved_reply, is_reserved_subject, shape_of
+from natskit.wire._core.grammar cimport LITERAL, asks_for_trace, is_reserved_reply, is_reserved_subject, shape_of
 from natskit.wire._core.index cimport Entry, Subscription
 from natskit.wire._core.parser cimport ARGUMENTS, V_HPUB, Line, Word, number, split
 from natskit.wire._core.peer cimport MEMO, Peer
@@ -138,6 +138,8 @@ cdef class Publisher(Peer):
             self.fail("Protocol Violation", "", "bad size of PUB or HPUB")
             return size
         if 0 <= self.max_payload < total:
+            if headers:
+                self.trace_oversized(&words[0], payload, size - line.size, headers, total)
             self.fail("Maximum Message Payload Exceeded", "Maximum Payload Violation",
                       f"maximum payload exceeded: {total} vs {self.max_payload}")
             return size
@@ -184,7 +186,37 @@ cdef class Publisher(Peer):
         return self.on_message(message)
 
     cdef int on_message(self, Message *message) except -1:
-        """A message is all there: judge it, then deliver it."""
+        """A message is all there: see whether it is to be traced, and go on."""
+        if message.header_size and asks_for_trace(message.body, message.header_size, self.home.traces):
+            trace = self.trace_of(message.subject, message.subject_size, message.body, message.header_size, message.size)
+            if trace is False:
+                return 0
+            self.trace = trace
+            try:
+                return self.route_message(message)
+            finally:
+                self.trace = None
+                if trace is not None and self.session is not None:
+                    self.session.on_traced(trace)
+        return self.route_message(message)
+
+    cdef object trace_of(self, const char *subject, size_t subject_size, const char *block, size_t block_size,
+                         size_t size):
+        return self.session.on_trace(text(subject, subject_size), text(block, block_size), size)
+
+    cdef int trace_oversized(self, Word *subject, const char *block, size_t here, size_t header_size,
+                             size_t size) except -1:
+        """A message is too large; the trace that it asked for, if that has come already, says so."""
+        if here < header_size or not asks_for_trace(block, header_size, self.home.traces):
+            return 0
+        trace = self.trace_of(subject.text, subject.size, block, header_size, size)
+        if trace is not None and trace is not False:
+            trace.on_refusal("maximum payload exceeded")
+            self.session.on_traced(trace)
+        return 0
+
+    cdef int route_message(self, Message *message) except -1:
+        """Judge a message, then deliver it."""
         cdef Route route
         cdef bint allowed
         self.messages += 1
@@ -214,7 +246,14 @@ cdef class Publisher(Peer):
         return self.dispatch(route, message)
 
     cdef int dispatch(self, Route route, Message *message) except -1:
-        if route.deliver(message, &self.sink) == 0 and message.reply_size and self.no_responders:
+        cdef int taken
+        if self.trace is None:
+            taken = route.deliver(message, &self.sink)
+        else:
+            if text(message.subject, message.subject_size) != route.subject:
+                self.trace.on_mapping(route.subject)
+            taken = route.deliver_traced(message, &self.sink, self.trace)
+        if taken == 0 and message.reply_size and self.no_responders:
             self.answer_no_responders(route, message)
         return 0
 
@@ -248,6 +287,8 @@ cdef class Publisher(Peer):
     cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1:
         """Tell the peer and the log; the connection goes on."""
         self.report(error)
+        if self.trace is not None:
+            self.trace.on_refusal(error.decode("utf-8", "replace"))
         self.session.on_violation(kind, subject, detail)
         return 0
 

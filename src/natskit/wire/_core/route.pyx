@@ -147,6 +147,45 @@ cdef class Route:
         return taken
 
 
+    cdef int deliver_traced(self, Message *message, Sink *publisher, object trace) except -1:
+        """As deliver, telling a trace of each receiver; one that only asks delivers nothing."""
+        cdef uint32_t i
+        cdef uint32_t k
+        cdef uint32_t start
+        cdef Group group
+        cdef int taken = 0
+        for entry in self.denied or ():
+            trace.on_egress(entry, self.subject, "subscription denies this subject")
+        for i in range(self.plain):
+            taken += hand_traced(&self.deliveries[i], message, publisher, trace)
+        for i in range(self.group_count):
+            group = self.groups[i]
+            start = random_below(group.size)
+            for k in range(group.size):
+                if hand_traced(&self.deliveries[group.start + (start + k) % group.size], message, publisher, trace):
+                    taken += 1
+                    break
+        return taken
+
+
+cdef int hand_traced(Delivery *delivery, Message *message, Sink *publisher, object trace) except -1:
+    """Deliver one copy, or only see whether it would be taken, and tell."""
+    cdef Sink *sink = delivery.sink
+    cdef bytes line = PyBytes_FromStringAndSize(delivery.prefix, delivery.prefix_size)
+    cdef object entry = <object>delivery.entry
+    cdef str why = None
+    if sink == NULL:
+        return call(delivery, message, publisher) if trace.reaches(entry) else 1
+    if sink == publisher and not sink.echo:
+        why = "of no echo"
+    elif sink.death:
+        why = "client is closed"
+    elif not trace.only and not hand(delivery, message, publisher):
+        why = "fast producer not stalled and consumer is slow"
+    trace.on_egress(entry, line.split(b" ")[1], why)
+    return 1 if why is None else 0
+
+
 cdef int hand_one(Delivery *members, uint32_t size, Message *message, Sink *publisher) except -1:
     """Deliver to one member of a queue group: a random one, or the next that accepts."""
     cdef uint32_t start = random_below(size)
