@@ -282,3 +282,18 @@ async def test_traces_are_compressed_if_that_is_wanted(
     assert headers == f"NATS/1.0\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
     unpack = {"gzip": gzip.decompress, "snappy": cramjam.snappy.decompress, "identity": bytes}[encoding]
     assert json.loads(bytes(unpack(body)))["events"][0]["subj"] == "nobody"
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "snappy", "br"])
+async def test_answers_of_the_server_are_compressed_too(engine: Engine, accepted: str) -> None:
+    await engine.start("accounts { $SYS { users=[{user:s,password:s}] } }")
+    player = Player(engine.host, engine.port, engine.name)
+    await player.line("s> SUB in 1")
+    client = player.clients["s"]
+    client.send(message("$SYS.REQ.SERVER.PING.HEALTHZ", {"Accept-Encoding": accepted}, payload="", reply="in"))
+    headers, body = await client.message()
+    encoding = accepted if accepted != "br" else "identity"
+    assert headers == f"NATS/1.0\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
+    unpack = {"gzip": gzip.decompress, "snappy": cramjam.snappy.decompress, "identity": bytes}[encoding]
+    assert json.loads(bytes(unpack(body)))["data"] == {"status": "ok", "status_code": 200}
+    await player.close()

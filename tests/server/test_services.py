@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from natskit.server import Server
+from natskit.server.headers import read_headers, with_header
 from natskit.server.services import answers
-from natskit.server.services.headers import read_headers, with_header
 from natskit.server.services.latency import _asks_for_it
 from support.engines import OurServer
 from support.scenario import Player

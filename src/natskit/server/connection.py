@@ -46,7 +46,9 @@ class Client:
         "_ping_timer",
         "_replies",
         "_seen",
+        "_sent",
         "_server",
+        "_slow_since",
         "_write_timer",
         "accepted_at",
         "admission",
@@ -97,7 +99,8 @@ class Client:
         self._login: asyncio.Task[None] | None = None
         self._replies: ExpectedReplies | None = None
         self._seen = 0
-        self._goal = 0
+        self._goal = self._sent = 0
+        self._slow_since = 0.0
         self._ping_sent_at = 0.0
 
     def __repr__(self) -> str:
@@ -380,22 +383,44 @@ class Client:
             self._write_timer.cancel()
             self._write_timer = None
         if pending:
-            self._goal = self.engine.sent_bytes + pending
+            self._sent = self._written
+            self._goal = self._sent + pending
             self._write_timer = self._server.loop.call_later(
                 self._server.options.write_deadline_s, self._on_write_deadline
             )
+        elif self._slow_since:
+            log.info("%s - Slow Consumer Recovered: it took %.3gs", self.peer, time.monotonic() - self._slow_since)
+            self._slow_since = 0.0
+
+    @property
+    def _held(self) -> int:
+        """Bytes that the engine is rid of, and the network has not got."""
+        return self.stream.held if self.stream is not None else 0
+
+    @property
+    def _written(self) -> int:
+        return self.engine.sent_bytes - self._held
 
     def _on_write_deadline(self) -> None:
         """What waited when writing began to block must be gone by now."""
         self._write_timer = None
-        pending = self.engine.pending
-        if self.engine.sent_bytes >= self._goal:
+        pending = self.engine.pending + self._held
+        if self._written >= self._goal:
             self.on_blocked(pending)
             return
-        deadline = self._server.options.write_deadline_s
-        self.engine.cut(
-            "Slow Consumer (Write Deadline)", f"WriteDeadline of {deadline:g}s exceeded with {pending} bytes pending"
-        )
+        options = self._server.options
+        cause = f"WriteDeadline of {options.write_deadline_s:g}s exceeded with {pending} bytes pending"
+        if options.write_timeout == "retry" and self._written > self._sent:
+            self._spare(cause)
+        else:
+            self.engine.cut("Slow Consumer (Write Deadline)", cause)
+
+    def _spare(self, cause: str) -> None:
+        """The client is slow, but it reads: let it go on."""
+        self._server.slow_consumers += 1
+        log.info("%s - Slow Consumer %s: %s", self.peer, "State" if self._slow_since else "Detected", cause)
+        self._slow_since = self._slow_since or time.monotonic()
+        self.on_blocked(self.engine.pending + self._held)
 
     def on_stall(self, seconds: float) -> None:
         self._server.stalled_clients += 1

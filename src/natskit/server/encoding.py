@@ -8,12 +8,17 @@ from __future__ import annotations
 __all__ = ["encode"]
 
 
-def encode(payload: bytes, accepted: str) -> tuple[str, bytes]:
-    """The name of an encoding that is among the ``accepted`` ones, and the payload in it; ``identity``: as it was.
+def encode(payload: bytes, accepted: str) -> tuple[bytes, bytes]:
+    """A header block with ``Content-Encoding``, one of those ``accepted``, and the payload in that encoding.
 
-    Snappy comes in its framing format, which readers of S2 understand too.
+    What is not known is ``identity``: the payload stays as it was. Snappy comes in its framing format, which readers of
+    S2 understand too.
     """
-    wanted = accepted.lower()
+    name, encoded = _encoded(payload, accepted.lower())
+    return f"NATS/1.0\r\nContent-Encoding: {name}\r\n\r\n".encode(), encoded
+
+
+def _encoded(payload: bytes, wanted: str) -> tuple[str, bytes]:
     if "snappy" in wanted or "s2" in wanted:
         import cramjam
 

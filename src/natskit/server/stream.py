@@ -69,7 +69,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._full = True
-        self._client.on_blocked(self._held() + self._engine.pending)
+        self._client.on_blocked(self.held + self._engine.pending)
 
     def resume_writing(self) -> None:
         self._full = False
@@ -105,5 +105,7 @@ class Stream(asyncio.BufferedProtocol):
             transport.close()
             asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
 
-    def _held(self) -> int:
+    @property
+    def held(self) -> int:
+        """Bytes that wait in the transport."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0

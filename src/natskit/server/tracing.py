@@ -15,7 +15,7 @@ import msgspec
 from natskit import subjects
 from natskit.graph import STREAM
 from natskit.server.encoding import encode
-from natskit.server.services.headers import read_headers
+from natskit.server.headers import read_headers
 from natskit.server.services.imports import TRACE_DISABLED, ServiceImport
 from natskit.server.system import timestamp
 
@@ -112,8 +112,7 @@ class MessageTrace:
         report = {"server": self._server.describe(), "request": self._request, "events": self._events}
         headers, payload = b"", msgspec.json.encode(report)
         if self._encoding:
-            encoding, payload = encode(payload, self._encoding)
-            headers = f"NATS/1.0\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
+            headers, payload = encode(payload, self._encoding)
         destination = self.destination.encode("utf-8", "surrogateescape")
         self._account.space.publish_internal(destination, headers=headers, payload=payload, event=True)
 

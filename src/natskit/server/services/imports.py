@@ -12,8 +12,8 @@ import msgspec
 
 from natskit import graph
 from natskit.server.client_info import client_info, rtt_ns
+from natskit.server.headers import read_headers, with_header
 from natskit.server.services.answers import DEFAULT_THRESHOLD_S, Answers, Pending, answers_of
-from natskit.server.services.headers import read_headers, with_header
 from natskit.server.services.latency import Measurement, is_sampled, trace_headers
 
 if TYPE_CHECKING:
