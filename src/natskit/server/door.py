@@ -137,10 +137,10 @@ class Door:
     def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:
         """Go on in clear text, with what came already."""
         _refuse_closed(client)
-        self._server.attach(client, accepted)
-        client.begin()
-        if early:
-            client.engine.feed(early)
+        if self._server.attach(client, accepted):
+            client.begin()
+            if early:
+                client.engine.feed(early)
 
     async def _introduce(self, client: Client, accepted: socket.socket) -> bytes:
         """Learn from a proxy where the client is; returns what was read and is no header. Raises ProtocolError."""

@@ -401,15 +401,24 @@ class Server:
             self.hub.adopt(client.engine)
             self._door.enter(client, accepted)
             return
-        self.attach(client, accepted)
+        if not self.attach(client, accepted):
+            return
         client.begin(greet_only=full)
         if full:
             log.error("%s - maximum connections exceeded: %d", peer, self.options.limits.max_connections)
             client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
 
-    def attach(self, client: Client, accepted: socket.socket) -> None:
-        """Serve a socket in clear text."""
-        self.hub.attach(client.engine, accepted.detach())
+    def attach(self, client: Client, accepted: socket.socket) -> bool:
+        """Serve a socket in clear text; False: it cannot be, and the client is gone."""
+        try:
+            self.hub.attach(client.engine, accepted.fileno())
+        except OSError as error:
+            log.error("%s - the connection cannot be served: %s", client.peer, error.strerror)
+            accepted.close()
+            client.engine.cut("Read Error", error.strerror or "")
+            return False
+        accepted.detach()
+        return True
 
     def forget(self, client: Client, reason: str) -> None:
         """A connection is closed."""
