@@ -85,7 +85,7 @@ class Session:
     def nothing(self, *ignored: object) -> None: ...
 
     on_first_pong = on_pong = on_request = on_violation = on_peer_error = nothing
-    on_output = on_blocked = on_stall = on_traced = nothing
+    on_output = on_blocked = on_stall = on_traced = on_talk = on_payload = nothing
 
 
 class Follower:

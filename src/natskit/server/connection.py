@@ -111,6 +111,7 @@ class Client:
     def begin(self, *, greet_only: bool = False) -> None:
         """Greet the client, if it was not before, and, unless it is to be turned away, start its timers."""
         server = self._server
+        self._log_talk()
         if not self.greeted:
             self.greeted = True
             self.engine.write(server.info_for(self).line())
@@ -269,6 +270,7 @@ class Client:
     async def judge_again(self) -> None:
         """The server's configuration changed."""
         self.engine.max_control_line = self._server.options.limits.max_control_line
+        self._log_talk()
         if self.admission is not None:
             await self._server.authenticator.judge_again(self, self.connect, self.peer)
 
@@ -310,6 +312,27 @@ class Client:
         """Tell the client that it may not publish on a subject."""
         self.engine.error(f'Permissions Violation for Publish to "{subject}"')
         self.on_violation("publish", subject.encode("utf-8", "surrogateescape"), None)
+
+    # the log of the protocol
+
+    def _log_talk(self) -> None:
+        """Have everything told that is said, if the log wants it."""
+        options = self._server.options.logging
+        if not options.trace and not self.engine.talks:
+            return
+        from natskit.server.talk import is_logged
+
+        self.engine.talks = is_logged(options)
+
+    def on_talk(self, direction: str, text: bytes) -> None:
+        from natskit.server.talk import log_line
+
+        log_line(self.peer, direction, text)
+
+    def on_payload(self, direction: str, payload: bytes, header_size: int) -> None:
+        from natskit.server.talk import log_payload
+
+        log_payload(self.peer, direction, payload, header_size, self._server.options.logging)
 
     # traces
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import secrets
 import socket
 from collections import deque
@@ -303,10 +304,17 @@ class Server:
             if self._door is not None:
                 self._door.judge_again(client)
             await client.judge_again()
+        self._close_surplus()
         self.on_reload(before)
         for change in diff(before, options):
             log.info("Reloaded: %s = %s", change.key, change.new)
         log.info("Reloaded server configuration%s", f" ({options.digest})" if options.digest else "")
+
+    def _close_surplus(self) -> None:
+        """Close as many clients as there are too many now, whichever they are."""
+        surplus = len(self.clients) - max(self.options.limits.max_connections, 0)
+        for client in random.sample(tuple(self.clients.values()), max(surplus, 0)):
+            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""

@@ -57,6 +57,15 @@ class Session(Protocol):
     def on_traced(self, trace: object) -> None:
         """The message has gone where it goes."""
 
+    def on_talk(self, direction: str, text: bytes) -> None:
+        """A line came (``<<-``), goes (``->>``, with its CR LF if it is no message), or a subscription ended (``<->``).
+
+        Only if ``connection.talks``, as `on_payload`.
+        """
+
+    def on_payload(self, direction: str, payload: bytes, header_size: int) -> None:
+        """What the message of the line before carries: headers and payload."""
+
     def on_peer_error(self, text: bytes) -> None:
         """The peer sent -ERR."""
 

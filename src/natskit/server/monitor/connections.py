@@ -141,6 +141,7 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
         "out_msgs": seen.out_messages,
         "in_bytes": seen.in_bytes,
         "out_bytes": seen.out_bytes,
+        **present({"stalls": seen.stalls}),
         "subscriptions": seen.subscription_count,
         **present({"name": connect.name, "lang": connect.lang, "version": connect.version}),
     }

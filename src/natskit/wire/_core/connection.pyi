@@ -19,6 +19,8 @@ class Connection(Output):
     pedantic: bool
     no_responders: bool
     echo: bool
+    talks: bool
+    """Whether the session is told of all lines and payloads; that makes everything slow."""
     headers: bool
     def __init__(
         self,

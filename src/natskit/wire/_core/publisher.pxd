@@ -15,6 +15,7 @@ cdef class Publisher(Peer):
     cdef int compose(self, Message *message, Word *total, Word *headers) except -1
     cdef int on_message(self, Message *message) except -1
     cdef int route_message(self, Message *message) except -1
+    cdef int tell_mapping(self, Message *message, Route route) except -1
     cdef int dispatch(self, Route route, Message *message) except -1
     cdef object trace_of(self, const char *subject, size_t subject_size, const char *block, size_t block_size,
                          size_t size)

@@ -16,7 +16,7 @@ from natskit.wire._core.parser cimport ARGUMENTS, V_HPUB, Line, Word, number, sp
 from natskit.wire._core.peer cimport MEMO, Peer
 from natskit.wire._core.quote cimport quoted
 from natskit.wire._core.route cimport Message, Route, holds
-from natskit.wire._core.sink cimport BORROW_MIN
+from natskit.wire._core.sink cimport BORROW_MIN, REQUESTS, TALK
 
 
 cdef inline bytes text(const char *data, size_t size):
@@ -33,7 +33,7 @@ cdef class Publisher(Peer):
         cdef size_t size
         cdef Route route
         cdef bint allowed
-        if space == NULL or self.pedantic or self.is_verbose:
+        if space == NULL or self.pedantic or self.is_verbose or self.sink.tracks & TALK:
             return 0
         size = space - subject
         if size == 0 or size + 5 > MEMO or memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL:
@@ -148,6 +148,9 @@ cdef class Publisher(Peer):
                 self.wanted = line.size + total + 1  # its end is judged as soon as it comes
                 return 0
             return size
+        if self.sink.tracks & TALK:
+            self.talked("<<-", (b"HPUB " if headers or sizes == 2 else b"PUB ") + text(line.args, line.args_size))
+            self.carried("<<-", text(payload, total), headers)
         message.subject = words[0].text
         message.subject_size = words[0].size
         message.reply = words[1].text
@@ -230,12 +233,14 @@ cdef class Publisher(Peer):
         route = self.home.route(message.subject, message.subject_size)
         if route.choices is not None:
             route = self.home.choose(route)
+        if self.sink.tracks & TALK and route is not None:
+            self.tell_mapping(message, route)
         allowed = route is None or self.verdicts is None or self.verdicts.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
         )
         if self.phase >= lifecycle.CLOSING:
             return 0
-        if not allowed and not (self.sink.tracks and self.session.may_respond(route.subject)):
+        if not allowed and not (self.sink.tracks & REQUESTS and self.session.may_respond(route.subject)):
             return self.refuse_publish(route.subject)
         if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
             reply = text(message.reply, message.reply_size)
@@ -244,6 +249,12 @@ cdef class Publisher(Peer):
         if route is None:
             return 0
         return self.dispatch(route, message)
+
+    cdef int tell_mapping(self, Message *message, Route route) except -1:
+        cdef bytes subject = text(message.subject, message.subject_size)
+        if subject != route.subject:
+            self.talked("<<-", b"MAPPING %b -> %b" % (subject, route.subject))
+        return 0
 
     cdef int dispatch(self, Route route, Message *message) except -1:
         cdef int taken
