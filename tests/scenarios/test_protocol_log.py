@@ -15,6 +15,7 @@ from support.scenario import DEADLINE_S
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 CONFIG = """
+mappings { x: y }
 accounts { $SYS { users: [{user: s, password: s}] }
   A { users: [{user: a, password: a, permissions: {publish: {deny: "no"}}}], mappings { x: y } } }
 %s
@@ -22,7 +23,7 @@ accounts { $SYS { users: [{user: s, password: s}] }
 LINE = re.compile(r"- ((?:<<-|->>|<->) .*)")
 
 TALK = [
-    b'CONNECT {"user":"a","pass":"a\\"b","PASS":"a","headers":true,"protocol":1,"no_responders":true}\r\n',
+    b'CONNECT {"user":"a","pass":"a","headers":true,"protocol":1,"no_responders":true}\r\n',
     b"sub foo 1\r\nSUB foo q  2\r\nSUB  y 3\r\n",
     b'PUB foo 2\r\nhi\r\nPUB foo reply 0\r\n\r\nPUB x 6\r\na\x00"\xffbc\r\n',
     b"HPUB foo 22 27\r\nNATS/1.0\r\nKey: val\r\n\r\nhello\r\n",
@@ -31,7 +32,7 @@ TALK = [
     b"FOO\r\n",
 ]
 SAID = """\
-<<- [CONNECT {"user":"a","pass":"[REDACTED]","PASS":"[REDACTED]","headers":true,"protocol":1,"no_responders":true}]
+<<- [CONNECT {"user":"a","pass":"[REDACTED]","headers":true,"protocol":1,"no_responders":true}]
 ->> [OK]
 <<- [SUB foo 1]
 ->> [OK]
@@ -123,7 +124,6 @@ def in_order(lines: list[str]) -> list[str]:
 
 async def test_lines_and_payloads_are_logged(engine: Engine) -> None:
     said = await talk(engine, "trace: true", *TALK[:-1])
-    assert set(said) ^ set(SAID.splitlines()) == set()
     assert in_order(said) == in_order(SAID.splitlines())
     assert said[:12] == SAID.splitlines()[:12]
 
@@ -144,3 +144,12 @@ async def test_payloads_are_cut_as_wanted(engine: Engine, config: str, payloads:
         b"HPUB foo 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n",
     )
     assert [line for line in said if "MSG_PAYLOAD" in line] == [f"<<- MSG_PAYLOAD: [{each}]" for each in payloads]
+
+
+async def test_no_secret_is_logged_however_it_is_written(engine: Engine) -> None:
+    if engine.name == "nats-server":
+        pytest.skip("it shows what stands behind a quote, and keys in capitals")
+    fields = b'"pass":"x\\"SECRET","PASS" : "SECRET","Auth_Token":"SECRET","jwt":"SECRET","sig":"SECRET"'
+    said = await talk(engine, "trace: true", b'CONNECT {"user":"a",' + fields + b',"name":"n"}\r\n')
+    assert "SECRET" not in engine.log()
+    assert '"name":"n"' in said[0]
