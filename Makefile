@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 SOURCES := $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi')
 
-.PHONY: demo test lint type imports fuzz bench clean tools
+.PHONY: demo test lint type imports fuzz bench soak clean tools
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py
@@ -29,6 +29,10 @@ fuzz: $(VENV)/.test
 
 bench: $(VENV)/.test tools
 	$(BIN)/python -m bench
+
+# Ten minutes of everything at once; fails if anything grows that must not.
+soak: $(VENV)/.test
+	$(BIN)/python -m bench.soak $(SOAK_ARGS)
 
 # The real programs that tests compare with, each in a folder of its own.
 tools: $(VENV)/.installed

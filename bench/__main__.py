@@ -1,7 +1,7 @@
 """Run every benchmark, one after the other."""
 
-from bench import server, startup, tokens
+from bench import bulk, server, startup, stores, tokens
 
 if __name__ == "__main__":
-    for each in (startup, tokens, server):
+    for each in (startup, tokens, stores, bulk, server):
         each.main()

@@ -34,15 +34,22 @@ def main() -> None:
         subprocess.run([nsc, "init", "--name", "bench"], env=env, stdout=subprocess.DEVNULL, check=True)
         cases = {
             "python -c pass": [sys.executable, "-c", "pass"],
+            "nsc env": [nsc, "env"],
             "nsc describe account": [nsc, "describe", "account"],
             "nsc list users": [nsc, "list", "users"],
+            "nsc edit account": [nsc, "edit", "account", "--description", "@"],
+            "nsc add user": [nsc, "add", "user", "*"],
+            "nsc add export": [nsc, "add", "export", "--subject", "s@.>"],
+            "nsc generate creds": [nsc, "generate", "creds", "-n", "bench"],
+            "nsc validate": [nsc, "validate"],
+            "nsc add user --help": [nsc, "add", "user", "--help"],
             "nsc --version": [nsc, "--version"],
             "nats-pub --version": [str(COMMANDS / "nats-pub"), "--version"],
         }
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
-        for _ in range(RUNS):
+        for number in range(RUNS):
             for name, argv in cases.items():
-                times[name].append(measure(argv, env))
+                times[name].append(measure([word.replace("@", str(number)) for word in argv], env))
     bare = statistics.median(cpu for cpu, _ in times["python -c pass"])
     for name, each in times.items():
         cpu, wall = (statistics.median(column) for column in zip(*each, strict=True))

@@ -42,7 +42,9 @@ def build() -> None:
         "--build-temp",
         "build/fuzz/tmp",
     ]
-    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-2000:]}\nthe core cannot be built with sanitizers; without them: --plain")
 
 
 def rerun_sanitized(library: str) -> int:

@@ -77,7 +77,7 @@ def test_every_room_has_its_layer():
 
 @pytest.mark.parametrize(
     "room",
-    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "wire"],
+    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "testing", "wire"],
 )
 def test_a_room_names_what_it_offers(room):
     module = importlib.import_module(f"natskit.{room}")
@@ -101,6 +101,11 @@ def test_a_room_names_what_it_offers(room):
         ("natskit.graph", {"asyncio", "socket", "logging", "aiohttp", "nats"}),
         ("natskit.store", {"asyncio", "aiohttp", "nats", "uvloop"}),
         ("natskit.wire", {"asyncio", "aiohttp", "nats", "uvloop"}),
+        ("natskit.server", {"aiohttp", "nats", "click", "bcrypt", "pathlib", "urllib.parse", "logging.handlers"}),
+        (
+            "natskit.server",
+            {f"natskit.server.{room}" for room in ("auth.callout", "claims", "resolvers", "tls", "logs")},
+        ),
     ],
 )
 def test_a_room_brings_no_more_than_it_needs(room, heavy):

@@ -186,3 +186,44 @@ def test_any_text_compiles_or_is_refused_with_our_error(source, destination):
     except InvalidSubject:
         return
     transform.apply(source)
+
+
+# ---- patterns ------------------------------------------------------------------------------------
+
+
+@given(patterns(), patterns())
+def test_an_intersection_matches_what_both_match(one: str, other: str) -> None:
+    common = subjects.intersection(one, other)
+    assert (common is not None) == subjects.overlaps(one, other)
+    for literal in LITERALS:
+        both = subjects.matches(one, literal) and subjects.matches(other, literal)
+        assert both == (common is not None and subjects.matches(common, literal))
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        ("*.*", "$2.x.$1"),
+        ("a.>", "b.>"),
+        ("*.>", "$1.z.>"),
+        ("*.*", "$1"),
+        ("*.*", "p.{{partition(3,1,2)}}.$1"),
+        ("*.b", "{{split(1,-)}}.c"),
+        ("a.*", "{{left(1,1)}}"),
+        ("*.a", "{{random(4)}}.$1"),
+        ("a.b", "{{partition(5)}}"),
+    ],
+)
+@given(pattern=patterns())
+def test_the_image_of_a_pattern_matches_what_its_subjects_become(source: str, destination: str, pattern: str) -> None:
+    transform = Transform.compile(source, destination)
+    common = subjects.intersection(source, pattern)
+    if common is None:
+        return
+    image = transform.image(common)
+    for literal in filter(lambda each: subjects.matches(common, each), LITERALS):
+        assert subjects.matches(image, transform.apply(literal) or "")
+    if subjects.is_literal(common) and not transform.varies:
+        assert image == transform.apply(common)
+    if transform.keeps_all:
+        assert transform.inverse().image(image) == common

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = [chr(first) + chr(second) for first in _ALPHABET for second in _ALPHABET]
 _TO_DIGITS = bytes.maketrans(_ALPHABET, b"0123456789ABCDEFGHIJKLMNOPQRSTUV")
 
 _SEED = 18 << 3
@@ -85,8 +86,9 @@ _ROLES = {prefix: role for role, prefix in _PREFIXES.items()}
 def base32_encode(data: bytes) -> str:
     """RFC 4648 base32 without padding."""
     chars = -(-len(data) * 8 // 5)
-    number = int.from_bytes(data, "big") << (chars * 5 - len(data) * 8)
-    return bytes([_ALPHABET[number >> shift & 31] for shift in range(5 * chars - 5, -1, -5)]).decode()
+    pairs = -(-chars // 2)
+    number = int.from_bytes(data, "big") << (pairs * 10 - len(data) * 8)
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(10 * pairs - 10, -1, -10)])[:chars]
 
 
 def base32_decode(text: str | bytes) -> bytes:

@@ -18,6 +18,7 @@ __all__ = [
     "Transform",
     "covers",
     "has_wildcard",
+    "intersection",
     "is_literal",
     "is_valid",
     "matches",
@@ -121,6 +122,27 @@ def overlaps(one: str, other: str) -> bool:
     return True
 
 
+def intersection(one: str, other: str) -> str | None:
+    """The pattern of the subjects that both patterns match; None if there are none.
+
+    >>> intersection("orders.*.new", "orders.eu.>")
+    'orders.eu.new'
+    """
+    first, second = tokens(one), tokens(other)
+    common: list[str] = []
+    for position in range(max(len(first), len(second))):
+        if position >= len(first) or position >= len(second):
+            return None
+        left, right = first[position], second[position]
+        if left == ">" or right == ">":
+            rest = second if left == ">" else first
+            return ".".join([*common, *rest[position:]])
+        if left != right and "*" not in (left, right):
+            return None
+        common.append(right if left == "*" else left)
+    return ".".join(common)
+
+
 # ---- rewriting -----------------------------------------------------------------------------------
 
 Choose = Callable[[int], int]
@@ -198,6 +220,33 @@ class Transform:
             result.extend(given[len(wanted) - 1 :])
         return ".".join(result)
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether different subjects get different names, so that the rewrite can be undone."""
+        carried = [part.index for part in self._parts if isinstance(part, _Wildcard)]
+        plain = not any(isinstance(part, _Computed) for part in self._parts)
+        return plain and sorted(carried) == list(range(tokens(self.source).count("*")))
+
+    def image(self, pattern: str) -> str:
+        """The pattern of what the subjects of ``pattern``, all within the source, become.
+
+        What depends on chance or on tokens that ``pattern`` leaves open is a wildcard; that may stand for more than can
+        come out. One subject, without chance: exactly what it becomes.
+        """
+        wanted, given = tokens(self.source), tokens(pattern)
+        found = [given[position] for position, token in enumerate(wanted) if token == "*"]
+        result: list[str] = []
+        for part in self._parts:
+            if isinstance(part, _Computed) and (part.by_chance or has_wildcard(pattern)):
+                if part.lengthens:
+                    return ".".join([*result, ">"])
+                result.append("*")
+            else:
+                result.append(part(found, pattern, _draw))
+        if self._rest:
+            result.extend(given[len(wanted) - 1 :])
+        return ".".join(result)
+
     def inverse(self) -> Transform:
         """The transform that undoes this one, which must be strict. Its source is the pattern of all results.
 
@@ -234,6 +283,20 @@ class _Wildcard:
 
     def __call__(self, found: list[str], literal: str, choose: Choose) -> str:
         return found[self.index]
+
+
+class _Computed:
+    """A part that a function makes. ``lengthens``: of any number of tokens."""
+
+    __slots__ = ("_make", "by_chance", "lengthens")
+
+    def __init__(self, make: _Part, *, lengthens: bool = False, by_chance: bool = False) -> None:
+        self._make = make
+        self.lengthens = lengthens
+        self.by_chance = by_chance
+
+    def __call__(self, found: list[str], literal: str, choose: Choose) -> str:
+        return self._make(found, literal, choose)
 
 
 def _literal(token: str) -> _Part:
@@ -315,23 +378,28 @@ class _Compiler:
             separator = arguments[1]
             if not separator or " " in separator or "." in separator:
                 raise _destination_error("function argument is invalid or in the wrong format", token)
-            return lambda found, literal, choose: ".".join(filter(None, found[index].split(separator)))
+            return _Computed(
+                lambda found, literal, choose: ".".join(filter(None, found[index].split(separator))), lengthens=True
+            )
         cut, size = _CUTS[name], _number(arguments[1], token)
-        return lambda found, literal, choose: cut(found[index], size)
+        lengthens = name not in ("left", "right")
+        return _Computed(lambda found, literal, choose: cut(found[index], size), lengthens=lengthens)
 
     def partition(self, arguments: list[str], token: str) -> _Part:
         _expect(arguments, 1, None, token)
         buckets, *numbers = (_number(argument, token) for argument in arguments)
         indices = [self.index(number, token) for number in numbers]
         if not indices:
-            return lambda found, literal, choose: str(_bucket(literal, buckets))
-        return lambda found, literal, choose: str(_bucket("".join(found[index] for index in indices), buckets))
+            return _Computed(lambda found, literal, choose: str(_bucket(literal, buckets)))
+        return _Computed(
+            lambda found, literal, choose: str(_bucket("".join(found[index] for index in indices), buckets))
+        )
 
     def random(self, arguments: list[str], token: str) -> _Part:
         _expect(arguments, 1, 1, token)
         below = _number(arguments[0], token)
         self.varies = True
-        return lambda found, literal, choose: str(choose(below) if below > 0 else 0)
+        return _Computed(lambda found, literal, choose: str(choose(below) if below > 0 else 0), by_chance=True)
 
 
 def _parse_call(token: str) -> tuple[str, list[str]]:

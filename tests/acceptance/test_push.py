@@ -57,28 +57,31 @@ def test_pushed_accounts_are_known_and_users_may_connect(shop, server):
 
 
 def test_what_is_missing_or_old_does_not_pass_verification(shop, server):
-    shop.run("nsc", "push", "-a", "A")
-    report = document(shop, "push", "-a", "A", "--verify", exit=1)
+    receipt = document(shop, "push", "-a", "A", "--verify")
+    assert [each["account"] for each in receipt["verified"]["accounts"]] == ["A"]
+    report = document(shop, "push", "--diff", "--verify", exit=1)
     held = {each["account"]: each["servers"] for each in report["verified"]["accounts"]}
     assert held["A"] == 1
     assert held["B"] == 0
     shop.run("nsc", "push", "--all", "--verify")
     shop.run("nsc", "edit", "account", "B", "--tag", "newer")
-    report = document(shop, "push", "-a", "A", "--verify", exit=1)
+    report = document(shop, "push", "--diff", "--verify", exit=1)
     assert {each["account"]: each["servers"] for each in report["verified"]["accounts"]}["B"] == 0
+    assert "1 have another token of it" in json.dumps(report)
 
 
 def test_servers_are_compared_and_pruned(shop, server):
     shop.run("nsc", "push", "--all")
     gone = key_of(shop, "B")
     shop.run("nsc", "delete", "account", "B", "--rm-nkey")
-    (diff,) = document(shop, "push", "--diff")["diff"]
+    (diff,) = document(shop, "push", "--diff", exit=3)["diff"]
     assert diff["only_server"] == [gone]
     assert key_of(shop, "A") in diff["both"]
     assert document(shop, "push", "--prune")["pruned"] == [gone]
-    assert document(shop, "push", "--prune")["pruned"] == []
+    assert document(shop, "push", "--prune", exit=3)["pruned"] == []
+    assert document(shop, "push", "--diff")["diff"][0]["only_server"] == []
     document(shop, "push", "--account-removal", "A")
-    (diff,) = document(shop, "push", "--diff")["diff"]
+    (diff,) = document(shop, "push", "--diff", exit=3)["diff"]
     assert diff["only_store"] == [key_of(shop, "A")]
 
 

@@ -15,7 +15,7 @@ def blocks(name, language):
 @pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 def test_the_first_five_minutes(town):
     home = town.home
-    _, setup, listen, share = blocks("README.md", "sh")[:4]
+    _, setup, listen, share, explain = blocks("README.md", "sh")[:5]
     for line in setup.splitlines():
         if line.startswith("nsc"):
             home.run(*line.split())
@@ -31,6 +31,9 @@ def test_the_first_five_minutes(town):
     for line in share.splitlines():
         home.run(*line.replace('"', "").split())
     assert "prices.eur" in home.run("nsc", "describe", "account", "reports")
+    said = [home.run(*line.split()) for line in explain.splitlines()]
+    assert '-> in reports as "prices.eur"' in said[0]
+    assert "Nothing stands in the way." in said[1]
 
 
 @pytest.mark.parametrize("number", range(len(blocks("README.md", "python"))))

@@ -228,6 +228,22 @@ async def test_a_file_touched_or_written_by_a_post_is_not_announced_again(
     assert announced(caplog, account) == 0
 
 
+async def test_a_damaged_token_is_told_as_that(
+    serve: Callable[..., Any], realm: Realm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "jwts").mkdir()
+    await serve(store=Directory(str(tmp_path / "jwts"), read_only=True))
+    account = realm.account()
+    path = tmp_path / "jwts" / f"{account.id}.jwt"
+    path.write_text(realm.preload[account.id])
+    await until(lambda: announced(caplog, account) == 1, "the account")
+    path.write_text("no token")
+    await until(lambda: "cannot be served" in caplog.text, "the damage")
+    assert "there is no JWT of account" not in caplog.text
+    path.write_text(realm.preload[account.id])
+    await until(lambda: announced(caplog, account) == 2, "the same token again")
+
+
 async def test_a_folder_that_is_replaced_is_watched_again(
     serve: Callable[..., Any], realm: Realm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

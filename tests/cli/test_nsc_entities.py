@@ -72,7 +72,7 @@ def test_a_refused_command_leaves_nothing_behind(demo):
         ["init", "--name", "demo"],
     ):
         done = demo.try_run("nsc", *argv)
-        assert done.returncode == 1, argv
+        assert done.returncode in (1, 2), argv
         assert "Traceback" not in done.stderr
         assert not re.search(r"\bSO", done.stderr)  # no seed; within a public key the letters may stand
     assert files_below(demo.path) == before

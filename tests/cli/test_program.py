@@ -110,7 +110,11 @@ def test_errors_are_one_line_and_a_hint_with_their_status(capsys: pytest.Capture
 
 def test_errors_are_json_when_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert tool.execute(["-json", "-fail", "denied"]) == 1
-    assert json.loads(capsys.readouterr().err) == {"error": "no import matches", "hint": "nsc add import"}
+    assert json.loads(capsys.readouterr().err) == {
+        "error": "no import matches",
+        "code": "denied",
+        "hint": "nsc add import",
+    }
     assert tool.execute(["--json", "-nope"]) == 2
     assert "-nope" in json.loads(capsys.readouterr().err)["error"]
 

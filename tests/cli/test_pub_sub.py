@@ -5,36 +5,21 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
 from conftest import Engine, RunningServer, command, free_port, wait_for
-from natskit.jwt import Permission
-from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
-from support.realm import Realm, User
+from natskit.testing import Operator
 
 
 @pytest.fixture
 def server(engine: Any) -> Any:
     """A server that asks nobody who they are."""
     return engine.start()
-
-
-def creds(folder: Path, name: str, user: User) -> str:
-    path = folder / f"{name}.creds"
-    path.write_text(write_creds(user.token, user.key.seed))
-    return str(path)
-
-
-def operator_config(realm: Realm) -> str:
-    preload = "\n".join(f"  {account}: {token}" for account, token in realm.preload.items())
-    return f"operator: {realm.token}\nresolver: MEMORY\nresolver_preload: {{\n{preload}\n}}"
 
 
 def test_a_subscriber_sees_what_a_publisher_sends(server: Any, start: Callable[..., Any], home: Any) -> None:
@@ -117,12 +102,13 @@ def test_timestamps_and_headers_show_when_asked_for(server: Any, start: Callable
 # ---- logging in ------------------------------------------------------------------------------------
 
 
-def test_creds_log_in_and_permissions_are_told(engine: Any, start: Callable[..., Any], home: Any) -> None:
-    realm = Realm()
-    account = realm.account()
-    free = creds(home.work, "free", account.user())
-    bound = creds(home.work, "bound", account.user(pub=Permission(allow=("Ok.>",)), sub=Permission(allow=("Ok.>",))))
-    server = engine.start(operator_config(realm))
+def test_creds_log_in_and_permissions_are_told(
+    engine: Any, start: Callable[..., Any], home: Any, nats_operator: Operator
+) -> None:
+    account = nats_operator.account("A")
+    free = str(account.user("free").creds_file)
+    bound = str(account.user("bound", pub="Ok.>", sub="Ok.>").creds_file)
+    server = engine.start(nats_operator.config())
 
     sub = start(command("nats-sub"), "-s", server.url, "-creds", free, "-count", "1", ">")
     sub.wait_for("Listening on [>]")
@@ -140,29 +126,26 @@ def test_creds_log_in_and_permissions_are_told(engine: Any, start: Callable[...,
 
 
 def test_a_login_that_ends_ends_the_subscriber_with_the_reason(
-    engine: Any, start: Callable[..., Any], home: Any
+    engine: Any, start: Callable[..., Any], nats_operator: Operator
 ) -> None:
-    realm = Realm()
-    path = creds(home.work, "u", realm.account().user(expires=int(time.time()) + 2))
-    server = engine.start(operator_config(realm))
-    sub = start(command("nats-sub"), "-s", server.url, "-creds", path, "a")
+    account = nats_operator.account("A")
+    server = engine.start(nats_operator.config())
+    user = account.user("u", expires_in=3)
+    sub = start(command("nats-sub"), "-s", server.url, "-creds", str(user.creds_file), "a")
     sub.wait_for("Listening on [a]")
     assert sub.wait(15) == 1
     assert sub.errors == ["nats-sub: the server closed the connection: user authentication expired"]
 
 
-def test_creds_come_from_the_environment_too(engine: Any, home: Any) -> None:
-    realm = Realm()
-    path = creds(home.work, "u", realm.account().user())
-    server = engine.start(operator_config(realm))
-    assert "Published" in home.run("nats-pub", "a", "x", NATS_URL=server.url, NATS_CREDS=path)
+def test_creds_come_from_the_environment_too(engine: Any, home: Any, nats_operator: Operator) -> None:
+    user = nats_operator.account("A").user("u")
+    server = engine.start(nats_operator.config())
+    assert "Published" in home.run("nats-pub", "a", "x", NATS_URL=server.url, NATS_CREDS=str(user.creds_file))
 
 
-def test_a_stranger_is_refused_in_one_line(engine: Any, home: Any) -> None:
-    realm, other = Realm(), Realm()
-    realm.account()
-    path = creds(home.work, "u", other.account().user())
-    server = engine.start(operator_config(realm))
+def test_a_stranger_is_refused_in_one_line(engine: Any, home: Any, nats_operator: Operator) -> None:
+    path = str(Operator(folder=home.work).account("elsewhere").user("stranger").creds_file)
+    server = engine.start(nats_operator.config())
     for program, words in (("nats-pub", ["a", "x"]), ("nats-sub", ["a"])):
         done = home.try_run(program, "-s", server.url, "-creds", path, *words)
         assert done.returncode == 1

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from natskit.client import Connection, Login, Message, connect
 from natskit.client.connection import shown
 from natskit.errors import AuthenticationError, DeniedError, Error, InvalidSubject, Unreachable, UsageError
-from natskit.jwt.files import write_creds
+from natskit.testing import Operator
 from support.account_service import until
-from support.realm import Realm
 
 INFO = b'INFO {"server_id":"S","version":"2.15.1","max_payload":100,"headers":true}\r\n'
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -217,6 +219,35 @@ def test_two_ways_to_log_in_are_refused() -> None:
         Login(tls_key="k")
 
 
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Let two ends agree on a key, in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for end in ends * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+
+
+def test_the_curve_that_is_named_is_the_one_that_is_used() -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    server.set_ecdh_curve("secp384r1")
+    for curve in ("P384", "CurveP384", "p384"):
+        client = Login(tls_curves=(curve,)).options()["tls"]
+        authority.configure_trust(client)
+        shake_hands(client, server)
+    client = Login(tls_curves=("P256",)).options()["tls"]
+    authority.configure_trust(client)
+    with pytest.raises(ssl.SSLError):
+        shake_hands(client, server)
+    with pytest.raises(UsageError, match="P257"):
+        Login(tls_curves=("P257",))
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=st.binary(max_size=200))
 async def test_garbage_after_the_greeting_ends_in_one_of_our_errors(answer: bytes) -> None:
@@ -234,11 +265,10 @@ async def test_garbage_after_the_greeting_ends_in_one_of_our_errors(answer: byte
 
 
 async def test_creds_are_read_again_at_a_reconnect(tmp_path: Path) -> None:
-    realm = Realm()
-    account = realm.account()
-    first, second = account.user(), account.user()
+    account = Operator().account("A")
+    first, second = account.user("u"), account.user("u")
     path = tmp_path / "u.creds"
-    path.write_text(write_creds(first.token, first.key.seed))
+    path.write_text(first.creds)
     tokens: list[str] = []
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -251,7 +281,7 @@ async def test_creds_are_read_again_at_a_reconnect(tmp_path: Path) -> None:
         await reader.readuntil(b"PING\r\n")
         writer.write(b"PONG\r\n")
         if len(tokens) == 1:
-            path.write_text(write_creds(second.token, second.key.seed))
+            path.write_text(second.creds)
             return
         async for ping in reader:
             if ping.startswith(b"PING"):

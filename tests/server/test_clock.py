@@ -62,3 +62,22 @@ async def test_call_that_fails_does_not_stop_those_after_it() -> None:
     await asyncio.wait_for(done.wait(), 5)
     assert isinstance(faults[0]["exception"], ZeroDivisionError)
     clock.close()
+
+
+async def test_timers_that_are_cancelled_take_no_room():
+    clock = Clock()
+    called = []
+    kept = [clock.call_at(clock.now() + 1000 + number, lambda: called.append(1)) for number in range(100)]
+    for _ in range(10_000):
+        timer = clock.call_at(clock.now() + 500, lambda: called.append(2))
+        timer.cancel()
+        timer.cancel()
+    assert len(clock._planned) < 300
+    for timer in kept[:50]:
+        timer.cancel()
+    clock.advance(2000)
+    assert called == [1] * 50
+    assert clock._cancelled == 0
+    kept[-1].cancel()
+    assert clock._cancelled == 0
+    clock.close()

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from natskit.server import Server
-from support.realm import Realm
+from natskit.testing import Operator
 
 DEADLINE_S = 5.0
 
@@ -55,16 +55,17 @@ class Wire:
 
 
 async def test_change_of_the_old_account_does_not_admit_a_client_that_logs_in_to_another():
-    realm = Realm()
-    old, new = realm.account("OLD"), realm.account("NEW")
-    async with Server("listen: 127.0.0.1:-1\n" + realm.config()) as server:
+    operator = Operator()
+    old, new = operator.account("OLD"), operator.account("NEW")
+    async with Server(operator.config("listen: 127.0.0.1:-1")) as server:
+        operator.follow(server)
         wire = await Wire.open(server)
-        wire.connect(old.user().credentials(wire.info["nonce"]), b"PING\r\n")
+        wire.connect(old.user("u").credentials(wire.info["nonce"]), b"PING\r\n")
         assert await wire.line() == b"PONG\r\n"
         gate = Gate(server)
-        wire.connect(new.user().credentials(wire.info["nonce"]), b"SUB mine 1\r\nPING\r\n")
+        wire.connect(new.user("u").credentials(wire.info["nonce"]), b"SUB mine 1\r\nPING\r\n")
         await asyncio.wait_for(gate.reached.wait(), DEADLINE_S)
-        server.accounts.install(old.id, old.token(limits={"subs": 7}))
+        old.limit(subs=7)
         gate.open()
         assert await wire.line() == b"PONG\r\n"
         assert [entry.subject for entry in server.accounts.find(new.id).space.subscriptions()] == [b"mine"]

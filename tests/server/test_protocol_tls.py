@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import json
 import ssl
+import weakref
 
 import nats
 import pytest
@@ -274,6 +276,22 @@ async def test_unusable_files_are_refused_at_start(authority, tmp_path, broken):
     )
     with pytest.raises(Error):
         await Server(Options.load(text=f"listen: 127.0.0.1:-1\ntls {{ {text} }}".replace('" ', '", '))).start()
+
+
+async def test_a_closed_connection_holds_nothing_any_more(authority):
+    async with Server(config(authority)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await read_info(reader)
+        await writer.start_tls(trusting(authority), server_hostname="127.0.0.1")
+        writer.write(b"CONNECT {}\r\nPING\r\n")
+        await asyncio.wait_for(reader.readuntil(b"PONG\r\n"), DEADLINE_S)
+        transports = [weakref.ref(client.stream._transport) for client in server.clients.values()]
+        await end(writer)
+        await gone(server)
+        async with asyncio.timeout(DEADLINE_S / 2):  # less than a transport may take to close
+            while any(transport() for transport in transports):
+                await asyncio.sleep(0.01)
+                gc.collect()
 
 
 async def test_stop_ends_handshakes_and_connections(authority):

@@ -168,3 +168,31 @@ async def test_of_several_certificates_the_one_for_the_name_is_shown(tmp_path):
         assert await shown(server, "second.example.com") == ["second.example.com"]
         assert await shown(server, "a.wild.example.com") == ["*.wild.example.com"]
         assert await shown(server, "other.example.com", check=False) == ["first.example.com"]
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_only_so_many_handshakes_begin_in_a_second(engine: Engine, certificates, first):
+    more = "handshake_first: true" if first else ""
+    server = engine.start(settings(certificates, f"connection_rate_limit: 2, {more}"))
+    said = b""
+    for _ in range(20):  # two servers agree on the limit, not on where a second begins
+        with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as plain:
+            plain.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                while data := plain.recv(4096):
+                    said = data if b"-ERR" in data else said
+        if said:
+            break
+    assert b"-ERR 'Connection throttling is active. Please try again later.'\r\n" in said
+
+
+def test_clients_in_clear_text_are_no_handshakes(engine: Engine, certificates):
+    server = engine.start(settings(certificates, "connection_rate_limit: 1") + "\nallow_non_tls: true")
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S))
+            plain.sendall(b"CONNECT {}\r\nPING\r\n")
+            said = b""
+            while b"PONG\r\n" not in said and b"-ERR" not in said and (data := plain.recv(4096)):
+                said += data
+            assert b"PONG\r\n" in said

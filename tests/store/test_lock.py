@@ -79,3 +79,30 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(StoreError, match="cannot lock"), Lock(str(tmp_path / "absent")):
         pass
+
+
+def test_who_waits_is_seen_and_gets_its_turn(tmp_path):
+    ask = (
+        "import sys; from natskit.store.lock import Lock\nwith Lock(sys.argv[1]): print('has it', flush=True); input()"
+    )
+    lock = Lock(str(tmp_path))
+    with lock:
+        assert not lock.wanted
+        process = subprocess.Popen(
+            [sys.executable, "-c", ask, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        while not lock.wanted:
+            assert process.poll() is None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        lock.give_way()
+        assert lock.held
+        assert process.communicate(timeout=30)[0] == "has it\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_that_died_waiting_wants_nothing(tmp_path):
+    (tmp_path / ".natskit.queue").touch()
+    with Lock(str(tmp_path)) as lock:
+        assert not lock.wanted
+    assert os.listdir(tmp_path) == []

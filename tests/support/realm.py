@@ -1,17 +1,20 @@
-"""An operator with accounts and users, made up for tests."""
+"""An operator whose tokens a test makes one by one: older, forged, signed by others.
+
+Where all that is wanted is an operator that works, there is `natskit.testing.Operator`.
+"""
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import Any
 
 from msgspec.structs import replace
 
-from natskit import jwt
+from natskit import jwt, testing
 from natskit.nkeys import KeyPair, Role
 from natskit.server.auth import ConnectOptions
 from natskit.server.options import MemoryResolver, Options, TrustedOperator
+from natskit.store.server_config import Preload, memory_config
 
 
 class Realm:
@@ -41,9 +44,8 @@ class Realm:
 
     def config(self, *more: str) -> str:
         """The configuration text of a server of this operator, all its accounts preloaded."""
-        lines = [f'operator: "{self.token}"', "resolver: MEMORY", "resolver_preload {"]
-        lines += [f'  {account}: "{token}"' for account, token in self.preload.items()]
-        return "\n".join([*lines, "}", *more])
+        known = [(Preload(account, account, token), token) for account, token in self.preload.items()]
+        return "\n".join([memory_config(self.claims.name, self.token, None, known), *more])
 
     def account(self, name: str = "A", **body: Any) -> AccountOwner:
         """A new account, known to the resolver."""
@@ -94,20 +96,12 @@ class AccountOwner:
         head = {name: body.pop(name) for name in ("expires", "not_before") if name in body}
         issuer_account = "" if signer is self.key else self.id
         nats = replace(claims.nats, issuer_account=issuer_account, **body)
-        return User(key, jwt.encode(replace(claims, nats=nats, **head), signer, issued_at=int(time.time()) - ago))
+        token = jwt.encode(replace(claims, nats=nats, **head), signer, issued_at=int(time.time()) - ago)
+        return User(self, name, key, token)
 
 
-class User:
+class User(testing.User):
     """A user with its token and seed."""
-
-    def __init__(self, key: KeyPair, token: str) -> None:
-        self.key = key
-        self.token = token
-
-    def credentials(self, nonce: str) -> dict[str, object]:
-        """Its token, and its signature of ``nonce``."""
-        sig = base64.urlsafe_b64encode(self.key.sign(nonce.encode())).rstrip(b"=").decode()
-        return {"jwt": self.token, "sig": sig}
 
     def connect(self, nonce: str, **more: Any) -> ConnectOptions:
         """What the user says in CONNECT."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def web(answer: Answer) -> AsyncIterator[tuple[str, list[str]]]:
+async def web(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[str]]]:
     """A server whose every connection is answered by ``answer``; yields its address and the requests it got."""
     requests: list[str] = []
 
@@ -25,9 +26,12 @@ async def web(answer: Answer) -> AsyncIterator[tuple[str, list[str]]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwt/v1/accounts/", requests
+        yield (
+            f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwt/v1/accounts/",
+            requests,
+        )
     finally:
         server.close()
         await server.wait_closed()

@@ -66,8 +66,7 @@ class Accounts:
 
     def _stored(self, key: str) -> Record | None:
         try:
-            data = self.store.load(key)
-            return None if data is None else self._records.read(key, data)
+            return self._read(key)
         except Error as error:
             _log.warning("replacing what was stored for %s: %s", short(key), error)
             return None
@@ -98,7 +97,12 @@ class Accounts:
         for number, key in enumerate(keys):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            record = self._readable(key)
+            try:
+                record = self._read(key)
+            except Error as error:
+                self._announced.pop(key, None)
+                _log.warning("the JWT of account %s cannot be served: %s", short(key), error)
+                continue
             if record is None:
                 self._announced.pop(key, None)
                 _log.info("there is no JWT of account %s any more", short(key))
@@ -107,13 +111,10 @@ class Accounts:
                 _log.info("the JWT of account %s has changed - %s", short(key), record.id)
                 self.announce(record)
 
-    def _readable(self, key: str) -> Record | None:
-        try:
-            data = self.store.load(key)
-            return None if data is None else self._records.read(key, data)
-        except Error as error:
-            _log.warning("the JWT of account %s cannot be served: %s", short(key), error)
-            return None
+    def _read(self, key: str) -> Record | None:
+        """What is stored, None if nothing is. Raises an Error for what is damaged."""
+        data = self.store.load(key)
+        return None if data is None else self._records.read(key, data)
 
 
 def _digest(record: Record) -> bytes:

@@ -43,7 +43,7 @@ def accept(key: str, body: bytes, operator: OperatorClaims | None, stored: Recor
         raise VerifyError(f"untrusted issuer in request: {_why_untrusted(claims.issuer, operator)}")
     # (6) valid here and now
     found = issues(claims, now)
-    if any(issue.severity != "warning" for issue in found):
+    if any(issue.refused for issue in found):
         raise ClaimsError(_ISSUES + "".join(f"\n\t - {issue.text}\n" for issue in found), issues=found)
     # (7) not older than what is stored
     if stored and claims.issued_at < stored.issued_at:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
-from natskit.errors import Error, UsageError
+from natskit.errors import Error, InvalidSubject, UsageError
 
+from .exits import INTERRUPTED, MISUSED, NO_READER, REFUSED
 from .tables import printable
 
-__all__ = ["FAILED", "INTERRUPTED", "NO_READER", "Console", "format_json", "guard", "masked"]
-
-FAILED, INTERRUPTED, NO_READER = 1, 130, 141
+__all__ = ["Console", "error_document", "format_json", "guard", "masked"]
 
 
 class Console:
-    """The two streams of one run. With ``json``, what is meant for people stays off stdout.
+    """The two streams of one run. With ``json``, what is meant for people stays off both.
 
-    ``lead`` opens the line of an error.
+    ``lead`` opens the line of an error; ``done`` is what was done before it, told with it in JSON.
     """
 
     def __init__(self, *, json: bool = False, lead: str = "Error:") -> None:
         self.json = json
         self.lead = lead
+        self.done: dict[str, Any] = {}
 
     def write(self, text: str) -> None:
         """Write a line of results (or several) to stdout."""
@@ -45,14 +45,21 @@ class Console:
         sys.stdout.flush()
 
     def notice(self, text: str) -> None:
-        """Write a line for people to stderr."""
+        """Write a line for people to stderr; in JSON an object with ``notice``, on one line."""
+        if self.json:
+            import msgspec
+
+            text = msgspec.json.encode({"notice": text}).decode()
         _write(sys.stderr, text)
+
+    def aside(self, value: object) -> None:
+        """Write a JSON document to stderr, beside the one on stdout."""
+        _write(sys.stderr, format_json(value))
 
     def fail(self, error: Error) -> None:
         """Tell an error: lead, message, the hint below; or one JSON object."""
         if self.json:
-            hint = {"hint": masked(error.hint)} if error.hint else {}
-            _write(sys.stderr, format_json({"error": masked(str(error)), **hint}))
+            _write(sys.stderr, format_json(error_document(error) | self.done))
             return
         _write(sys.stderr, f"{paint(self.lead, '31', sys.stderr)} {_shown(str(error))}")
         if error.hint:
@@ -63,11 +70,30 @@ class Console:
         return _has_colour(sys.stdout)
 
 
+def error_document(error: Error) -> dict[str, Any]:
+    """An error as JSON: ``error``, ``code``, and ``hint``, ``issues``, ``problems`` where there are (docs/json.md)."""
+    document: dict[str, Any] = {"error": masked(str(error)), "code": error.code}
+    if error.hint:
+        document["hint"] = masked(error.hint)
+    for name, entries in error.details.items():
+        document[name] = [
+            {member: masked(value) if isinstance(value, str) else value for member, value in entry.items()}
+            for entry in entries
+        ]
+    return document
+
+
+_SECRET_MARKS = ("SOA", "SAA", "SUA", "SNA", "SCA", "SXA", "eyJ", "://")
+"""What is in every seed, token or URL; most texts have none of it."""
+
+
 def masked(text: str) -> str:
     """``text`` with seeds and tokens shortened and passwords of URLs hidden.
 
     Messages name the value that is wrong, and people paste secrets where something else is meant.
     """
+    if not any(mark in text for mark in _SECRET_MARKS):
+        return text
     import re
 
     text = re.sub(r"\b(S[OAUNCX]A)[A-P][A-Z2-7]{12,}", r"\1...", text)
@@ -117,10 +143,10 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - open as long as the program runs
 
 
-def guard(console: Console, action: Callable[[], int | None], fatal: Mapping[type[Error], int] | None = None) -> int:
+def guard(console: Console, action: Callable[[], int | None], *, misused: int = MISUSED) -> int:
     """Run ``action`` and return the exit status: its own, or that of what it raised, which is told in one line.
 
-    ``fatal`` gives other statuses than 1 to kinds of errors. Only defects of natskit itself leave a traceback.
+    ``misused`` is the status for a command line that makes no sense. Only defects of natskit itself leave a traceback.
     """
     _replace_closed_streams()
     try:
@@ -128,15 +154,23 @@ def guard(console: Console, action: Callable[[], int | None], fatal: Mapping[typ
         sys.stdout.flush()
     except Error as error:
         console.fail(error)
-        return next((code for kind, code in (fatal or {}).items() if isinstance(error, kind)), FAILED)
+        return misused if isinstance(error, (UsageError, InvalidSubject)) else REFUSED
     except BrokenPipeError:
         # Point stdout nowhere, so that the interpreter's last flush does not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        console.fail(UsageError(f"{where}{error.strerror or error}"))
-        return FAILED
+        console.fail(_with_code(Error(f"{where}{error.strerror or error}"), "system"))
+        return REFUSED
     except KeyboardInterrupt:
+        if console.json:
+            console.fail(_with_code(Error("interrupted"), "interrupted"))
         return INTERRUPTED
     return status
+
+
+def _with_code(error: Error, code: str) -> Error:
+    """An error that natskit has no class for."""
+    error.code = code
+    return error

@@ -15,8 +15,7 @@ with two, with the value behind ``=`` or as the next argument: ``-creds FILE``, 
     main = command.run
 
 What a program prints when it fails is decided here: one line on stderr (a JSON document with ``--json``) and the
-hint below it; exit status 1 for an error of natskit or the system, 2 for arguments that make no sense, 130 for
-Ctrl-C, 141 when the reader of stdout has gone.
+hint below it; the exit statuses are those of `natskit.cli.exits`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ import click
 
 from natskit import __version__, errors
 from natskit.cli.console import Console, guard
-
-MISUSED = 2
+from natskit.cli.exits import MISUSED
 
 Example = tuple[str, str]
 
@@ -70,11 +68,7 @@ class Program(click.Command):
     def execute(self, argv: Sequence[str]) -> int:
         """Run with these arguments and return the exit status. A failure is told on stderr, never raised."""
         console = Console(json=self._speaks_json(argv), lead=f"{self.name}:")
-        return guard(
-            console,
-            lambda: self._invoke(argv),
-            fatal=dict.fromkeys((errors.UsageError, errors.InvalidSubject), self.misused),
-        )
+        return guard(console, lambda: self._invoke(argv), misused=self.misused)
 
     def _invoke(self, argv: Sequence[str]) -> int:
         try:
@@ -89,8 +83,17 @@ class Program(click.Command):
         return status if isinstance(status, int) else 0
 
     def _speaks_json(self, argv: Sequence[str]) -> bool:
-        known = any("--json" in parameter.opts for parameter in self.params)
-        return known and any(argument in ("-json", "--json") for argument in argv)
+        """Whether failures of reading the arguments are to be told in JSON too."""
+        if not any("--json" in parameter.opts for parameter in self.params):
+            return False
+        found = False
+        for argument in argv:
+            name, equals, value = _split(argument)
+            if name == "json":
+                found = not equals or value in _TRUE
+            elif argument == "--":
+                break
+        return found
 
 
 def program(
@@ -157,9 +160,12 @@ def _spell(declared: str, option: click.Option, value: str | None, queue: list[s
     yield value
 
 
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+
+
 def _truth(declared: str, value: str) -> bool:
     """Go's ``strconv.ParseBool``."""
-    if value in ("1", "t", "T", "TRUE", "true", "True"):
+    if value in _TRUE:
         return True
     if value in ("0", "f", "F", "FALSE", "false", "False"):
         return False

@@ -47,11 +47,14 @@ def choose(message: str, options: Sequence[tuple[str, _Value]], default: _Value 
     return options[number][1]
 
 
-def choose_several(message: str, options: Sequence[tuple[str, _Value]]) -> list[_Value]:
-    """Any number of ``options``, marked with the space bar."""
+def choose_several(message: str, options: Sequence[tuple[str, _Value]], marked: Sequence[_Value] = ()) -> list[_Value]:
+    """Any number of ``options``, marked with the space bar; some may be from the start."""
     import questionary
 
-    choices = [questionary.Choice(label, value=number) for number, (label, _) in enumerate(options)]
+    choices = [
+        questionary.Choice(label, value=number, checked=value in marked)
+        for number, (label, value) in enumerate(options)
+    ]
     numbers: list[int] = _ask(questionary.checkbox, message, choices=choices)
     return [options[number][1] for number in numbers]
 

@@ -46,6 +46,10 @@ class Report:
         """A part that failed; the command goes on, and its exit status is 1."""
         return self._add("error", text)
 
+    def forget_notes(self) -> None:
+        """Drop what needs no attention."""
+        self.children = [child for child in self.children if child.level in ("warning", "error")]
+
     def server(self, text: str) -> None:
         """What a server answered, line by line."""
         for line in text.splitlines():
@@ -68,6 +72,14 @@ class Report:
     def failed(self) -> bool:
         """Whether a part failed."""
         return self.level == "error"
+
+    @property
+    def first_error(self) -> str:
+        """What failed first, in its own words."""
+        for child in self.children:
+            if child.failed:
+                return child.first_error or child.text
+        return ""
 
     def lines(self, depth: int = 0) -> Iterator[tuple[str, str]]:
         """Every line below this node with its kind, indented by depth."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from natskit.cli.program import program, version_line
+from natskit.cli.startup import import_msgspec
 from natskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def command(config: str | None, test: bool, order: str | None, words: tuple[str,
 
         send(order)
         return None
+    import_msgspec()
     from natskit.server import Options
 
     if test and config is None:

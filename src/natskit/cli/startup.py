@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["import_msgspec"]
 
 
 def import_msgspec() -> None:
-    """Import msgspec without ``typing_extensions``, which it tries first for what this Python's ``typing`` has too.
+    """Import msgspec without what takes long and does nothing for us, a third of a short command's time.
 
-    That module and what it pulls in (``inspect``, ``ast``, ``dis``) would be a quarter of a short command's time.
+    It tries ``typing_extensions`` first (with ``inspect``, ``ast``, ``dis``) for what this Python's ``typing`` has too,
+    and imports ``uuid``, which until Python 3.11 asks ``platform`` for the name of the system.
     """
-    name = "typing_extensions"
-    if name in sys.modules or "msgspec" in sys.modules:
+    if "msgspec" in sys.modules:
         return
-    sys.modules[name] = None  # type: ignore[assignment]
+    stand_ins = {"typing_extensions": None, "platform": _Platform("platform")}
+    mine = {name: module for name, module in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(mine)  # type: ignore[arg-type]
     try:
         import msgspec  # noqa: F401
     finally:
-        del sys.modules[name]
+        for name in mine:
+            del sys.modules[name]
+
+
+class _Platform(type(sys)):  # type: ignore[misc]
+    """As much of ``platform`` as ``uuid`` uses."""
+
+    @staticmethod
+    def system() -> str:
+        """The name of the system."""
+        return os.uname().sysname

@@ -22,7 +22,8 @@ class Login:
 
     ``creds`` is the path of a creds file, which is read again at every reconnect, or `Creds`; ``nkey`` the path of a
     seed file. ``tls_ca`` is a file of trusted certificates in place of the system's; ``tls_cert`` and ``tls_key`` are
-    the client's own. With ``tls_first`` the handshake comes before the server's INFO line.
+    the client's own. With ``tls_first`` the handshake comes before the server's INFO line. ``tls_curves`` are those to
+    agree on a key with, such as ``X25519``; before Python 3.15 only one can be named.
     """
 
     creds: str | Creds | None = None
@@ -34,6 +35,7 @@ class Login:
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_first: bool = False
+    tls_curves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = {"creds": self.creds, "nkey": self.nkey, "user": self.user, "token": self.token}
@@ -46,6 +48,9 @@ class Login:
             raise UsageError(f'no password for user "{self.user}"')
         if self.tls_key and not self.tls_cert:
             raise UsageError("a TLS key needs a TLS certificate")
+        for curve in self.tls_curves:
+            if _curve(curve) not in _CURVES:
+                raise UsageError(f'unknown curve preference "{curve}"', hint=f"use {', '.join(_CURVES)}")
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments of ``nats.connect``. Raises InvalidToken, InvalidKey, OSError for unusable files."""
@@ -58,7 +63,7 @@ class Login:
             options |= {"user": self.user, "password": self.password}
         if self.token:
             options["token"] = self.token
-        if self.tls_ca or self.tls_cert:
+        if self.tls_ca or self.tls_cert or self.tls_curves:
             options["tls"] = self._tls_context()
         if self.tls_first:
             options["tls_handshake_first"] = True
@@ -73,11 +78,30 @@ class Login:
             context = ssl.create_default_context(cafile=self.tls_ca)
             if self.tls_cert:
                 context.load_cert_chain(self.tls_cert, self.tls_key)
+            self._choose_curves(context)
         except OSError as error:
             files = ", ".join(each for each in (self.tls_ca, self.tls_cert, self.tls_key) if each)
             reason = getattr(error, "reason", None) or error.strerror or error
             raise KeyUseError(f"the TLS files cannot be used ({files}): {reason}") from None
         return context
+
+    def _choose_curves(self, context: ssl.SSLContext) -> None:
+        names = [_CURVES[_curve(each)] for each in self.tls_curves]
+        if hasattr(context, "set_groups") and names:  # Python 3.15
+            context.set_groups(":".join(names))
+        elif len(names) > 1:
+            raise UsageError("this Python can be told one curve only, not several", hint="name one, or none")
+        elif names:
+            context.set_ecdh_curve(names[0])
+
+
+_CURVES = {"P256": "prime256v1", "P384": "secp384r1", "P521": "secp521r1", "X25519": "X25519"}
+"""Curves by the names that nats-server has for them, and those of OpenSSL."""
+
+
+def _curve(text: str) -> str:
+    """``CurveP256``, ``p256`` ... as ``P256``."""
+    return text.upper().removeprefix("CURVE")
 
 
 def _creds_callbacks(source: str | Creds) -> dict[str, Callable[..., bytes]]:

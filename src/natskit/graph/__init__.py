@@ -15,27 +15,37 @@ B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
 from __future__ import annotations
 
 from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Latency
+from natskit.graph.flow import Flow
 from natskit.graph.graph import Change, Choice, Decision, Delivery, Graph, Refusal
-from natskit.graph.link import Link, RefusedImport, governing_export
-from natskit.graph.mapping import Destination, Mapping, Mappings
+from natskit.graph.hurdle import Hurdle, hurdles
+from natskit.graph.link import ImportAnswer, Link, RefusedImport, governing_export
+from natskit.graph.login import Login, judge_login
+from natskit.graph.mapping import Branch, Destination, Mapping, Mappings
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
 from natskit.graph.reason import Reason, Rule
+from natskit.graph.route import Stop, route_of_publish, route_of_subscription
+from natskit.graph.trust import Trust
 
 __all__ = [
     "EVERYTHING",
     "SERVICE",
     "STREAM",
     "Account",
+    "Branch",
     "Change",
     "Choice",
     "Decision",
     "Delivery",
     "Destination",
     "Export",
+    "Flow",
     "Graph",
+    "Hurdle",
     "Import",
+    "ImportAnswer",
     "Latency",
     "Link",
+    "Login",
     "Mapping",
     "Mappings",
     "Permissions",
@@ -44,6 +54,12 @@ __all__ = [
     "RefusedImport",
     "Responses",
     "Rule",
+    "Stop",
+    "Trust",
     "Verdict",
     "governing_export",
+    "hurdles",
+    "judge_login",
+    "route_of_publish",
+    "route_of_subscription",
 ]

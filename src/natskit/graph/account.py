@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from natskit.graph.mapping import Destination, Mapping
+from natskit.graph.reason import date
 
 if TYPE_CHECKING:
     from natskit import jwt
@@ -97,6 +98,18 @@ class Import(Struct, frozen=True, kw_only=True):
     share: bool = False
     allow_trace: bool = False
 
+    @property
+    def destination(self) -> str:
+        """What the importer calls the subject, with references to its wildcards."""
+        if self.prefix:
+            return f"{self.prefix.removesuffix('.')}.{self.subject}"
+        return self.local or self.subject
+
+    @property
+    def local_pattern(self) -> str:
+        """The pattern of what the importer calls the subject, whether the import can work or not."""
+        return ".".join("*" if token[:1] in ("$", "{") else token for token in self.destination.split("."))
+
     @classmethod
     def from_claims(cls, wanted: jwt.Import) -> Import:
         """An import of claims. The old ``to`` is the prefix of a stream, but the exporter's subject of a service.
@@ -130,7 +143,8 @@ def _kind(text: object) -> Kind:
 class Account(Struct, frozen=True, kw_only=True):
     """One account. ``id`` is its public key, or its name in a configuration file.
 
-    ``revocations``: user key or ``*`` to the time up to which tokens issued to it are void.
+    ``revocations``: user key or ``*`` to the time up to which tokens issued to it are void. ``fault``: why no server
+    believes its token, whatever the time; empty if one does. ``is_system``: it is the system account.
     """
 
     id: str
@@ -142,10 +156,12 @@ class Account(Struct, frozen=True, kw_only=True):
     revocations: collections.abc.Mapping[str, int] = {}
     not_before: int = 0
     expires: int = 0
+    fault: str = ""
+    is_system: bool = False
 
     @classmethod
-    def from_claims(cls, claims: jwt.AccountClaims) -> Account:
-        """The account of verified claims."""
+    def from_claims(cls, claims: jwt.AccountClaims, *, fault: str = "", is_system: bool = False) -> Account:
+        """The account of claims, which are verified unless ``fault`` says what is wrong with them."""
         body = claims.nats
         return cls(
             id=claims.subject,
@@ -157,6 +173,8 @@ class Account(Struct, frozen=True, kw_only=True):
             revocations=body.revocations,
             not_before=claims.not_before,
             expires=claims.expires,
+            fault=fault,
+            is_system=is_system,
         )
 
     def signs_with(self, key: str) -> bool:
@@ -165,10 +183,12 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def lapse(self, now: float) -> str:
         """Why the account is not in force at ``now``; empty if it is."""
+        if self.fault:
+            return f"account {self} is not accepted by servers: {self.fault}"
         if self.expires and now >= self.expires:
-            return f"account {self} expired at {self.expires}"
+            return f"account {self} expired at {date(self.expires)}"
         if self.not_before and now < self.not_before:
-            return f"account {self} is not valid before {self.not_before}"
+            return f"account {self} is not valid before {date(self.not_before)}"
         return ""
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from natskit import jwt, subjects
 from natskit.errors import Error
 from natskit.graph.account import Account, Export, Import
-from natskit.graph.reason import Reason, Rule, refuse
+from natskit.graph.reason import Reason, Rule, date, refuse
 
 __all__ = ["judge_activation"]
 
@@ -25,21 +25,28 @@ def judge_activation(wanted: Import, importer: Account, exporter: Account, expor
         return refuse(
             Rule.NO_ACTIVATION, wanted, "the export is private: ask its owner for an activation token", export
         )
+    if "://" in wanted.token:
+        fault = "the activation is the address of a token, which servers do not fetch: import the token itself"
+        return refuse(Rule.ACTIVATION_INVALID, wanted, fault, export)
     claims = _decode(wanted.token)
     if isinstance(claims, str):
         return refuse(Rule.ACTIVATION_INVALID, wanted, f"the activation token is not valid: {claims}", export)
     for rule, fault, until in _faults(claims, wanted, importer, exporter, export, now):
-        return refuse(rule, wanted, fault, export, activation=claims.id, until=until)
+        late = rule is Rule.ACTIVATION_EXPIRED and claims.nats.subject != wanted.subject
+        return refuse(rule, wanted, fault, export, activation=claims.id, until=until, differs=_GOES_ON if late else "")
     return Reason(
         granted=True,
         rule=Rule.ACTIVATION,
         text=f'{wanted.kind} import "{wanted.subject}" from {exporter}: activation "{claims.nats.subject}"'
-        f' ({claims.id}) opens the private export "{export.subject}"',
+        f' opens the private export "{export.subject}"',
         export=export.subject,
         wanted=wanted.subject,
         activation=claims.id,
         until=claims.expires or None,
     )
+
+
+_GOES_ON = "nats-server goes on delivering until the account is updated, since the activation names another subject"
 
 
 def _faults(
@@ -63,12 +70,16 @@ def _faults(
         yield Rule.ACTIVATION_OTHER_SUBJECT, f'the activation is for subject "{body.subject}"', None
     # (6) its time has come and is not over
     if claims.not_before and now < claims.not_before:
-        yield Rule.ACTIVATION_NOT_YET_VALID, f"the activation is valid from {claims.not_before}", claims.not_before
+        yield (
+            Rule.ACTIVATION_NOT_YET_VALID,
+            f"the activation is valid from {date(claims.not_before)}",
+            claims.not_before,
+        )
     if claims.expires and now >= claims.expires:
-        yield Rule.ACTIVATION_EXPIRED, f"the activation expired at {claims.expires}", None
+        yield Rule.ACTIVATION_EXPIRED, f"the activation expired at {date(claims.expires)}", None
     # (7) the exporter has not taken it back
     if jwt.is_revoked(export.revocations, importer.id, claims.issued_at):
-        yield Rule.ACTIVATION_REVOKED, f"the activation of {claims.issued_at} was revoked by {exporter}", None
+        yield Rule.ACTIVATION_REVOKED, f"the activation of {date(claims.issued_at)} was revoked by {exporter}", None
 
 
 @lru_cache(maxsize=4096)

@@ -12,17 +12,15 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from natskit import subjects
-from natskit.graph.account import SERVICE, STREAM, Account, Import
+from natskit.graph.account import SERVICE, Account, Import
 from natskit.graph.cycle import cycle_through
 from natskit.graph.link import ImportAnswer, Link, RefusedImport, link_of
 from natskit.graph.mapping import Mappings
 from natskit.graph.permissions import Permissions
 from natskit.graph.reason import Reason, Rule, refuse
+from natskit.graph.route import Stop, route_of_publish
 
 __all__ = ["Change", "Decision", "Delivery", "Graph", "Refusal"]
-
-MAX_SERVICE_CHAIN = 64
-"""How many service imports a request may go through."""
 
 
 class Change(Struct, frozen=True):
@@ -37,11 +35,14 @@ class Change(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """A message reaches the subscribers of ``account`` under ``subject``."""
+    """A message reaches the subscribers of ``account`` under ``subject``, with ``chance`` (0 to 1) if mappings of the
+    accounts on its way leave it to chance.
+    """
 
     account: str
     subject: str
     because: Reason
+    chance: float = 1.0
 
 
 class Refusal(Struct, frozen=True):
@@ -70,11 +71,6 @@ class Choice(Struct, frozen=True):
 
     probability: float
     decision: Decision
-
-
-_DROPPED = Decision(
-    refusals=(Refusal("", "", Reason(granted=False, rule=Rule.MAPPING, text="a mapping drops this share")),)
-)
 
 
 class Graph:
@@ -181,8 +177,9 @@ class Graph:
         stale = dict.fromkeys(account_ids)
         for account_id in stale:
             self._find_candidates(account_id)
-        for account_id in tuple(stale):
-            stale.update(dict.fromkeys(self._cycle_neighbours(account_id)))
+        if len(stale) < len(self._accounts):
+            for account_id in tuple(stale):
+                stale.update(dict.fromkeys(self._cycle_neighbours(account_id)))
         added: list[Link] = []
         removed: list[Link] = []
         refused: list[RefusedImport] = []
@@ -216,7 +213,7 @@ class Graph:
                 answer = _refused(wanted, answer, Rule.DUPLICATE, f"{wanted.kind} import already exists")
             elif isinstance(answer, Link) and (way := self._cycle(answer)):
                 route = " -> ".join((*way, account_id))
-                answer = _refused(wanted, answer, Rule.CYCLE, f"import forms a cycle: {route}")
+                answer = _refused(wanted, answer, Rule.CYCLE, f"import forms a cycle: {route}", _LAST_OF_CYCLE)
             seen.add(key)
             answers.append(answer)
         return tuple(answers)
@@ -261,37 +258,26 @@ class Graph:
             self._next[account_id] = first
             heapq.heappush(self._due, (first, account_id))
 
-    # publishing
+    # what a message meets
 
-    def publish(self, account_id: str, subject: str, permissions: Permissions | None = None) -> Decision:
-        """What happens to a message that a user of ``account_id`` with ``permissions`` publishes on ``subject``.
+    def leaving(self, account_id: str) -> tuple[ImportAnswer, ...]:
+        """The imports, live or not, that take messages out of an account: of its streams, and its own of services."""
+        return tuple(self._from.get(account_id, {}).values())
 
-        ``permissions`` None: no restriction. Of what happens in each account, its subscribers' own permissions
-        (`Permissions.may_deliver`) are the last word; they are not asked here.
-        """
+    def arriving(self, account_id: str) -> Iterator[ImportAnswer]:
+        """The imports, live or not, by which requests come to an account."""
+        for importer in sorted(self._importers.get(account_id, ())):
+            for answer in self._answers.get(importer, ()):
+                if answer.kind == SERVICE and answer.exporter == account_id:
+                    yield answer
+
+    def mappings_of(self, account_id: str) -> Mappings:
+        """The mappings of an account; none if it is not known."""
         account = self._accounts.get(account_id)
-        mapped = Mappings.compile(account.mappings).choices(subject) if account is not None else None
-        if mapped is None:
-            return self._publish_as(account_id, subject, permissions)
-        decisions = [self._publish_as(account_id, name, permissions) if name else _DROPPED for _, name in mapped]
-        if len(decisions) == 1:
-            return decisions[0]
-        total = sum(weight for weight, _ in mapped)
-        odds = (weight / total for weight, _ in mapped)
-        return Decision(choices=tuple(map(Choice, odds, decisions)))
+        return Mappings.compile(account.mappings if account is not None else ())
 
-    def _publish_as(self, account_id: str, subject: str, permissions: Permissions | None) -> Decision:
-        """What happens to a message that has its final subject."""
-        barrier = self._barrier(account_id, subject, permissions)
-        if barrier is not None:
-            return Decision(subject, refusals=(Refusal(account_id, subject, barrier),))
-        deliveries = [Delivery(account_id, subject, _own_account(account_id))]
-        refusals: list[Refusal] = []
-        self._follow(account_id, subject, deliveries, refusals)
-        return Decision(subject, tuple(deliveries), tuple(refusals))
-
-    def _barrier(self, account_id: str, subject: str, permissions: Permissions | None) -> Reason | None:
-        """What keeps the publisher from publishing at all."""
+    def barrier(self, account_id: str, subject: str) -> Reason | None:
+        """What keeps everybody from using ``subject`` in an account at all; None if nothing does."""
         account = self._accounts.get(account_id)
         if account is None:
             return Reason(granted=False, rule=Rule.UNKNOWN_ACCOUNT, text=f"account {account_id} is not known here")
@@ -299,43 +285,52 @@ class Graph:
             return Reason(granted=False, rule=Rule.ACCOUNT_NOT_IN_FORCE, text=lapse)
         if "" in subjects.tokens(subject):
             return Reason(granted=False, rule=Rule.SUBJECT, text=f'subject "{subject}" has an empty token')
-        verdict = permissions.may_publish(subject) if permissions is not None else None
-        if verdict is not None and not verdict:
-            text = f'publish to "{subject}" is not permitted: {verdict.rule}'
-            return Reason(granted=False, rule=Rule.PERMISSION, text=text, permission=verdict.rule)
         return None
 
-    def _follow(
-        self, account_id: str, subject: str, deliveries: list[Delivery], refusals: list[Refusal], depth: int = 0
-    ) -> None:
-        """Streams end in the importing account, requests go on through the service imports of the exporter."""
-        for answer in self._from.get(account_id, {}).values():
-            if answer.kind == STREAM and depth:
-                continue
-            if isinstance(answer, Link):
-                name = answer.rename(subject)
-                if name is None:
-                    continue
-                if answer.kind == SERVICE:
-                    name = self._only_name(answer.target, name)
-                deliveries.append(Delivery(answer.target, name, answer.because))
-                if answer.kind == SERVICE and depth < MAX_SERVICE_CHAIN:
-                    self._follow(answer.target, name, deliveries, refusals, depth + 1)
-            elif subjects.matches(answer.pattern, subject):
-                refusals.append(Refusal(answer.target, subject, answer.because))
+    def publish(self, account_id: str, subject: str, permissions: Permissions | None = None) -> Decision:
+        """What happens to a message that a user of ``account_id`` with ``permissions`` publishes on ``subject``.
 
-    def _only_name(self, account_id: str, subject: str) -> str:
-        """What a request is called once it is in ``account_id``, unless that is left to chance."""
-        mapped = Mappings.compile(self._accounts[account_id].mappings).choices(subject)
-        return mapped[0][1] if mapped is not None and len(mapped) == 1 and mapped[0][1] else subject
+        ``permissions`` None: no restriction. Of what happens in each account, its subscribers' own permissions
+        (`Permissions.may_deliver`) are the last word; they are not asked here. A ``*`` in names is what chance draws.
+        `route_of_publish` says the same step by step.
+        """
+        start = route_of_publish(self, account_id, subject, permissions)
+        if not start.onward or start.onward[0].kind != "mapping":
+            return _decision(start)
+        if len(start.onward) == 1:
+            return _decision(start.onward[0])
+        return Decision(choices=tuple(Choice(stop.chance, _decision(stop)) for stop in start.onward))
+
+
+def _decision(start: Stop) -> Decision:
+    """What a route comes to. Deliveries in the account where it starts are by no import."""
+    deliveries: list[Delivery] = []
+    refusals: list[Refusal] = []
+    waiting = [(start, _own_account(start.account), 1.0)]
+    while waiting:
+        stop, because, chance = waiting.pop()
+        if not stop.because:
+            refusals.append(Refusal(stop.account, stop.flow.subject, stop.because))
+        elif stop.ends:
+            deliveries.append(Delivery(stop.account, stop.flow.subject, because, chance))
+        for onward in reversed(stop.onward):
+            mapped = onward.kind == "mapping"
+            waiting.append(
+                (onward, because if mapped else onward.because, chance * onward.chance if mapped else chance)
+            )
+    dropped = not start.because and start.because.rule is Rule.MAPPING
+    return Decision("" if dropped else start.flow.subject, tuple(deliveries), tuple(refusals))
 
 
 def _own_account(account_id: str) -> Reason:
     return Reason(granted=True, rule=Rule.OWN_ACCOUNT, text=f"published in {account_id}")
 
 
-def _refused(wanted: Import, answer: ImportAnswer, rule: Rule, fault: str) -> RefusedImport:
-    because = refuse(rule, wanted, fault, until=answer.until)
+_LAST_OF_CYCLE = "nats-server refuses only the imports of the account that it loads last"
+
+
+def _refused(wanted: Import, answer: ImportAnswer, rule: Rule, fault: str, differs: str = "") -> RefusedImport:
+    because = refuse(rule, wanted, fault, until=answer.until, differs=differs)
     return RefusedImport(wanted, answer.importer, answer.number, answer.local, because)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from natskit import subjects
 from natskit.errors import InvalidSubject
 from natskit.graph.account import SERVICE, Account, Export, Import, Kind
 from natskit.graph.activation import judge_activation
+from natskit.graph.flow import Flow
 from natskit.graph.reason import Reason, Rule, refuse
 from natskit.subjects import Transform
 
@@ -76,6 +79,14 @@ class Link(ImportAnswer):
             return self.transform.apply(subject)
         return subject if subjects.matches(self.pattern, subject) else None
 
+    def carried(self, flow: Flow) -> Flow:
+        """What ``flow``, within ``pattern``, is called in the target account."""
+        return flow.through(self.transform) if self.transform is not None else flow
+
+    def before(self, flow: Flow) -> Flow:
+        """What was called ``flow``, within what the link delivers, in the source account."""
+        return flow.through(self.transform.inverse()) if self.transform is not None else flow
+
 
 class RefusedImport(ImportAnswer):
     """An import that delivers nothing, and why."""
@@ -89,13 +100,6 @@ class RefusedImport(ImportAnswer):
 # ---- the name in the importing account -----------------------------------------------------------
 
 
-def destination(wanted: Import) -> str:
-    """What the importer calls the subject, with references to its wildcards."""
-    if wanted.prefix:
-        return f"{wanted.prefix.removesuffix('.')}.{wanted.subject}"
-    return wanted.local or wanted.subject
-
-
 def renaming_of(wanted: Import) -> Transform | None:
     """The transform from the exporter's subjects to the importer's; None if they are the same.
 
@@ -103,10 +107,10 @@ def renaming_of(wanted: Import) -> Transform | None:
     """
     subjects.validate(wanted.subject)
     if wanted.prefix:
-        subjects.validate(destination(wanted))
+        subjects.validate(wanted.destination)
         if subjects.has_wildcard(wanted.prefix):
             raise InvalidSubject("stream import prefix can not contain wildcard tokens", subject=wanted.prefix)
-    local = destination(wanted)
+    local = wanted.destination
     if local == wanted.subject:
         return None
     return Transform.compile(wanted.subject, local, strict=True)
@@ -125,7 +129,7 @@ def link_of(
     try:
         renaming = renaming_of(wanted)
     except InvalidSubject as error:
-        local = destination(wanted)
+        local = wanted.destination
         because = refuse(Rule.LOCAL_SUBJECT, wanted, f'cannot be called "{local}": {error}')
         return RefusedImport(wanted, importer.id, number, local, because)
     because = _judge_import(wanted, importer, exporter, now)
@@ -151,7 +155,19 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
         return refuse(Rule.NO_EXPORT, wanted, _nothing_covers(exporter, wanted))
     # (3) to this importer
     because = _judge_grant(wanted, importer, exporter, export, now)
+    if export.subject != wanted.subject and _covers_too(exporter, export, wanted.subject):
+        because = replace(because, differs=_ANY_EXPORT)
     return _bounded(because, importer.expires, exporter.expires) if because else because
+
+
+_ANY_EXPORT = "several exports cover it: nats-server lets one of them decide by chance, the narrowest decides here"
+
+
+def _covers_too(exporter: Account, export: Export, subject: str) -> bool:
+    return any(
+        other is not export and other.kind == export.kind and subjects.covers(other.subject, subject)
+        for other in exporter.exports
+    )
 
 
 def governing_export(exporter: Account, kind: Kind, subject: str) -> Export | None:
@@ -188,8 +204,6 @@ def _judge_grant(wanted: Import, importer: Account, exporter: Account, export: E
 
 def _bounded(because: Reason, *ends: int) -> Reason:
     """The reason, ending with the accounts."""
-    from msgspec.structs import replace
-
     times = [end for end in ends if end]
     if because.until is not None:
         times.append(because.until)

@@ -5,17 +5,18 @@ Source: spec/server-accounts.md section 6.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from natskit import subjects
 from natskit.errors import InvalidSubject
+from natskit.graph.flow import Flow
 from natskit.subjects import Transform
 
-__all__ = ["Destination", "Mapping", "Mappings"]
+__all__ = ["Branch", "Destination", "Mapping", "Mappings"]
 
 SCALE = 1_000_000
 """Weights are in millionths of a percent, so that a choice by chance within a destination divides evenly enough."""
@@ -38,6 +39,21 @@ class Mapping(Struct, frozen=True, kw_only=True):
 
     source: str
     destinations: tuple[Destination, ...]
+
+
+class Branch(Struct, frozen=True, kw_only=True):
+    """What mappings do with a part of the messages: ``before`` is what they are published on, ``after`` what they are
+    called then (None: they are dropped), for ``chance`` (0 to 1) of those on ``before``.
+
+    ``mapping`` None: none concerns them. Not ``exact``: some subjects of ``before`` become none of ``after``, since
+    what a function of the mapping makes of them cannot be told from outside.
+    """
+
+    before: Flow
+    after: Flow | None
+    chance: float = 1.0
+    mapping: Mapping | None = None
+    exact: bool = True
 
 
 class Mappings:
@@ -64,6 +80,35 @@ class Mappings:
                 return mapping.choices(subject)
         return None
 
+    def overlapping(self, flow: Flow) -> tuple[Mapping, ...]:
+        """The mappings that match some subject of ``flow``, the one that counts first coming first."""
+        return tuple(each.mapping for each in self._mappings if flow.within(each.source) is not None)
+
+    def forward(self, flow: Flow) -> Iterator[Branch]:
+        """What becomes of messages published on ``flow``."""
+        rest: Flow | None = flow
+        for mapping in self._mappings:
+            here = rest.within(mapping.source) if rest is not None else None
+            if rest is None or here is None:
+                continue
+            yield from mapping.forward(here)
+            rest = rest.minus(mapping.source)
+        if rest is not None:
+            yield Branch(before=rest, after=rest)
+
+    def backward(self, flow: Flow) -> Iterator[Branch]:
+        """What must be published to be called ``flow`` after the mappings."""
+        narrower: list[str] = []
+        for mapping in self._mappings:
+            for branch in mapping.backward(flow):
+                before = branch.before.minus(*narrower)
+                if before is not None:
+                    yield replace(branch, before=before)
+            narrower.append(mapping.source)
+        rest = flow.minus(*narrower)
+        if rest is not None:
+            yield Branch(before=rest, after=rest)
+
 
 @lru_cache(maxsize=256)
 def _compile(mappings: tuple[Mapping, ...]) -> Mappings:
@@ -75,6 +120,7 @@ class _Compiled:
 
     def __init__(self, mapping: Mapping) -> None:
         subjects.validate(mapping.source)
+        self.mapping = mapping
         self.source = mapping.source
         self._destinations = [
             (each.weight, None if each.subject == mapping.source else Transform.compile(mapping.source, each.subject))
@@ -108,6 +154,47 @@ class _Compiled:
             found.append((self._rest * SCALE, "" if self._rest_is_dropped else subject))
         return tuple(found)
 
+    def forward(self, here: Flow) -> Iterator[Branch]:
+        """What becomes of ``here``, which is within the source."""
+        if not self._destinations:
+            yield Branch(before=here, after=here, mapping=self.mapping)
+            return
+        for weight, transform in self._destinations:
+            after = here if transform is None else here.through(transform)
+            if weight > 0:
+                yield Branch(before=here, after=after, chance=weight / 100, mapping=self.mapping)
+        if self._rest > 0:
+            after_rest = None if self._rest_is_dropped else here
+            yield Branch(before=here, after=after_rest, chance=self._rest / 100, mapping=self.mapping)
+
+    def backward(self, flow: Flow) -> Iterator[Branch]:
+        """What must be published, within the source, to become ``flow``."""
+        kept = flow.within(self.source)
+        if kept is not None and not self._destinations:
+            yield Branch(before=kept, after=kept, mapping=self.mapping)
+        for weight, transform in self._destinations:
+            found = None
+            if transform is not None:
+                found = _undone(transform, flow)
+            elif kept is not None:
+                found = kept, kept, True
+            if found is not None and weight > 0:
+                before, after, exact = found
+                yield Branch(before=before, after=after, chance=weight / 100, mapping=self.mapping, exact=exact)
+        if kept is not None and self._rest > 0 and not self._rest_is_dropped:
+            yield Branch(before=kept, after=kept, chance=self._rest / 100, mapping=self.mapping)
+
+
+def _undone(transform: Transform, flow: Flow) -> tuple[Flow, Flow, bool] | None:
+    """The subjects that a transform turns into ``flow``, the part of ``flow`` that they become, and whether all do."""
+    image = transform.image(transform.source)
+    part = flow.within(image)
+    if part is None:
+        return None
+    if transform.keeps_all:
+        return part.through(transform.inverse()), part, True
+    return Flow(transform.source), part, part == Flow(image)
+
 
 def _outcomes(transform: Transform, subject: str) -> Iterator[str]:
     """Every result of a transform, each as likely as the others."""
@@ -124,6 +211,8 @@ def _outcomes(transform: Transform, subject: str) -> Iterator[str]:
             made += 1
             yield result
         elif (made + len(waiting) + 1) * chance.more > MAX_OUTCOMES:
+            import random
+
             draw = random.Random()  # noqa: S311 - spreads load, guards nothing
             for _ in range(MAX_OUTCOMES):
                 yield transform.apply(subject, draw.randrange) or ""

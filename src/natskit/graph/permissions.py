@@ -18,11 +18,25 @@ from msgspec import Struct
 
 from natskit import subjects
 from natskit.errors import InvalidSubject
+from natskit.graph.flow import Flow
 
 if TYPE_CHECKING:
     from natskit import jwt
 
-__all__ = ["EVERYTHING", "Permissions", "Responses", "Verdict"]
+__all__ = ["EVERYTHING", "RESERVED_QUEUE", "Permissions", "Responses", "Verdict", "reserved"]
+
+RESERVED_QUEUE = "_sys_"
+"""The queue group that clients may not join."""
+
+
+def reserved(subject: str, *, is_system: bool = False) -> str:
+    """Why no client may publish on ``subject``, whatever its permissions; empty if nothing speaks against it.
+
+    ``is_system``: the client is of the system account.
+    """
+    prefixes = ("_GR_.", "$GR.") if is_system else ("_GR_.", "$GR.", "$NRG.")
+    prefix = next((each for each in prefixes if subject.startswith(each)), "")
+    return f'subjects under "{prefix}" are the servers\' own: no client may publish there' if prefix else ""
 
 
 class Verdict(Struct, frozen=True):
@@ -229,6 +243,52 @@ class Permissions:
     def may_deliver(self, subject: str, queue: str | None = None) -> bool:
         """May a message on the literal ``subject`` reach a subscription of the user, of ``queue`` if given?"""
         return self._denied(subject, queue) is None
+
+    # answers about all subjects of a pattern
+
+    def publish_parts(self, flow: Flow) -> list[tuple[Flow, Verdict]]:
+        """The parts of ``flow`` that the user may publish on, with the rule; if there are none: all of it, and why."""
+        left = flow.minus(*self.publish_deny)
+        if flow.is_one or left is None or not self.publish_allow:
+            denied = next((entry for entry in self.publish_deny if subjects.covers(entry, flow.subject)), None)
+            refused = denied is not None and Verdict(False, f'deny "{denied}"')
+            return [(left or flow, refused or self.may_publish(flow.subject))]
+        parts = {entry: part for entry in self.publish_allow if (part := left.within(entry)) is not None}
+        widest = {
+            entry: part
+            for entry, part in parts.items()
+            if not any(other != part and subjects.covers(other.subject, part.subject) for other in parts.values())
+        }
+        if not widest:
+            return [(flow, Verdict(False, _not_listed("publish", self.publish_allow)))]
+        return [(part, Verdict(True, f'allow "{entry}"')) for entry, part in widest.items()]
+
+    def may_receive(self, flow: Flow) -> Verdict:
+        """Whether some subscription of the user can receive messages on some subject of ``flow``."""
+        left = flow.minus(*self.filters(None))
+        if left is None:
+            return self.may_subscribe(flow.subject)
+        if not self.subscribe_allow:
+            return _NO_ALLOW_LIST
+        for entry in self.subscribe_allow:
+            if left.within(entry.partition(" ")[0]) is not None:
+                return Verdict(True, f'allow "{entry}"')
+        return Verdict(False, _not_listed("subscribe", self.subscribe_allow))
+
+    def may_send(self, flow: Flow) -> Verdict:
+        """Whether the user may publish on some subject of ``flow``."""
+        return self.publish_parts(flow)[0][1]
+
+    def filters(self, queue: str | None) -> Iterator[str]:
+        """The patterns of what is kept away from the user's subscriptions, of ``queue`` if given."""
+        for entry in self.subscribe_deny:
+            subject, blank, group = entry.partition(" ")
+            if not blank or (queue is not None and subjects.matches(group, queue)):
+                yield subject
+
+    def allows_as_literal(self, subject: str) -> bool:
+        """Whether an allow entry matches the pattern ``subject`` if its wildcards are taken for ordinary tokens."""
+        return self._denied(subject, None) is None and self._subscribe_allow.matching(subject) is not None
 
     def _denied(self, subject: str, queue: str | None) -> str | None:
         denied = self._subscribe_deny.matching(subject)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+import time
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from natskit.graph.account import Export, Import
+if TYPE_CHECKING:
+    from natskit.graph.account import Export, Import
 
-__all__ = ["Reason", "Rule", "refuse"]
+__all__ = ["Reason", "Rule", "date", "refuse"]
 
 
 class Rule(enum.Enum):
@@ -20,12 +23,33 @@ class Rule(enum.Enum):
     LISTED_ACCOUNT = "listed account"
     ACCOUNT_TOKEN = "account token position"
     ACTIVATION = "activation"
-    # refused, because of
+    # about a login
+    CREDS = "creds file"
+    USER_TOKEN = "user token"
+    USER_EXPIRED = "user token expired"
+    USER_NOT_YET_VALID = "user token not yet valid"
+    ACCOUNT_SIGNER = "signer of the account"
+    ACCOUNT_INVALID = "account token"
+    USER_SIGNER = "signer of the user"
+    SCOPE = "scoped signing key"
+    BEARER = "bearer token"
+    CONNECTION_TYPE = "connection type"
+    SEED = "seed"
+    PROXY = "proxy"
+    USER_REVOKED = "revocation of the user"
+    SOURCE_ADDRESS = "source network"
+    TIME_OF_DAY = "time of day"
+    CONNECTION_LIMIT = "connection limit"
+    SUBSCRIPTION_LIMIT = "subscription limit"
+    PAYLOAD_LIMIT = "payload limit"
+    # about a message, mostly against it
     PERMISSION = "permission"
+    RESERVED = "reserved subject"
     SUBJECT = "subject"
     MAPPING = "mapping"
     UNKNOWN_ACCOUNT = "unknown account"
     ACCOUNT_NOT_IN_FORCE = "account not in force"
+    NO_IMPORT = "no import"
     NO_EXPORT = "no export"
     NOT_LISTED = "account not listed"
     OTHER_ACCOUNT_TOKEN = "other account at token position"
@@ -47,7 +71,8 @@ class Reason(Struct, frozen=True, kw_only=True):
     """``text`` says it in a sentence; the other fields name the export, import, activation (its ``jti``) and
     permission that decided, where there is one. ``granted``: it speaks for the delivery.
 
-    ``until``: the Unix second at which time alone changes this answer.
+    ``until``: the Unix second at which time alone changes this answer. ``differs``: what nats-server does instead,
+    where it decides otherwise (docs/differences.md).
     """
 
     granted: bool
@@ -57,6 +82,8 @@ class Reason(Struct, frozen=True, kw_only=True):
     wanted: str = ""
     activation: str = ""
     permission: str = ""
+    mapping: str = ""
+    differs: str = ""
     until: int | None = None
 
     def __str__(self) -> str:
@@ -73,6 +100,7 @@ def refuse(
     export: Export | None = None,
     *,
     activation: str = "",
+    differs: str = "",
     until: int | None = None,
 ) -> Reason:
     """The reason against an import."""
@@ -83,5 +111,14 @@ def refuse(
         export=export.subject if export else "",
         wanted=wanted.subject,
         activation=activation,
+        differs=differs,
         until=until,
     )
+
+
+def date(moment: int) -> str:
+    """``2006-01-02 15:04:05 UTC``."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    except (ValueError, OverflowError, OSError):
+        return f"{moment} (Unix seconds)"

@@ -127,4 +127,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    globals()[name] = value = getattr(import_module(_LATER[name]), name)
+    return value

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from natskit.errors import ClaimsError, InvalidKey, InvalidToken, KeyUseError, VerifyError
+from natskit.jwt import sha512_256
 from natskit.jwt.account import Account, AccountClaims, UserScope
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
@@ -260,8 +261,6 @@ def _without_zero_limits(entry: str | UserScope) -> str | UserScope:
 
 def _identity(claims: Any) -> str:
     """SHA-512/256 over the head, in base32. Version 1 hashes tags, type and the id before as well."""
-    import hashlib  # brings OpenSSL with it: whoever only reads tokens does without
-
     head = _Identity(
         aud=claims.audience,
         exp=claims.expires,
@@ -274,4 +273,4 @@ def _identity(claims: Any) -> str:
         tags=getattr(claims, "tags", ()),  # version 1 has both in the head
         type=getattr(claims, "type", ""),
     )
-    return base32_encode(hashlib.new("sha512_256", write_json(head), usedforsecurity=False).digest())
+    return base32_encode(sha512_256.digest(write_json(head)))

@@ -19,6 +19,11 @@ class Issue(NamedTuple):
         """Whether it is an error."""
         return self.severity == "error"
 
+    @property
+    def refused(self) -> bool:
+        """Whether servers refuse the token for it: an error, or a date."""
+        return self.severity != "warning"
+
 
 class Issues:
     """Collects findings in order."""

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from natskit import graph
 from natskit.errors import AuthenticationError, Error, InvalidSubject, NotFound, VerifyError
+from natskit.graph.trust import Trust
 from natskit.server.services import Services
-from natskit.server.trust import Trust
 from natskit.wire import Link, Space
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Accounts:
         """Whether the identity key of ``account`` may not sign its users."""
         if account.claims is None:
             return bool(self.trust.strict)
-        return account.claims.issuer in self.trust.strict
+        return self.trust.is_strict(account.claims)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about the accounts in the background, until `close`."""
@@ -344,9 +344,10 @@ class Accounts:
         """Raise InvalidToken or VerifyError if ``token`` is not worth being the account's (`Trust.verify_account`)."""
         self.trust.verify_account(token, account_id, self._clock.now())
 
-    def update(self, account_id: str, token: str) -> str:
+    def update(self, account_id: str, token: str, *, keep: bool = False) -> str:
         """A token was pushed: use it if its account is in use, and keep it where the resolver has its place for it.
 
+        ``keep``: a resolver that keeps what it was configured with keeps this, too, though it did not know the account.
         Returns what was done. Raises InvalidToken or VerifyError with the reason if the token is refused.
         """
         self.verify(token, account_id)
@@ -355,7 +356,7 @@ class Accounts:
             self.install(account_id, token)
         if self.resolver is None:
             return "jwt updated" if in_use else "jwt update skipped"
-        kept = self.resolver.keep(account_id, token, in_use=in_use)
+        kept = self.resolver.keep(account_id, token, in_use=in_use or keep)
         what = self.resolver.update
         return what.replace("update", "updated") if in_use or kept else f"{what} skipped"
 

@@ -17,18 +17,26 @@ _LONGEST_SLEEP_S = 60.0
 """Wake up at least this often while something is planned: the system's clock may be set or the machine sleep."""
 
 
+_MOST_CANCELLED = 64
+"""So many cancelled timers, or as many as others, may wait for their time; then they are swept out."""
+
+
 class Timer:
     """A planned call; forget it with :meth:`cancel`."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("_clock", "callback", "when")
 
-    def __init__(self, when: float, callback: Callable[[], object]) -> None:
+    def __init__(self, when: float, callback: Callable[[], object], clock: Clock) -> None:
         self.when = when
         self.callback: Callable[[], object] | None = callback
+        self._clock = clock
 
     def cancel(self) -> None:
         """Do not call. Harmless if it was called."""
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._clock._cancelled += 1
+            self._clock._sweep()
 
 
 class Clock:
@@ -38,6 +46,7 @@ class Clock:
         self._ahead = ahead_s
         self._planned: list[tuple[float, int, Timer]] = []
         self._counter = itertools.count()
+        self._cancelled = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
 
@@ -52,7 +61,7 @@ class Clock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call ``callback()`` once ``now()`` has reached ``when``, never before this returns."""
-        timer = Timer(when, callback)
+        timer = Timer(when, callback, self)
         heapq.heappush(self._planned, (when, next(self._counter), timer))
         if self._alarm is None or when < self._alarm_at:
             self._arm()
@@ -70,6 +79,7 @@ class Clock:
     def close(self) -> None:
         """Call nothing any more."""
         self._planned.clear()
+        self._cancelled = 0
         self._arm()
 
     def _arm(self) -> None:
@@ -78,6 +88,7 @@ class Clock:
             self._alarm = None
         while self._planned and self._planned[0][2].callback is None:
             heapq.heappop(self._planned)
+            self._cancelled -= 1
         if self._planned:
             self._alarm_at = self._planned[0][0]
             delay = min(max(self._alarm_at - self.now(), 0.0), _LONGEST_SLEEP_S)
@@ -95,5 +106,14 @@ class Clock:
         while self._planned and self._planned[0][0] <= now:
             timer = heapq.heappop(self._planned)[2]
             callback, timer.callback = timer.callback, None
-            if callback is not None:
+            if callback is None:
+                self._cancelled -= 1
+            else:
                 callback()
+
+    def _sweep(self) -> None:
+        """Forget cancelled timers once they are many: those of logins for a year would stay for a year."""
+        if self._cancelled > max(_MOST_CANCELLED, len(self._planned) // 2):
+            self._planned = [each for each in self._planned if each[2].callback is not None]
+            heapq.heapify(self._planned)
+            self._cancelled = 0

@@ -126,12 +126,8 @@ class Door:
             self._serve(client, accepted, early)
 
     async def _greet(self, client: Client, accepted: socket.socket) -> None:
-        """Send INFO. Raises ConnectionError if there are too many handshakes."""
-        send = self._server.loop.sock_sendall
-        await send(accepted, self._server.info_for(client).line())
-        if self._tls is not None and self._is_throttled(self._tls.connection_rate_limit):
-            await send(accepted, TOO_MANY_HANDSHAKES)
-            raise ConnectionError("too many handshakes at once")
+        """Send INFO."""
+        await self._server.loop.sock_sendall(accepted, self._server.info_for(client).line())
         client.greeted = True
 
     def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:
@@ -175,6 +171,9 @@ class Door:
         _refuse_closed(client)
         if early:
             raise ConnectionError("the client does not speak TLS")
+        if self._is_throttled(tls.connection_rate_limit):
+            await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
+            raise ConnectionError("too many handshakes at once")
         await self._server.loop.connect_accepted_socket(
             lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport, tls)),
             accepted,

@@ -75,6 +75,11 @@ class Listener:
             self._loop.add_reader(self._socket.fileno(), self._accept)
 
 
+def _name(host: str) -> str | bytes:
+    """The host as the system is asked for it. Plain names need not go through (and load) the tables of IDNA."""
+    return host.encode("ascii") if host.isascii() else host
+
+
 def bind(host: str, port: int, what: str = "") -> socket.socket:
     """A non-blocking socket with that address; 0 or -1: any free port.
 
@@ -83,7 +88,7 @@ def bind(host: str, port: int, what: str = "") -> socket.socket:
     port = max(port, 0)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            _name(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:

@@ -8,15 +8,11 @@ Source: spec/server-config.md section 8.
 
 from __future__ import annotations
 
-import errno
 import logging
-import logging.handlers
 import os
-import socket
 import sys
 import time
 from typing import TextIO
-from urllib.parse import urlsplit
 
 from natskit.errors import ServerError
 from natskit.server.options import Logging
@@ -24,19 +20,12 @@ from natskit.server.options import Logging
 __all__ = ["TRACE", "Lines", "close_log", "open_log"]
 
 TRACE = 5
-SYSLOG_TIMEOUT_S = 1.0
-SYSLOG_REST_S = 5.0
 FILE_MODE = 0o640
 
 _LABELS = {TRACE: "TRC", logging.DEBUG: "DBG", logging.INFO: "INF", logging.WARNING: "WRN"}
 _LABELS |= {logging.ERROR: "ERR", logging.CRITICAL: "FTL"}
 _COLOURS = {"INF": 32, "WRN": 33, "ERR": 31, "FTL": 31, "DBG": 36, "TRC": 33}
 
-_PRIORITIES = {"CRITICAL": "crit", "ERROR": "err", "WARNING": "warning", "DEBUG": "debug"}
-
-# The handler has an attribute of the module's name.
-Connection = socket.socket
-Kind = socket.SocketKind
 
 _root = logging.getLogger("natskit")
 
@@ -53,7 +42,7 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         label = _LABELS.get(record.levelno, "INF")
         shown = f"\x1b[{_COLOURS[label]}m{label}\x1b[0m" if self.colours else label
-        return f"[{os.getpid()}] {self._stamp(record.created)}[{shown}] {_text(self, record)}"
+        return f"[{os.getpid()}] {self._stamp(record.created)}[{shown}] {text_of(self, record)}"
 
     def _stamp(self, created: float) -> str:
         if not self.with_time:
@@ -61,67 +50,10 @@ class Lines(logging.Formatter):
         return f"{time.strftime('%Y/%m/%d %H:%M:%S', self.clock(created))}.{int(created % 1 * 1e6):06d} "
 
 
-def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def text_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """What a record says, in one line; behind it the traceback, if there is one."""
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in record.getMessage())
     return f"{text}\n{formatter.formatException(record.exc_info)}" if record.exc_info else text
-
-
-class SyslogLines(logging.Formatter):
-    """What follows the priority: ``TIME [HOST] nats-server[PID]: TEXT``; a ``host`` is said to other machines only."""
-
-    def __init__(self, host: str = "") -> None:
-        super().__init__()
-        self.host = host
-
-    def format(self, record: logging.LogRecord) -> str:
-        if self.host:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)) + f" {self.host}"
-        else:
-            stamp = time.strftime("%b %e %H:%M:%S", time.localtime(record.created))
-        return f"{stamp} nats-server[{os.getpid()}]: {_text(self, record)}\n"
-
-
-class Syslog(logging.handlers.SysLogHandler):
-    """Sends lines to a syslog server. One that does not take them costs the line, and little time."""
-
-    append_nul = False
-    socket: Connection | None  # None: to be made again
-
-    def __init__(self, address: str | tuple[str, int], kind: Kind | None = None) -> None:
-        remote = isinstance(address, tuple)
-        self._connected_to = address if isinstance(address, tuple) and kind == socket.SOCK_STREAM else None
-        self._rests_until = 0.0
-        super().__init__(address, self.LOG_KERN if remote else self.LOG_DAEMON, kind)
-        self.setFormatter(SyslogLines(socket.gethostname() if remote else ""))
-
-    def createSocket(self) -> None:
-        if self._connected_to is None:
-            super().createSocket()
-            if isinstance(self.address, str) and not _is_connected(self.socket):
-                raise OSError(errno.ENOTCONN, f"nobody listens on {self.address}")
-        elif time.monotonic() < self._rests_until:
-            raise ConnectionError("it failed a moment ago")
-        else:
-            self.unixsocket = False
-            self.socket = socket.create_connection(self._connected_to, SYSLOG_TIMEOUT_S)
-
-    def mapPriority(self, levelName: str) -> str:
-        return _PRIORITIES.get(levelName, "notice")
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """There is nowhere to complain; a connection is made again after a while."""
-        if self._connected_to is not None:
-            if self.socket is not None:
-                self.socket.close()
-                self._rests_until = time.monotonic() + SYSLOG_REST_S
-            self.socket = None
-
-
-def _is_connected(sock: Connection | None) -> bool:
-    try:
-        return sock is not None and sock.getpeername() is not None
-    except OSError:
-        return False
 
 
 class RotatingFile(logging.FileHandler):
@@ -177,7 +109,7 @@ def open_log(options: Logging) -> None:
     close_log()
     logging.addLevelName(TRACE, "TRACE")
     colours = isinstance(handler, logging.StreamHandler) and not options.file and _is_terminal(handler.stream)
-    if not isinstance(handler, Syslog):
+    if handler.formatter is None:
         handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
     _root.addHandler(handler)
     _root.setLevel(TRACE if options.trace else logging.DEBUG if options.debug else logging.INFO)
@@ -208,21 +140,15 @@ def _handler(options: Logging) -> logging.Handler:
         if options.file:
             return RotatingFile(options.file, options.file_size_limit, options.file_max_num)
         if options.remote_syslog:
-            return _remote_syslog(options.remote_syslog)
+            from natskit.server.syslog import remote_syslog
+
+            return remote_syslog(options.remote_syslog)
         if options.syslog:
-            return Syslog("/dev/log")
+            from natskit.server.syslog import local_syslog
+
+            return local_syslog()
     except OSError as error:
         if options.file:
             raise ServerError(f"cannot open the log {options.file}: {error.strerror}") from None
         raise ServerError(f"error connecting to syslog: {error.strerror or error}") from None
     return logging.StreamHandler(sys.stderr)
-
-
-def _remote_syslog(url: str) -> logging.Handler:
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return Syslog(parts.path)
-    kind = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}.get(parts.scheme)
-    if kind is None or not parts.hostname:
-        raise ServerError(f'remote syslog "{url}" must be udp://host:port, tcp://host:port or unix:///path')
-    return Syslog((parts.hostname, parts.port or 514), kind)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from natskit import graph
 from natskit.errors import Error, ServerError
-from natskit.server import operator_mode
+from natskit.graph.trust import Trust
 from natskit.server.accounts import Account, Accounts, Limits, TraceSampling
 from natskit.server.configured import account_models, permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
-from natskit.server.resolvers import Memory
-from natskit.server.trust import Trust
 
 if TYPE_CHECKING:
     from natskit.server.clock import Clock
@@ -34,8 +32,14 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
         accounts = Accounts(clock)
         _configure(accounts, options)
         return accounts
+    from natskit.server import operator_mode  # what only operators need is not loaded for others
+
     operator_mode.check(options, version)
-    accounts = Accounts(clock, Trust.from_options(options), operator_mode.resolver_of(options, clock))
+    accounts = Accounts(
+        clock,
+        Trust.of((each.claims for each in options.operators), options.trusted_keys),
+        operator_mode.resolver_of(options, clock),
+    )
     accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
     try:
         if accounts.resolver is not None:
@@ -119,6 +123,9 @@ def _configure(accounts: Accounts, options: Options) -> None:
 async def _open_system_account(accounts: Accounts, options: Options, clock: Clock) -> None:
     if options.no_system_account:
         return
+    from natskit.server import operator_mode
+    from natskit.server.resolvers import Memory
+
     account_id = operator_mode.system_account_of(options)
     if not account_id:
         accounts.designate_system(accounts.put(graph.Account(id=SYSTEM_ACCOUNT, name=SYSTEM_ACCOUNT)))

@@ -18,26 +18,26 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from natskit import jwt
 from natskit.errors import AuthenticationError, ServerError
 from natskit.graph import EVERYTHING
 from natskit.nkeys import KeyPair, Role
 from natskit.server.accounts import Accounts
-from natskit.server.auth import Admission, Authenticator, Callout, CalloutServer, Peer
-from natskit.server.claims import open_claims
+from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.events import Events
 from natskit.server.info import COMPATIBLE, Info
+from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
 from natskit.server.lame_duck import LameDuck
 from natskit.server.listener import Listener
 from natskit.server.monitor import Reports, Snapshot, snapshot
-from natskit.server.options import GLOBAL_ACCOUNT, Options
+from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
@@ -114,11 +114,13 @@ class Server:
     @staticmethod
     def in_thread(
         config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> ThreadedServer:
         """A server on an event loop of its own in another thread: ``with Server.in_thread() as server``."""
         from natskit.server.threaded import ThreadedServer
 
-        return ThreadedServer(config)
+        return ThreadedServer(config, clock=clock)
 
     async def __aenter__(self) -> Server:
         await self.start()
@@ -182,9 +184,48 @@ class Server:
         """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
         return self._door.certificate_ends_at if self._door is not None else None
 
+    def now(self) -> float:
+        """Its time in Unix seconds."""
+        return self.clock.now()
+
+    def connections(
+        self,
+        *,
+        name: str | None = None,
+        user: str | None = None,
+        account: str | None = None,
+        subject: str | None = None,
+    ) -> tuple[ConnectionInfo, ...]:
+        """The open connections, oldest first: all, or those of a client ``name``, a ``user``, an ``account`` (name or
+        key), or that listen to what is published on ``subject``. Raises InvalidSubject."""
+        return connections(self, name=name, user=user, account=account, subject=subject)
+
+    def subscriptions(
+        self, *, name: str | None = None, account: str | None = None, subject: str | None = None
+    ) -> tuple[SubscriptionInfo, ...]:
+        """The subscriptions of the open connections: all, or those of a client ``name``, an ``account`` (name or key),
+        that hear what is published on ``subject`` or are on this very pattern. Raises InvalidSubject."""
+        return subscriptions(self, name=name, account=account, subject=subject)
+
+    # what is done with it
+
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Let the server's time pass at once: what expires meanwhile does so before this returns."""
         self.clock.advance(seconds, minutes=minutes, hours=hours, days=days)
+
+    def update_account(self, token: str) -> None:
+        """Use this token of an account from now on, or know it, if the account is new: as a push would, but said by
+        the program itself. A restart knows it too.
+
+        Raises InvalidToken or VerifyError if it is not worth it, ServerError for a server without operator.
+        """
+        if self.accounts.resolver is None:
+            raise ServerError("the server has no accounts with tokens", hint="configure an operator and a resolver")
+        account_id = jwt.decode(token, jwt.AccountClaims).subject
+        self.accounts.update(account_id, token, keep=True)
+        if isinstance(self.options.resolver, MemoryResolver):
+            preload = {**self.options.resolver_preload, account_id: token}
+            self.options = msgspec.structs.replace(self.options, resolver_preload=preload)
 
     # start and stop
 
@@ -349,6 +390,8 @@ class Server:
         configured = options.authorization is not None and options.authorization.callout is not None
         if not configured and not options.operator_mode:
             return Authenticator(options, self.accounts, self.clock)
+        from natskit.server.auth.callout import Callout, CalloutServer
+
         asking = CalloutServer(
             key=self.key, xkey=self.xkey, name=self.name, host=self.host, version=COMPATIBLE, tags=options.tags
         )
@@ -382,6 +425,8 @@ class Server:
             for opened in self.accounts:
                 self.accounts.on_open(opened)
             if self.options.operator_mode:
+                from natskit.server.claims import open_claims
+
                 open_claims(self.system, self.accounts)
 
     # clients
@@ -504,7 +549,7 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
         return Options.load(text=config)
     if isinstance(config, Mapping):
         return Options.load(values=config)
-    return Options.load(Path(config))
+    return Options.load(config)
 
 
 def _reachable(host: str) -> str:

@@ -34,6 +34,7 @@ class Stream(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._full = False
         self._ended = False
+        self._deadline: asyncio.TimerHandle | None = None
         client.stream = self
 
     # from the transport
@@ -65,6 +66,9 @@ class Stream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
+        if self._deadline is not None:
+            self._deadline.cancel()  # it would hold the transport, tens of KB, until then
+        self._transport = None
         self._engine.cut("Read Error" if exc else "Client Closed", str(exc or ""))
 
     def pause_writing(self) -> None:
@@ -103,7 +107,7 @@ class Stream(asyncio.BufferedProtocol):
             transport.abort()
         else:
             transport.close()
-            asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
+            self._deadline = asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
 
     @property
     def held(self) -> int:

@@ -1,18 +1,26 @@
-"""A server in a thread of its own, for programs and tests that are not asynchronous."""
+"""A server in a thread of its own, for programs and tests that are not asynchronous, or whose event loop is busy.
+
+Everything here may be called from any thread; what needs the server is done in the server's thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from natskit.errors import ServerError
+from msgspec.structs import replace
+
+from natskit.errors import AuthenticationError, ServerError
 
 if TYPE_CHECKING:
+    from natskit.server.clock import Clock
+    from natskit.server.inspection import ConnectionInfo, SubscriptionInfo
     from natskit.server.options import Options
     from natskit.server.server import Server
 
@@ -21,24 +29,33 @@ __all__ = ["ThreadedServer"]
 T = TypeVar("T")
 
 WAIT_S = 30.0
+"""The longest that the server's thread may be busy with something else."""
+
+PAUSE_S = 0.005
 
 
 class ThreadedServer:
     """Runs a server on an event loop in another thread while the ``with`` block lasts.
 
-    ``config`` is as for `Server`. Raises what `Server` raises, in the thread that asks.
+    ``config`` and ``clock`` are as for `Server`. Raises what `Server` raises, in the thread that asks; ServerError if
+    the server is asked for something while it does not run.
     """
 
-    def __init__(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         from natskit.server.server import Server
 
-        self.server: Server = Server(config)
-        self._started: Future[None] = Future()
+        self.server: Server = Server(config, clock=clock)
+        self._started: Future[None]
         self._loop: asyncio.AbstractEventLoop
         self._ended: asyncio.Event
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="natskit-server", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> ThreadedServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -47,26 +64,129 @@ class ThreadedServer:
     ) -> None:
         self.stop()
 
+    # life
+
+    def start(self) -> None:
+        """Start the thread; returns when the server listens. Idempotent."""
+        if self._thread is not None:
+            return
+        self._started = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="natskit-server", daemon=True)
+        self._thread.start()
+        try:
+            self._result(self._started)
+        except BaseException:
+            self._thread = None
+            raise
+
+    def stop(self) -> None:
+        """Stop the server and its thread. May be called again."""
+        thread = self._thread
+        if thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._ended.set)
+        thread.join(WAIT_S)
+        if thread.is_alive():
+            raise ServerError(f"the server did not stop within {WAIT_S:g} s")
+        self._thread = None
+
+    def restart(self) -> None:
+        """Stop and start again on the same port, as clients expect it that reconnect."""
+        self.stop()
+        if self.server.port > 0:
+            self.server.options = replace(self.server.options, port=self.server.port)
+        self.start()
+
+    def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
+        """`Server.reload`; what it changes is in force when this returns."""
+        loop = self._running_loop()
+        if threading.current_thread() is self._thread:
+            raise ServerError("reload was called in the server's own thread", hint="await server.reload() there")
+        self._result(asyncio.run_coroutine_threadsafe(self.server.reload(config), loop))
+
+    # what is asked about it
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self.server.running
+
+    @property
+    def name(self) -> str:
+        return self.server.name
+
+    @property
+    def host(self) -> str:
+        return self.server.host
+
+    @property
+    def port(self) -> int:
+        """The port that clients connect to."""
+        return self.server.port
+
     @property
     def client_url(self) -> str:
         """Where clients connect to."""
         return self.server.client_url
 
-    def start(self) -> None:
-        """Start the thread; returns when the server listens."""
-        self._thread.start()
-        self._started.result(WAIT_S)
+    @property
+    def monitor_url(self) -> str:
+        """Where HTTP monitoring is; empty: nowhere."""
+        return self.server.monitor_url
 
-    def stop(self) -> None:
-        """Stop the server and its thread. May be called again."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._ended.set)
-            self._thread.join(WAIT_S)
-            if self._thread.is_alive():
-                raise ServerError(f"the server did not stop within {WAIT_S:g} s")
+    @property
+    def last_auth_error(self) -> AuthenticationError | None:
+        """Why the last login that was refused was; clients are told less."""
+        return self.server.last_auth_error
+
+    def now(self) -> float:
+        """The server's time in Unix seconds."""
+        return self.server.clock.now()
+
+    def connections(
+        self,
+        *,
+        name: str | None = None,
+        user: str | None = None,
+        account: str | None = None,
+        subject: str | None = None,
+    ) -> tuple[ConnectionInfo, ...]:
+        """`Server.connections`."""
+        return self.call(lambda it: it.connections(name=name, user=user, account=account, subject=subject))
+
+    def subscriptions(
+        self, *, name: str | None = None, account: str | None = None, subject: str | None = None
+    ) -> tuple[SubscriptionInfo, ...]:
+        """`Server.subscriptions`."""
+        return self.call(lambda it: it.subscriptions(name=name, account=account, subject=subject))
+
+    def wait_for(self, condition: Callable[[Server], T], timeout_s: float = 5.0) -> T:
+        """The first true value of ``condition``, which is called in the server's thread again and again.
+
+        Raises ServerError if there is none in time.
+        """
+        end = time.monotonic() + timeout_s
+        pause = threading.Event()
+        while not (value := self.call(condition)):
+            if time.monotonic() > end:
+                raise ServerError(f"waited {timeout_s:g} s in vain for what should happen on the server")
+            pause.wait(PAUSE_S)
+        return value
+
+    # what is done with it
+
+    def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+        """Let the server's time pass at once: what expires meanwhile does so before this returns."""
+        self.call(lambda it: it.advance(seconds, minutes=minutes, hours=hours, days=days))
+
+    def update_account(self, token: str) -> None:
+        """`Server.update_account`."""
+        self.call(lambda it: it.update_account(token))
 
     def call(self, action: Callable[[Server], T]) -> T:
         """What ``action`` gives for the server, called in its thread: ``call(lambda it: it.total_connections)``."""
+        loop = self._running_loop()
+        if threading.current_thread() is self._thread:
+            return action(self.server)
         answer: Future[T] = Future()
 
         def act() -> None:
@@ -75,8 +195,25 @@ class ThreadedServer:
             except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
                 answer.set_exception(error)
 
-        self._loop.call_soon_threadsafe(act)
-        return answer.result(WAIT_S)
+        try:
+            loop.call_soon_threadsafe(act)
+        except RuntimeError:  # it has been closed just now
+            raise _not_running() from None
+        return self._result(answer)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._thread is None:
+            raise _not_running()
+        return self._loop
+
+    @staticmethod
+    def _result(answer: Future[T]) -> T:
+        try:
+            return answer.result(WAIT_S)
+        except TimeoutError:
+            if answer.done():
+                raise
+            raise ServerError(f"the server's thread did not answer within {WAIT_S:g} s") from None
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -89,3 +226,7 @@ class ThreadedServer:
         self._started.set_result(None)
         await self._ended.wait()
         await self.server.stop()
+
+
+def _not_running() -> ServerError:
+    return ServerError("the server is not running", hint="ask it within its with block")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import AlreadyExists, ClaimsError, UsageError
-from natskit.nkeys import KeyPair, Role
+from natskit.errors import AlreadyExists, ClaimsError, KeyUseError
+from natskit.nkeys import KeyPair
 
 from . import names
 from .keystore import Owner
 from .plan import Plan
-from .signing import edit_signer, operator_signer, read_key
+from .sharing import check_new_issues
+from .signing import edit_signer, operator_signer
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Claims
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from .users import DeletedUser
     from .workspace import Workspace
 
-__all__ = ["DeletedAccount", "add_account", "check_issues", "delete_account", "plan_account"]
+__all__ = [
+    "DeletedAccount",
+    "add_account",
+    "check_issues",
+    "check_new_name",
+    "delete_account",
+    "plan_account",
+    "plan_farewell",
+    "plan_new_account",
+    "signer_of_new",
+]
 
 
 def check_issues(claims: Claims, now: int) -> None:
@@ -31,13 +42,6 @@ def check_issues(claims: Claims, now: int) -> None:
         raise ClaimsError(found[0].text, issues=found)
 
 
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The account's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    if not given:
-        return KeyPair.create(Role.ACCOUNT), True
-    return read_key(workspace, given, Role.ACCOUNT), False
-
-
 def add_account(
     plan: Plan, store: OperatorStore, claims: AccountClaims, key: KeyPair, *, signer: str = "", own: bool
 ) -> str:
@@ -45,17 +49,30 @@ def add_account(
 
     The account becomes current. Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
     """
-    name = names.check(claims.name, "account")
-    if name.lower() in (each.lower() for each in store.iter_accounts()):
-        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
-    check_issues(claims, plan.workspace.now())
-    pair = _signer_of_new(plan.workspace, store, key, signer)
-    plan.account(store, name, claims.subject, plan.workspace.sign(claims, pair))
+    name = check_new_name(store, claims.name)
+    pair = signer_of_new(plan.workspace, store, key, signer)
     plan.select(account=name)
-    return plan.key(key, Owner(store.name, name)) if own else ""
+    return plan_new_account(plan, store, claims, key, pair, own=own)
 
 
-def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, given: str) -> KeyPair:
+def check_new_name(store: OperatorStore, name: str) -> str:
+    """Return the name of an account that can be made. Raises UsageError, AlreadyExists."""
+    names.check(name, "account")
+    if store.account_like(name) is not None:
+        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
+    return name
+
+
+def plan_new_account(
+    plan: Plan, store: OperatorStore, claims: AccountClaims, key: KeyPair, signer: KeyPair, *, own: bool
+) -> str:
+    """Plan an account that is signed by ``signer``; the path of its key (empty: not stored). Raises ClaimsError."""
+    check_issues(claims, plan.workspace.now())
+    plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, signer))
+    return plan.key(key, Owner(store.name, claims.name)) if own else ""
+
+
+def signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, given: str) -> KeyPair:
     """An operator's key; in a managed store, whose keys are elsewhere, the account signs itself."""
     from natskit.errors import NotFound
 
@@ -69,18 +86,22 @@ def _signer_of_new(workspace: Workspace, store: OperatorStore, key: KeyPair, giv
     operator = store.operator()
     allowed = (operator.subject, *operator.nats.signing_keys, key.public)
     if pair.public not in allowed:
-        raise UsageError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
+        raise KeyUseError(f"invalid account signer: {pair.public} is no key of operator {store.name}")
     return pair
 
 
 def plan_account(
     plan: Plan, store: OperatorStore, claims: AccountClaims, *, signer: str = "", same_signer: bool = False
 ) -> AccountClaims:
-    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first blocking issue.
+    """Plan to write an account again, signed by the operator. Raises ClaimsError with the first new blocking issue.
 
-    ``same_signer``: by the key that signed it before, if that is stored.
+    What was wrong before may be mended one by one. ``same_signer``: by the key that signed it before, if that is
+    stored.
     """
-    check_issues(claims, plan.workspace.now())
+    if store.has_account(claims.name):
+        check_new_issues(store.account(claims.name), claims, plan.workspace.now())
+    else:
+        check_issues(claims, plan.workspace.now())
     prefer = claims.issuer if same_signer else ""
     pair = edit_signer(plan.workspace, store, claims, signer, prefer=prefer)
     plan.account(store, claims.name, claims.subject, plan.workspace.sign(claims, pair))
@@ -117,3 +138,30 @@ def delete_account(plan: Plan, store: OperatorStore, name: str, *, key: bool, cr
     plan.remove(store.users_folder(name) + "/")
     plan.remove(store.account_folder(name) + "/")
     return DeletedAccount(claims.subject, users, signing_keys, own if key else None)
+
+
+_FAREWELL_S = 60
+
+
+def plan_farewell(plan: Plan, store: OperatorStore, name: str, *, revoke: bool, signer: str = "") -> bool:
+    """Plan to send the operator of a managed store a token of the account that ends in a minute.
+
+    ``revoke``: all its users are revoked in it. False if no key is here that can sign it. Raises NotFound.
+    """
+    from msgspec.structs import replace
+
+    from natskit.errors import NotFound
+    from natskit.jwt import revoke as add_revocation
+
+    now = plan.workspace.now()
+    claims = store.account(name)
+    body = claims.nats
+    if revoke:
+        body = replace(body, revocations=add_revocation(body.revocations, "*", now))
+    try:
+        pair = edit_signer(plan.workspace, store, claims, signer)
+    except NotFound:
+        return False
+    last = replace(claims, nats=body, not_before=0, expires=now + _FAREWELL_S)
+    plan.farewell(store, claims.subject, plan.workspace.sign(last, pair))
+    return True

@@ -5,69 +5,82 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import DecodeError, Error, UsageError, VerifyError
+from natskit.errors import Error, InvalidToken
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims, Claims, Issue, OperatorClaims
+    from natskit.jwt import AccountClaims, Claims, Issue, OperatorClaims, UserClaims
 
     from .operator_store import OperatorStore
 
-__all__ = ["Finding", "check_account", "check_operator", "check_tokens"]
+__all__ = [
+    "DAMAGED",
+    "DATES",
+    "ISSUER",
+    "JETSTREAM",
+    "STRICT",
+    "Finding",
+    "account_findings",
+    "check_account",
+    "check_operator",
+    "check_tokens",
+    "operator_findings",
+    "user_findings",
+]
+
+DATES, ISSUER, STRICT, JETSTREAM, DAMAGED = "dates", "issuer", "strict", "jetstream", "damaged"
 
 
 class Finding(NamedTuple):
-    """One finding. ``serious``: a server refuses the token, or part of it."""
+    """One finding. ``serious``: a server refuses the token, or part of it.
+
+    ``about`` is one of the constants above, or for what is wrong with the content of claims the place, such as
+    ``imports[2].token``.
+    """
 
     text: str
     serious: bool
+    about: str = ""
 
 
-def check_operator(store: OperatorStore, now: int) -> list[Finding]:
-    """Findings about the operator's own token at ``now`` (Unix seconds). Raises NotFound, InvalidToken, VerifyError."""
+# ---- claims
+
+
+def operator_findings(claims: OperatorClaims, now: int) -> list[Finding]:
+    """Findings about an operator's claims at ``now`` (Unix seconds)."""
     from natskit.jwt import did_sign
 
-    claims = store.operator()
     found = _findings(claims, now)
     if not did_sign(claims, claims):
-        found.append(Finding("operator is not issued by operator or operator signing key", serious=True))
+        found.append(Finding("operator is not issued by operator or operator signing key", True, ISSUER))
     return found
 
 
-def check_account(store: OperatorStore, account: str, now: int) -> list[Finding]:
-    """Findings about an account and its users. A token that does not read is a finding too. Raises NotFound."""
+def account_findings(operator: OperatorClaims | None, claims: AccountClaims, now: int) -> list[Finding]:
+    """Findings about an account's claims; of an ``operator`` that is not known (None) nothing is asked."""
     from natskit.jwt import did_sign
 
-    operator = store.operator()
-    try:
-        claims = store.account(account)
-    except (DecodeError, VerifyError) as error:
-        return [Finding(str(error), serious=True)]
     found = _findings(claims, now)
+    if operator is None:
+        return found
     if claims.subject == operator.nats.system_account and _has_jetstream(claims):
-        found.append(Finding("JetStream should not be enabled for system account", serious=True))
+        found.append(Finding("JetStream should not be enabled for system account", True, JETSTREAM))
     if not did_sign(operator, claims):
-        found.append(Finding("Account is not issued by operator or operator signing keys", serious=True))
-    for user in store.users(account):
-        found += _check_user(store, operator, claims, account, user, now)
+        found.append(Finding("Account is not issued by operator or operator signing keys", True, ISSUER))
     return found
 
 
-def _check_user(
-    store: OperatorStore, operator: OperatorClaims, account: AccountClaims, name: str, user: str, now: int
+def user_findings(
+    operator: OperatorClaims | None, account: AccountClaims, user: str, claims: UserClaims, now: int
 ) -> Iterator[Finding]:
+    """Findings about the claims of ``user`` (its name in the store)."""
     from natskit.jwt import did_sign
 
-    try:
-        claims = store.user(name, user)
-    except Error as error:
-        yield Finding(f'user "{user}": {error}', serious=True)
-        return
-    for text, serious in _findings(claims, now):
-        yield Finding(f'user "{user}": {text}', serious)
+    for text, serious, about in _findings(claims, now):
+        yield Finding(f'user "{user}": {text}', serious, about)
     if not did_sign(account, claims):
-        yield Finding(f'user "{user}" is not issued by account or account signing keys', serious=True)
-    elif operator.nats.strict_signing_key_usage and claims.issuer == account.subject:
-        yield Finding(f'user "{user}" is issued by account key but operator is in strict mode', serious=True)
+        yield Finding(f'user "{user}" is not issued by account or account signing keys', True, ISSUER)
+    elif operator and operator.nats.strict_signing_key_usage and claims.issuer == account.subject:
+        yield Finding(f'user "{user}" is issued by account key but operator is in strict mode', True, STRICT)
 
 
 def _has_jetstream(account: AccountClaims) -> bool:
@@ -78,11 +91,41 @@ def _has_jetstream(account: AccountClaims) -> bool:
 def _findings(claims: Claims, now: int) -> list[Finding]:
     from natskit.jwt import issues
 
-    return [Finding(each.text, _is_serious(each)) for each in issues(claims, now)]
+    return [
+        Finding(each.text, _is_serious(each), DATES if each.severity == "time" else each.path)
+        for each in issues(claims, now)
+    ]
 
 
 def _is_serious(issue: Issue) -> bool:
-    return issue.blocking or issue.severity == "time"
+    return issue.refused
+
+
+# ---- stores
+
+
+def check_operator(store: OperatorStore, now: int) -> tuple[OperatorClaims | None, list[Finding]]:
+    """The operator, None if its token does not read, and the findings about it."""
+    try:
+        claims = store.operator()
+    except Error as error:
+        return None, [Finding(str(error), True, DAMAGED)]
+    return claims, operator_findings(claims, now)
+
+
+def check_account(store: OperatorStore, operator: OperatorClaims | None, account: str, now: int) -> list[Finding]:
+    """Findings about an account and its users. A token that does not read is a finding too."""
+    try:
+        claims, users = store.account(account), store.users(account)
+    except Error as error:
+        return [Finding(str(error), True, DAMAGED)]
+    found = account_findings(operator, claims, now)
+    for user in users:
+        try:
+            found += user_findings(operator, claims, user, store.user(account, user), now)
+        except Error as error:
+            found.append(Finding(f'user "{user}": {error}', True, DAMAGED))
+    return found
 
 
 def check_tokens(lines: Iterable[str], now: int) -> dict[str, tuple[str, list[Finding]]]:
@@ -99,7 +142,7 @@ def check_tokens(lines: Iterable[str], now: int) -> dict[str, tuple[str, list[Fi
             claims = decode(token)
         except Error as error:
             shown = token if len(token) < 20 else f"{token[:8]}..."
-            raise UsageError(f"claim decoding error: '{error}' claim: '{shown}'") from None
+            raise InvalidToken(f"claim decoding error: '{error}' claim: '{shown}'") from None
         _, findings = found.setdefault(claims.subject, (claims.kind, []))
         findings += _findings(claims, now)
     return found

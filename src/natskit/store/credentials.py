@@ -40,11 +40,12 @@ def creds_of(workspace: Workspace, account: str, user: str) -> str:
     from natskit.jwt.files import write_creds
 
     store = workspace.operator()
-    public = store.user(account, user).subject
+    claims, token = store.user_and_token(account, user)
+    public = claims.subject
     seed = workspace.keystore.seed(public)
     if seed is None:
         raise NotFound(
             f'the seed of user "{user}" ({public}) is not in the keystore',
             hint="creds need it: nsc import keys, or nsc list keys --users to see what is stored",
         )
-    return write_creds(store.user_token(account, user), seed)
+    return write_creds(token, seed)

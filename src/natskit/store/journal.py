@@ -21,23 +21,13 @@ import msgspec
 from natskit.errors import StoreError
 
 from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused
+from .staging import Change
 
-__all__ = ["Change", "commit", "pending", "recover"]
+__all__ = ["Change", "commit", "is_staged_name", "pending", "recover"]
 
 _PREPARE, _JOURNAL = ".natskit.prepare", ".natskit.journal"
 _PREFIX, _SUFFIX = ".natskit-", ".tmp"
 _SYNC_ALL_ABOVE = 64
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One path and what becomes of it: a file with ``data`` and ``mode``, or nothing (``data`` None) if it is there.
-
-    A path that ends in a slash is a folder: made with ``mode`` (``data`` empty) or removed if empty (``data`` None).
-    """
-
-    path: str
-    data: bytes | None
-    mode: int = FILE_MODE
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -111,10 +101,15 @@ def _entries(changes: list[Change]) -> list[_Entry]:
 
 
 def _missing(folder: str, made: set[str]) -> list[str]:
-    """The folders that must be made for ``folder``, outermost first, without those in ``made`` (to which they go)."""
+    """The folders that must be made for ``folder``, outermost first, without those in ``made``.
+
+    To these go all that are there in the end.
+    """
     missing: list[str] = []
-    while folder not in made and not os.path.isdir(folder):
+    while folder not in made:
         made.add(folder)
+        if os.path.isdir(folder):
+            break
         missing.insert(0, folder)
         folder = os.path.dirname(folder)
     return missing
@@ -143,6 +138,9 @@ def _apply(root: str, entries: list[_Entry]) -> None:
         elif entry.removed:
             _remove(root, entry.path)
         folders[os.path.dirname(entry.path.rstrip("/"))] = None
+    if len(folders) > _SYNC_ALL_ABOVE and sys.platform == "linux":
+        os.sync()
+        return
     for folder in folders:
         _sync_directory(folder)
 
@@ -157,9 +155,14 @@ def _undo(root: str, entries: list[_Entry]) -> None:
                 _rmdir(folder)
 
 
+def is_staged_name(name: str) -> bool:
+    """Whether a file of this name is one that a commit was making."""
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
 def _is_ours(entry: _Entry) -> bool:
     folder, name = os.path.split(entry.staged)
-    return name.startswith(_PREFIX) and name.endswith(_SUFFIX) and folder == os.path.dirname(entry.path)
+    return is_staged_name(name) and folder == os.path.dirname(entry.path)
 
 
 def _rename(entry: _Entry) -> None:

@@ -7,6 +7,7 @@ two; in 2019 it was named after the entity, ``<Operator>/accounts/<Account>/user
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ import msgspec
 from natskit.errors import DecodeError, NotFound, StoreError
 from natskit.nkeys import KeyPair, is_public
 
-from .files import read_text
+from .files import is_dir, is_file, read_text, walk
 
 __all__ = ["GITIGNORE", "Keystore", "NamedKeystore", "Owner", "StoredKey"]
 
@@ -61,26 +62,26 @@ class Keystore:
 
     def path_of(self, public: str, owner: Owner | None = None) -> str:
         """Where the seed of ``public`` is, or would be. ``owner`` matters in the 2019 layout only."""
-        return os.path.join(self.root, "keys", public[:1], public[1:3], f"{public}.nk")
+        return f"{self.root}/keys/{public[:1]}/{public[1:3]}/{public}.nk"
 
     def creds_folder(self, operator: str, account: str) -> str:
         """The folder of the creds of an account's users."""
-        return os.path.join(self.root, "creds", operator, account)
+        return f"{self.root}/creds/{operator}/{account}"
 
     def creds_path(self, operator: str, account: str, user: str) -> str:
         """Where the creds of a user are, or would be."""
-        return os.path.join(self.creds_folder(operator, account), f"{user}.creds")
+        return f"{self.creds_folder(operator, account)}/{user}.creds"
 
     # ---- reading
 
     def exists(self) -> bool:
         """Whether the keystore has been made."""
-        return os.path.isdir(self.root)
+        return is_dir(self.root)
 
     def find(self, public: str) -> str | None:
         """The file that holds the seed of ``public``, None if it is not stored."""
         path = self.path_of(public)
-        return path if is_public(public) and os.path.isfile(path) else None
+        return path if is_public(public) and is_file(path) else None
 
     def has(self, public: str) -> bool:
         """Whether the seed of ``public`` is stored."""
@@ -108,12 +109,18 @@ class Keystore:
 
     def keys(self) -> Iterator[StoredKey]:
         """Every stored key, sorted by path; only names are read."""
-        for folder, folders, files in os.walk(os.path.join(self.root, "keys")):
-            folders.sort()
-            for name in sorted(files):
+        for folder, _, files in walk(os.path.join(self.root, "keys")):
+            for name in files:
                 public, suffix = os.path.splitext(name)
                 if suffix == ".nk" and is_public(public):
                     yield StoredKey(public, os.path.join(folder, name))
+
+    def index(self) -> dict[str, str]:
+        """The file of every stored key, by its public key, as of now: for who asks for many. Damaged ones may miss."""
+        found: dict[str, str] = {}
+        for key in self.keys():
+            found.setdefault(key.public, key.path)
+        return found
 
     def creds(self, operator: str, account: str, user: str) -> str | None:
         """The creds file's text, None if there is none."""
@@ -125,13 +132,12 @@ class Keystore:
 
     def outdated(self) -> Iterator[str]:
         """Every key and creds file outside ``keys`` and ``creds``."""
-        for folder, folders, files in os.walk(self.root):
+        for folder, folders, files in walk(self.root):
             if folder == self.root:
                 folders[:] = [name for name in folders if name not in ("keys", "creds")]
             elif ".nsc" in files:
                 folders.clear()  # an operator's store under the same roof
-            folders.sort()
-            for name in sorted(files):
+            for name in files:
                 if name.endswith((".nk", ".creds")):
                     yield os.path.join(folder, name)
 
@@ -170,6 +176,17 @@ class NamedKeystore(Keystore):
     def keys(self) -> Iterator[StoredKey]:
         yield from self._named()
         yield from super().keys()
+
+    def index(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path in self.outdated():
+            with contextlib.suppress(StoreError):
+                pair = read_pair(path) if path.endswith(".nk") else None
+                if pair:
+                    found.setdefault(pair.public, path)
+        for key in super().keys():  # noqa: SIM118 - no dict
+            found.setdefault(key.public, key.path)
+        return found
 
     def is_outdated(self) -> bool:
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import asdict, replace
 
-from natskit.errors import UsageError
+from natskit.errors import AlreadyExists, NotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountLimits, JetStreamLimits
@@ -118,10 +118,10 @@ def _with_tier(limits: AccountLimits, tier: int, value: JetStreamLimits) -> Acco
 
 def _check_kind(limits: AccountLimits, tier: int) -> None:
     if tier and limits.jetstream.enabled:
-        raise UsageError("cannot set a jetstream tier limit when a configuration has a global limit")
+        raise StoreError("cannot set a jetstream tier limit when a configuration has a global limit")
     if not tier and limits.tiered_limits:
         tiers = ",".join(sorted(limits.tiered_limits))
-        raise UsageError(f"cannot set a jetstream global limit when a configuration has tiered limits '{tiers}'")
+        raise StoreError(f"cannot set a jetstream global limit when a configuration has tiered limits '{tiers}'")
 
 
 def _changed(limits: AccountLimits, edit: JetStreamEdit) -> tuple[AccountLimits, list[str]]:
@@ -146,7 +146,7 @@ def _with_enabled(limits: AccountLimits, tier: int) -> tuple[AccountLimits, list
 
     _check_kind(limits, tier)
     if _tier_of(limits, tier).enabled:
-        raise UsageError(f"jetstream tier {_name(tier)} is already enabled")
+        raise AlreadyExists(f"jetstream tier {_name(tier)} is already enabled")
     unlimited = JetStreamLimits(mem_storage=-1, disk_storage=-1)
     line = f"enabled tier limit {_name(tier)}" if tier else "enabled global limit"
     return _with_tier(limits, tier, unlimited), [line]
@@ -158,9 +158,9 @@ def _without_tier(limits: AccountLimits, tier: int) -> tuple[AccountLimits, list
     if not tier:
         return replace(limits, **asdict(JetStreamLimits())), ["deleted global limit"]
     if not limits.tiered_limits:
-        raise UsageError("account doesn't have tier limits")
+        raise NotFound("account doesn't have tier limits")
     if _name(tier) not in limits.tiered_limits:
-        raise UsageError(f"account doesn't have tier {_name(tier)} limit")
+        raise NotFound(f"account doesn't have tier {_name(tier)} limit")
     rest = {name: each for name, each in limits.tiered_limits.items() if name != _name(tier)}
     return replace(limits, tiered_limits=rest), [f"deleted tier limit {_name(tier)}"]
 

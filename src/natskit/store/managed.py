@@ -7,16 +7,19 @@ Source: spec/nsc.md 6.2, 6.5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import DecodeError, StoreError, VerifyError
+from natskit.errors import DecodeError, InvalidToken, StoreError, VerifyError
 
 from .tokens import is_url, request
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims
+    from natskit.jwt import AccountClaims, OperatorClaims
 
-__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account"]
+__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account", "push_accounts", "say_farewell"]
+
+_AT_ONCE = 8
 
 
 class Answer(NamedTuple):
@@ -41,7 +44,7 @@ class Exchange(NamedTuple):
 
     ``answer`` is None where the operator names no account server. ``token`` is the one to store: the server's if it was
     pulled, else the one that was sent. ``problem`` says why nothing was pulled after the server had taken it.
-    ``changes`` are what the server changed.
+    ``changes`` are what the server changed. ``last``: the account is being deleted, so that nothing is pulled.
     """
 
     token: str
@@ -49,6 +52,7 @@ class Exchange(NamedTuple):
     pulled: bool = False
     problem: str = ""
     changes: tuple[str, ...] = ()
+    last: bool = False
 
 
 def account_url(server: str, public: str) -> str:
@@ -60,8 +64,29 @@ def push_account(server: str, public: str, token: str) -> Answer:
     """Send an account's token to the server at ``server``; never raises for what the server or the network do."""
     try:
         return Answer(*request(account_url(server, public), token.encode()))
-    except StoreError as error:
+    except (StoreError, InvalidToken) as error:
         return Answer(0, str(error))
+
+
+def push_accounts(server: str, accounts: Sequence[tuple[str, str]]) -> list[Answer | None]:
+    """Send the tokens of accounts (key, token), several at a time; the answers in their order.
+
+    Once the server cannot be reached, the others are not tried: their answer is None.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    away = False
+
+    def send(account: tuple[str, str]) -> Answer | None:
+        nonlocal away
+        if away:
+            return None
+        answer = push_account(server, *account)
+        away = away or not answer.status
+        return answer
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(send, accounts))
 
 
 def pull_account(server: str, public: str) -> tuple[str, AccountClaims]:
@@ -70,11 +95,11 @@ def pull_account(server: str, public: str) -> tuple[str, AccountClaims]:
     from natskit.jwt.files import parse_jwt
 
     url = account_url(server, public)
-    status, text = request(url)
-    if status > 299:
-        raise StoreError(f'error pulling "{url}": {status}')
-    token = parse_jwt(text).strip()
     try:
+        status, text = request(url)
+        if status != 200:
+            raise StoreError(f'error pulling "{url}": {status}')
+        token = parse_jwt(text).strip()
         claims = decode(token, AccountClaims)
     except (DecodeError, VerifyError) as error:
         raise StoreError(f'error pulling "{url}": {error}') from None
@@ -83,10 +108,11 @@ def pull_account(server: str, public: str) -> tuple[str, AccountClaims]:
     return token, claims
 
 
-def exchange(server: str, public: str, token: str) -> Exchange:
-    """Send an account's own token, take the operator's in return. ``server``: the operator's account server URL."""
-    from natskit.jwt import AccountClaims, decode
+def exchange(operator: OperatorClaims, public: str, token: str) -> Exchange:
+    """Send an account's own token to the operator's account server, take the one that the operator signed in return."""
+    from natskit.jwt import AccountClaims, decode, did_sign
 
+    server = operator.nats.account_server_url
     if not is_url(server):
         return Exchange(token)
     answer = push_account(server, public, token)
@@ -96,7 +122,17 @@ def exchange(server: str, public: str, token: str) -> Exchange:
         signed, claims = pull_account(server, public)
     except StoreError as error:
         return Exchange(token, answer, problem=str(error))
-    return Exchange(signed, answer, pulled=True, changes=tuple(_changes(decode(token, AccountClaims), claims)))
+    sent = decode(token, AccountClaims)
+    if signed != token and claims.issuer != sent.issuer and not did_sign(operator, claims):
+        problem = f'the token of the server is signed by {claims.issuer}, which is no key of operator "{operator.name}"'
+        return Exchange(token, answer, problem=f"{problem}: nsc pull --all brings its current keys")
+    return Exchange(signed, answer, pulled=True, changes=tuple(_changes(sent, claims)))
+
+
+def say_farewell(operator: OperatorClaims, public: str, token: str) -> Exchange:
+    """Send the last token of an account that is being deleted."""
+    server = operator.nats.account_server_url
+    return Exchange(token, push_account(server, public, token) if is_url(server) else None, last=True)
 
 
 _LIMITS = {

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import AlreadyExists, NotFound, StoreError, UsageError
+from natskit.errors import AlreadyExists, NotFound, StoreError
 
 from . import names
 from .files import read_text, sub_directories
@@ -89,4 +89,6 @@ def _check_there(store: OperatorStore, name: str, claims: AccountClaims, *, forc
     if not force:
         raise AlreadyExists(f'account "{name}" already exists, specify --force to overwrite')
     if store.account_token(name) and store.account(name).subject != claims.subject:
-        raise UsageError(f'account "{name}" is another one here: {store.account(name).subject}, not {claims.subject}')
+        raise AlreadyExists(
+            f'account "{name}" is another one here: {store.account(name).subject}, not {claims.subject}'
+        )

@@ -1,11 +1,13 @@
 """The folder of one operator: its token, accounts, users (spec/nsc.md 1.4).
 
-Everything is read when asked for; tokens are verified before their claims are handed out.
+Everything is read when asked for; tokens are verified before their claims are handed out. A token that was verified
+is known by its text, so that asking twice costs one verification, whatever happens to the files in between.
 """
 
 from __future__ import annotations
 
 import binascii
+import functools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +16,7 @@ import msgspec
 
 from natskit.errors import DecodeError, Error, NotFound, StoreError, VerifyError
 
-from .files import read_bytes, read_text, refused, sub_directories
+from .files import file_names, is_file, names_like, read_bytes, read_text, sub_directories
 from .names import file_name
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Info(msgspec.Struct):
     def read(cls, folder: str) -> Info | None:
         """What makes ``folder`` an operator's store, None if it is none. Raises StoreError."""
         path = os.path.join(folder, INFO_NAME)
-        data = read_bytes(path) if os.path.isfile(path) else None
+        data = read_bytes(path) if is_file(path) else None
         if data is None:
             return None
         try:
@@ -71,10 +73,15 @@ def operator_names(stores_root: str) -> list[str]:
     return list(iter_operators(stores_root)) if stores_root else []
 
 
+def has_operator(stores_root: str, name: str) -> bool:
+    """Whether there is an operator's store in the folder ``name``."""
+    return bool(name) and "/" not in name and is_file(os.path.join(stores_root, name, INFO_NAME))
+
+
 def iter_operators(stores_root: str) -> Iterator[str]:
     """Like :func:`operator_names`, one at a time."""
     for name in sub_directories(stores_root):
-        if os.path.isfile(os.path.join(stores_root, name, INFO_NAME)):
+        if is_file(os.path.join(stores_root, name, INFO_NAME)):
             yield name
 
 
@@ -111,59 +118,57 @@ class OperatorStore:
     @property
     def operator_path(self) -> str:
         """The file of the operator's token."""
-        return os.path.join(self.path, file_name(self.name))
+        return f"{self.path}/{file_name(self.name)}"
 
     @property
     def accounts_path(self) -> str:
         """The folder of the accounts."""
-        return os.path.join(self.path, "accounts")
+        return f"{self.path}/accounts"
 
     def account_folder(self, account: str) -> str:
         """The folder of an account."""
-        return os.path.join(self.accounts_path, account)
+        return f"{self.path}/accounts/{account}"
 
     def account_path(self, account: str) -> str:
         """The file of an account's token."""
-        return os.path.join(self.account_folder(account), file_name(account))
+        return f"{self.path}/accounts/{account}/{file_name(account)}"
 
     def users_folder(self, account: str) -> str:
         """The folder of an account's users."""
-        return os.path.join(self.account_folder(account), "users")
+        return f"{self.path}/accounts/{account}/users"
 
     def user_path(self, account: str, user: str) -> str:
         """The file of a user's token."""
-        return os.path.join(self.users_folder(account), file_name(user))
+        return f"{self.path}/accounts/{account}/users/{file_name(user)}"
 
     # ---- names
 
     def iter_accounts(self) -> Iterator[str]:
         """Names of the accounts that have a token, sorted, one at a time."""
         for name in sub_directories(self.accounts_path):
-            if os.path.isfile(os.path.join(self.accounts_path, name, f"{name}.jwt")):
+            if is_file(f"{self.path}/accounts/{name}/{name}.jwt"):
                 yield name
 
     def accounts(self) -> list[str]:
         """Names of the accounts, sorted."""
         return list(self.iter_accounts())
 
+    def account_like(self, account: str) -> str | None:
+        """The name of an account that differs from ``account`` in upper and lower case at most."""
+        return next((name for name in names_like(self.accounts_path, account) if self.has_account(name)), None)
+
     def users(self, account: str) -> list[str]:
         """Names of an account's users, sorted."""
-        folder = self.users_folder(account)
-        try:
-            files = os.listdir(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise refused(error, folder, "list") from None
-        return sorted(name[:-4] for name in files if name.endswith(".jwt"))
+        names = file_names(self.users_folder(account))
+        return sorted(name[:-4] for name in names if name.endswith(".jwt"))
 
     def has_account(self, account: str) -> bool:
         """Whether there is an account of this name."""
-        return bool(account) and "/" not in account and os.path.isfile(self.account_path(account))
+        return bool(account) and "/" not in account and is_file(self.account_path(account))
 
     def has_user(self, account: str, user: str) -> bool:
         """Whether the account has a user of this name."""
-        return bool(user) and "/" not in user and os.path.isfile(self.user_path(account, user))
+        return bool(user) and "/" not in user and is_file(self.user_path(account, user))
 
     # ---- tokens: bare text, unverified
 
@@ -187,21 +192,36 @@ class OperatorStore:
 
     def operator(self) -> OperatorClaims:
         """The operator's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.operator_and_token()[0]
+
+    def operator_and_token(self) -> tuple[OperatorClaims, str]:
+        """The operator's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import OperatorClaims
 
-        return _decode(self.operator_token(), OperatorClaims, self.operator_path)
+        token = self.operator_token()
+        return _decode(token, OperatorClaims, self.operator_path), token
 
     def account(self, account: str) -> AccountClaims:
         """An account's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.account_and_token(account)[0]
+
+    def account_and_token(self, account: str) -> tuple[AccountClaims, str]:
+        """An account's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import AccountClaims
 
-        return _decode(self.account_token(account), AccountClaims, self.account_path(account))
+        token = self.account_token(account)
+        return _decode(token, AccountClaims, self.account_path(account)), token
 
     def user(self, account: str, user: str) -> UserClaims:
         """A user's claims. Raises NotFound, InvalidToken, VerifyError."""
+        return self.user_and_token(account, user)[0]
+
+    def user_and_token(self, account: str, user: str) -> tuple[UserClaims, str]:
+        """A user's claims and the token that they were read from. Raises NotFound, InvalidToken, VerifyError."""
         from natskit.jwt import UserClaims
 
-        return _decode(self.user_token(account, user), UserClaims, self.user_path(account, user))
+        token = self.user_token(account, user)
+        return _decode(token, UserClaims, self.user_path(account, user)), token
 
     # ---- by key
 
@@ -228,12 +248,17 @@ def _token(path: str, missing: str) -> str:
 
 
 def _decode(token: str, kind: type[_Claims], path: str) -> _Claims:
-    from natskit.jwt import decode
-
     try:
-        return decode(token, kind)
+        return _verified(token, kind)  # type: ignore[return-value]
     except (DecodeError, VerifyError) as error:
         raise type(error)(f"error loading jwt `{path}`: {error}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _verified(token: str, kind: type[Claims]) -> Claims:
+    from natskit.jwt import decode
+
+    return decode(token, kind)
 
 
 def _is_about(path: str, public: str) -> bool:

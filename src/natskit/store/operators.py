@@ -11,6 +11,7 @@ from natskit.errors import AlreadyExists, InvalidToken, StoreError, UsageError
 from natskit.nkeys import KeyPair, Role
 
 from . import names
+from .files import file_names
 from .keystore import Owner
 from .operator_store import Info, OperatorStore
 from .plan import Plan
@@ -54,7 +55,7 @@ def check_new(root: str, name: str) -> OperatorStore:
         raise AlreadyExists(
             f"operator named {name} exists already", hint=f"inspect it with: nsc describe operator {name}"
         )
-    if os.path.isdir(path) and os.listdir(path):
+    if file_names(path):
         raise StoreError(f'operator "{name}" cannot be made: `{path}` is not empty')
     return OperatorStore(path, Info(name=name, kind="operator", version="1"))
 
@@ -148,6 +149,10 @@ def import_operator(plan: Plan, token: str, *, name: str = "", force: bool = Fal
     from natskit.jwt import OperatorClaims, decode
 
     claims = decode(token, OperatorClaims)
+    if claims.issuer not in (claims.subject, *claims.nats.signing_keys):
+        raise InvalidToken(
+            f'the token of operator "{claims.name}" is signed by {claims.issuer}, which is none of its keys'
+        )
     if claims.nats.version == 1 and plan.workspace.profile is Profile.CURRENT:
         raise InvalidToken("the operator jwt (v1) is incompatible with this profile", hint="set NSC_PROFILE=2019")
     name = names.check(name or claims.name, "operator")

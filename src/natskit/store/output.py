@@ -8,7 +8,8 @@ import stat
 
 from natskit.errors import AlreadyExists
 
-from .files import FILE_MODE, refused
+from .files import FILE_MODE, exists, is_dir, refused
+from .staging import Change, staged
 
 __all__ = ["write_output"]
 
@@ -19,15 +20,24 @@ def write_output(path: str, data: bytes, mode: int = FILE_MODE, *, overwrite: bo
     Something that is no regular file (a pipe, ``/dev/stdout``) is written to as it is. Raises AlreadyExists unless
     ``overwrite``, StoreError.
     """
+    on_stage = staged()
     try:
-        if os.path.lexists(path) and not overwrite:
+        if (exists(path) or os.path.islink(path)) and not overwrite:
             raise AlreadyExists(f"`{path}` already exists")
-        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        if on_stage is not None and _is_plain(path):
+            on_stage.take([Change(path, data, mode)])
+        elif os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
             _write_into(path, data)
         else:
             _replace(os.path.realpath(path), data, mode)
     except OSError as error:
         raise refused(error, path, "write") from None
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a rename can put a file there, in a folder that is there, and nothing else is replaced by it."""
+    free = not os.path.lexists(path) or (os.path.isfile(path) and not os.path.islink(path))
+    return free and is_dir(os.path.dirname(path))
 
 
 def _write_into(path: str, data: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,16 +19,16 @@ from natskit.nkeys import KeyPair
 
 from . import journal
 from .config import go_json
-from .files import FILE_MODE, read_bytes, refused
-from .journal import Change
+from .files import FILE_MODE, exists, is_dir, read_bytes, refused
 from .keystore import Owner
 from .operator_store import INFO_NAME, Info, OperatorStore
+from .staging import Change, staged
 
 if TYPE_CHECKING:
     from .managed import Exchange
     from .workspace import Workspace
 
-__all__ = ["Committed", "Plan"]
+__all__ = ["Committed", "Plan", "discard"]
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -44,10 +45,11 @@ class Committed(msgspec.Struct, frozen=True):
 class Plan:
     """Changes to the stores and the keystore of a workspace, not yet made."""
 
-    __slots__ = ("_accounts", "_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
+    __slots__ = ("_accounts", "_base", "_context", "_creds", "_keys", "_last", "_removals", "_tokens", "workspace")
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._base = False
         self._keys: dict[str, Change] = {}
         self._tokens: dict[str, Change] = {}
         self._creds: dict[str, Change] = {}
@@ -69,6 +71,18 @@ class Plan:
             raise StoreError(f"key `{path}` already exists and is different")
         if there is None:
             self._keys[path] = Change(path, seed)
+        return path
+
+    def replace_key(self, pair: KeyPair, owner: Owner) -> str:
+        """Store the new seed of ``owner``; return its path. One that is there goes where seeds without an owner are."""
+        from .keystore import read_pair
+
+        path = self.workspace.keystore.path_of(pair.public, owner)
+        there = read_pair(path)
+        if there is None or there.public == pair.public:
+            return self.key(pair, owner)
+        self.key(there)
+        self._keys[path] = Change(path, pair.seed.encode())
         return path
 
     def creds(self, path: str, text: str) -> str:
@@ -131,27 +145,41 @@ class Plan:
     # ---- doing it
 
     def commit(self) -> Committed:
-        """Carry it out. Raises StoreError; then nothing has changed."""
+        """Carry it out. Raises StoreError; then nothing has changed here, unless the message says that it has."""
         with self.workspace.locked():
             exchanges = self._exchange()
             changes = [change for change in self._changes() if not self._is_there(change)]
-            if changes:
-                journal.commit(self.workspace.journal_root, changes)
-            discarded = [path for path in self._last if _discard(path)]
-            if self._context:
-                self.workspace.save_context(**self._context)
+            discarded = self._carry_out(changes, urgent=bool(exchanges))
         written = tuple(each.path for each in changes if each.data is not None and not each.path.endswith("/"))
         removed = tuple(each.path for each in changes if each.data is None)
         return Committed(written, (*removed, *discarded), exchanges)
 
+    def _carry_out(self, changes: list[Change], *, urgent: bool) -> list[str]:
+        """Write or stage the changes, then discard and select; which files were discarded."""
+        on_stage = staged()
+        if on_stage is not None:
+            on_stage.take(changes)
+            on_stage.urgent |= urgent
+        elif changes:
+            journal.commit(self.workspace.journal_root, changes)
+        try:
+            discarded = discard(self._last) if on_stage is None else list(filter(on_stage.discard, self._last))
+            if self._context:
+                self.workspace.save_context(**self._context)
+        except StoreError as error:  # past the commit point
+            raise StoreError(f"{error} - what comes before that is done", hint=error.hint) from None
+        return discarded
+
     def _exchange(self) -> tuple[tuple[str, Exchange], ...]:
         """Let operators of managed stores sign the accounts that are planned."""
         done = []
-        for store, path, public, token in self._accounts:
-            from .managed import exchange
+        on_stage = staged()
+        told = self._accounts if on_stage is None or not on_stage.rehearsal else ()
+        for store, path, public, token in told:
+            from .managed import exchange, say_farewell
 
             operator = store.operator()
-            made = exchange(operator.nats.account_server_url, public, token)
+            made = (exchange if path else say_farewell)(operator, public, token)
             if path:
                 self.token(path, made.token)
             done.append((operator.name, made))
@@ -164,17 +192,30 @@ class Plan:
     @staticmethod
     def _is_there(change: Change) -> bool:
         if change.data is None:
-            return not os.path.lexists(change.path)
+            return not (exists(change.path.rstrip("/")) or os.path.islink(change.path))
         if change.path.endswith("/"):
-            return os.path.isdir(change.path)
-        return read_bytes(change.path) == change.data
+            return is_dir(change.path.rstrip("/"))
+        try:
+            return read_bytes(change.path) == change.data
+        except StoreError:
+            if is_dir(change.path):  # no rename can replace that, once committed
+                raise StoreError(f"`{change.path}` is in the way: it is a folder") from None
+            raise
 
     def _add_keystore_base(self) -> None:
+        if self._base:
+            return
+        self._base = True
         keystore = self.workspace.keystore
-        if "NSC_NO_GIT_IGNORE" not in self.workspace.environ and not os.path.exists(keystore.gitignore):
+        if "NSC_NO_GIT_IGNORE" not in self.workspace.environ and not exists(keystore.gitignore):
             self._keys[keystore.gitignore] = Change(keystore.gitignore, keystore.gitignore_text)
         for folder in keystore.base_folders:
             self._keys[folder + "/"] = Change(folder + "/", b"", 0o700)
+
+
+def discard(paths: Iterable[str]) -> list[str]:
+    """Remove files for good, and folders (final slash) that are empty; return which files there were."""
+    return [path for path in paths if _discard(path)]
 
 
 def _discard(path: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from natskit.errors import NotFound, UsageError
+from natskit.errors import DeniedError, NotFound
 from natskit.nkeys import KeyPair, Role, is_public
 
 from .keystore import Owner
@@ -36,21 +36,21 @@ def reissue_operator(plan: Plan, store: OperatorStore, *, key: str = "", keep_ol
     Raises UsageError, NotFound (no key to sign with), StoreError.
     """
     if store.managed:
-        raise UsageError("resign is only supported in non managed stores", hint="the operator's key is not here")
+        raise DeniedError("resign is only supported in non managed stores", hint="the operator's key is not here")
     claims = store.operator()
     strict = claims.nats.strict_signing_key_usage
     signing_keys = claims.nats.signing_keys
     if keep_old and claims.subject not in signing_keys:
         signing_keys = (*signing_keys, claims.subject)
     if strict and not signing_keys:
-        raise UsageError("resign of strict operator is only supported with signing keys present")
+        raise DeniedError("resign of strict operator is only supported with signing keys present")
     pair = _identity(plan, key)
     body = replace(claims.nats, signing_keys=tuple(each for each in signing_keys if each != pair.public))
     if strict and not body.signing_keys:
-        raise UsageError("resign of strict operator is only supported with signing keys present")
+        raise DeniedError("resign of strict operator is only supported with signing keys present")
     changed = replace(claims, subject=pair.public, nats=body)
     plan.token(store.operator_path, plan.workspace.sign(changed, pair))
-    plan.key(pair, Owner(store.name))
+    plan.replace_key(pair, Owner(store.name))
     accounts = {} if keep_old else _sign_accounts(plan, store, changed, claims.subject, pair)
     return Reissued(claims.subject, pair.public, accounts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 from natskit.errors import AlreadyExists
 
 from . import names
-from .files import read_text
+from .files import exists, read_text
 from .keystore import Owner
 from .signing import edit_signer
 
@@ -38,16 +37,17 @@ def plan_renaming(plan: Plan, store: OperatorStore, old: str, new: str, *, signe
     workspace, keystore = plan.workspace, plan.workspace.keystore
     names.check(new, "account")
     claims = store.account(old)
-    if os.path.exists(store.account_folder(new)):
+    if exists(store.account_folder(new)):
         raise AlreadyExists(f'account "{new}" already exists')
     pair = edit_signer(workspace, store, claims, signer, prefer=claims.issuer)
     plan.account(store, new, claims.subject, workspace.sign(replace(claims, name=new), pair))
     _move_key(plan, claims.subject, Owner(store.name, new))
     users, creds = store.users(old), []
     for user in users:
-        plan.token(store.user_path(new, user), store.user_token(old, user))
+        moved, token = store.user_and_token(old, user)
+        plan.token(store.user_path(new, user), token)
         plan.remove(store.user_path(old, user))
-        _move_key(plan, store.user(old, user).subject, Owner(store.name, new, user))
+        _move_key(plan, moved.subject, Owner(store.name, new, user))
         if _move_creds(plan, keystore, store.name, old, new, user):
             creds.append(user)
     plan.discard(keystore.creds_folder(store.name, old) + "/")

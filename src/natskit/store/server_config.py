@@ -5,17 +5,25 @@ The values are those that the Go tool writes, in its order; the comments are our
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from natskit.errors import NotFound, StoreError, UsageError
+from natskit.errors import Error, NotFound, StoreError
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Export, Import
 
     from .operator_store import OperatorStore
 
-__all__ = ["Preload", "memory_resolver", "memory_resolver_files", "nats_resolver", "nkey_config", "system_account"]
+__all__ = [
+    "Preload",
+    "memory_config",
+    "memory_resolver",
+    "memory_resolver_files",
+    "nats_resolver",
+    "nkey_config",
+    "system_account",
+]
 
 
 class Preload(NamedTuple):
@@ -26,12 +34,29 @@ class Preload(NamedTuple):
     token: str
 
 
-def accounts(store: OperatorStore) -> list[Preload]:
+Fault = Callable[[Error], object]
+"""Told of an account that does not read, which is left out."""
+
+
+def _raise(error: Error) -> None:
+    raise error
+
+
+def accounts(store: OperatorStore, fault: Fault = _raise) -> list[Preload]:
     """Every account, sorted by key. Raises NotFound if there is none."""
-    found = [Preload(store.account(name).subject, name, store.account_token(name)) for name in store.iter_accounts()]
-    if not found:
-        raise NotFound(f'operator "{store.name}" has no accounts', hint="nsc add account NAME")
+    _check_any(store)
+    found = []
+    for name in store.iter_accounts():
+        try:
+            found.append(_preload(store, name))
+        except Error as error:
+            fault(error)
     return sorted(found)
+
+
+def _check_any(store: OperatorStore) -> None:
+    if next(store.iter_accounts(), None) is None:
+        raise NotFound(f'operator "{store.name}" has no accounts', hint="nsc add account NAME")
 
 
 def system_account(store: OperatorStore, given: str) -> Preload | None:
@@ -48,28 +73,34 @@ def system_account(store: OperatorStore, given: str) -> Preload | None:
             f'error reading account "{wanted}": account {wanted} does not exist in the current operator',
             hint="nsc list accounts",
         )
-    return Preload(store.account(name).subject, name, store.account_token(name))
+    return _preload(store, name)
 
 
-def memory_resolver(store: OperatorStore, system: Preload | None) -> str:
+def _preload(store: OperatorStore, name: str) -> Preload:
+    claims, token = store.account_and_token(name)
+    return Preload(claims.subject, name, token)
+
+
+def memory_resolver(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> str:
     """A MEMORY resolver with every account in it. Raises NotFound if there is none."""
-    entries = ((each, each.token) for each in accounts(store))
-    return _memory_resolver(store.name, store.operator_token(), system, entries)
+    entries = [(each, each.token) for each in accounts(store, fault)]
+    return memory_config(store.name, store.operator_token(), system, entries)
 
 
-def memory_resolver_files(store: OperatorStore, system: Preload | None) -> dict[str, str]:
+def memory_resolver_files(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> dict[str, str]:
     """The same spread over files, by their names: ``resolver.conf`` and one for each token."""
-    found = accounts(store)
+    found = accounts(store, fault)
     files = {f"{each.name}.jwt": each.token for each in found}
     operator = f"{store.name}.jwt"
     if operator in files or len(files) < len(found):
         raise StoreError(f"an account and the operator are both called {store.name}: use --config-file")
     entries = ((each, _quoted(f"{each.name}.jwt")) for each in found)
-    config = _memory_resolver(store.name, _quoted(operator), system, entries)
+    config = memory_config(store.name, _quoted(operator), system, entries)
     return {operator: store.operator_token(), **files, "resolver.conf": config}
 
 
-def _memory_resolver(operator: str, token: str, system: Preload | None, entries: Iterable[tuple[Preload, str]]) -> str:
+def memory_config(operator: str, token: str, system: Preload | None, entries: Iterable[tuple[Preload, str]]) -> str:
+    """A configuration with a MEMORY resolver; each entry is an account and what stands for its token."""
     lines = [f'// Operator "{_comment(operator)}"', f"operator: {token}", ""]
     if system:
         lines += [f"system_account: {system.key}", ""]
@@ -104,9 +135,9 @@ _CACHE = """\
 
 def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) -> str:
     """A resolver that keeps accounts in a folder and takes ``nsc push``. Raises NotFound, UsageError."""
-    accounts(store)
+    _check_any(store)
     if system is None:
-        raise UsageError("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
+        raise NotFound("system account is not set", hint="nsc edit operator --system-account NAME, or --sys-account")
     return (
         f"# Operator named {_comment(store.name)}\n"
         f"operator: {store.operator_token()}\n"
@@ -125,23 +156,24 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
 # ---- accounts in the configuration itself
 
 
-def nkey_config(store: OperatorStore) -> str:
+def nkey_config(store: OperatorStore, fault: Fault = _raise) -> str:
     """Accounts with their users' public keys instead of tokens: no limits, no permissions, no activations."""
     if store.operator().nats.system_account:
-        raise UsageError("nkey configurations don't support system account")
-    names = {store.account(name).subject: name for name in store.iter_accounts()}
-    if not names:
-        raise NotFound(f'operator "{store.name}" has no accounts', hint="nsc add account NAME")
-    lines = [line for name in sorted(names.values()) for line in _nkey_account(store, name, names)]
+        raise StoreError("nkey configurations don't support system account")
+    found = {each.name: store.account(each.name) for each in accounts(store, fault)}
+    names = {claims.subject: name for name, claims in found.items()}
+    lines = [line for name in sorted(found) for line in _nkey_account(store, name, found, names)]
     return "\n".join(["accounts: {", *lines, "}", ""])
 
 
-def _nkey_account(store: OperatorStore, name: str, names: dict[str, str]) -> Iterator[str]:
-    claims = store.account(name)
+def _nkey_account(
+    store: OperatorStore, name: str, found: dict[str, AccountClaims], names: dict[str, str]
+) -> Iterator[str]:
+    claims = found[name]
     users = [f"{{ nkey: {store.user(name, user).subject} }}" for user in store.users(name)]
     yield f"  {_word(name)}: {{"
     yield from _list("users", users)
-    yield from _list("exports", [_nkey_export(store, claims, each, names) for each in claims.nats.exports])
+    yield from _list("exports", [_nkey_export(claims, each, found) for each in claims.nats.exports])
     yield from _list("imports", [_nkey_import(each, names) for each in claims.nats.imports])
     yield "  }"
 
@@ -153,19 +185,19 @@ def _list(title: str, entries: list[str]) -> Iterator[str]:
         yield "    ]"
 
 
-def _nkey_export(store: OperatorStore, exporter: AccountClaims, export: Export, names: dict[str, str]) -> str:
-    importers = _importers(store, exporter.subject, export, names) if export.token_req else []
+def _nkey_export(exporter: AccountClaims, export: Export, found: dict[str, AccountClaims]) -> str:
+    importers = _importers(exporter.subject, export, found) if export.token_req else []
     only = f", accounts: [{','.join(map(_word, importers))}]" if export.token_req else ""
     return f"{{ {export.type}: {_word(export.subject)}{only} }}"
 
 
-def _importers(store: OperatorStore, exporter: str, export: Export, names: dict[str, str]) -> list[str]:
+def _importers(exporter: str, export: Export, found: dict[str, AccountClaims]) -> list[str]:
     from natskit.subjects import covers
 
     def takes(each: Import) -> bool:
         return each.account == exporter and each.type == export.type and covers(export.subject, each.remote_subject)
 
-    return [name for name in sorted(names.values()) if any(map(takes, store.account(name).nats.imports))]
+    return [name for name in sorted(found) if any(map(takes, found[name].nats.imports))]
 
 
 def _nkey_import(each: Import, names: dict[str, str]) -> str:

@@ -93,10 +93,10 @@ def with_import(claims: AccountClaims, new: Import, now: int) -> AccountClaims:
             "export issuer is this account", hint=f'"{new.subject}" is what account "{claims.name}" exports itself'
         )
     for each in account.imports:
-        if (each.type, each.subject, each.account) == (new.type, new.subject, new.account):
+        if (each.type, each.remote_subject, each.account) == (new.type, new.remote_subject, new.account):
             raise AlreadyExists(
-                f'account already imports {each.type} "{each.subject}" from {each.account}',
-                hint=f"to change it: nsc delete import --account {claims.name} --subject '{each.subject}'",
+                f'account already imports {each.type} "{each.remote_subject}" from {each.account}',
+                hint=f"to change it: nsc delete import --account {claims.name} --subject '{each.remote_subject}'",
             )
     after = replace(claims, nats=replace(account, imports=(*account.imports, new)))
     check_new_issues(claims, after, now)
@@ -118,18 +118,20 @@ def _find_import(claims: AccountClaims, subject: str, source: str) -> Import:
     if not imports:
         raise NotFound(f'account "{claims.name}" doesn\'t have imports')
     if not subject and len(imports) > 1:
-        have = _quoted_list([each.subject for each in imports])
+        have = _quoted_list([each.remote_subject for each in imports])
         raise UsageError("subject is required", hint=f"the account imports {have}")
-    found = [each for each in imports if not subject or each.subject == subject]
+    found = [each for each in imports if not subject or each.remote_subject == subject]
+    # The service imports of 2019 are found by what they are called here as well, which is their ``subject``.
+    found = found or [each for each in imports if each.subject == subject]
     if len(found) > 1 and source:
         found = [each for each in found if each.account == source]
     if not found:
         from_source = f" from account {source}" if source else ""
         raise NotFound(f'no import matching "{subject}" found{from_source}')
-    if len(found) > 1:
+    if len(found) > 1 and len({(each.account, each.type) for each in found}) > 1:
         sources = ", ".join(each.account for each in found)
         raise UsageError(f'more than one import "{subject}" found - specify --src-account with one of {sources}')
-    return found[0]
+    return found[-1]
 
 
 def import_of(token: str) -> Import:

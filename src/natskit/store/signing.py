@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from natskit.errors import InvalidKey, KeyUseError, NotFound, UsageError
+from natskit.errors import DeniedError, InvalidKey, KeyUseError, NotFound, UsageError
 from natskit.nkeys import KeyPair, Role, is_public
 
 from .files import absolute, read_text
@@ -38,6 +38,16 @@ def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
         wanted = " or ".join(role.value for role in roles)
         raise InvalidKey(f"specified key is not a valid {wanted} nkey, it is of kind {literal.role.value}")
     return literal
+
+
+def new_key(workspace: Workspace, given: str, role: Role) -> tuple[KeyPair, bool]:
+    """The key of something new: made here, or the one that ``given`` names. The second tells whether it was made here.
+
+    Raises as `read_key`.
+    """
+    if not given:
+        return KeyPair.create(role), True
+    return read_key(workspace, given, role), False
 
 
 def _literal(text: str) -> KeyPair | None:
@@ -98,7 +108,7 @@ def account_signer(
         return _given(workspace, given, (Role.ACCOUNT,), account)
     operator = store.operator()
     if operator.nats.strict_signing_key_usage and not account.nats.signing_keys:
-        raise UsageError(
+        raise DeniedError(
             "unable to issue users when operator requires signing keys and the account has none",
             hint=f"nsc edit account {account.name} --sk generate",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from natskit.errors import NotFound, UsageError
+from natskit.errors import DeniedError, NotFound
 from natskit.nkeys import KeyPair, Role
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _signer(workspace: Workspace, store: OperatorStore, account: AccountClaims) 
         return workspace.keystore.pair(account.subject)
     unscoped = [key for key in account.nats.signing_keys if isinstance(key, str)]
     if account.nats.signing_keys and not unscoped:
-        raise UsageError(f'system account "{account.name}" only has scoped signing keys, specify --system-user')
+        raise DeniedError(f'system account "{account.name}" only has scoped signing keys, specify --system-user')
     return next((pair for key in unscoped if (pair := workspace.keystore.pair(key))), None)
 
 

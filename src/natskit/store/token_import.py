@@ -9,6 +9,7 @@ from natskit.errors import (
     AlreadyExists,
     ClaimsError,
     DecodeError,
+    DeniedError,
     InvalidToken,
     NotFound,
     StoreError,
@@ -47,7 +48,7 @@ def _check_issues(claims: Claims, now: int, *, skip: bool) -> list[str]:
 
     found = list(issues(claims, now))
     texts = [issue.text for issue in found]
-    if any(issue.severity != "warning" for issue in found) and not skip:
+    if any(issue.refused for issue in found) and not skip:
         raise ClaimsError(
             f"validation resulted in: {'; '.join(texts)}", issues=found, hint="to import it all the same: --skip"
         )
@@ -93,11 +94,11 @@ def plan_account_import(
 def _sign_again(plan: Plan, store: OperatorStore, claims: AccountClaims, signer: str, *, force: bool) -> str:
     if claims.issuer in (claims.subject, *claims.nats.signing_key_names):
         if store.managed:
-            raise UsageError(
+            raise DeniedError(
                 "only a non managed store can import a self signed account", hint=f"operator {store.name} must sign it"
             )
     elif not force:
-        raise UsageError(
+        raise VerifyError(
             f"can only import account signed by same operator: {claims.issuer} is no key of {store.name}",
             hint="update the operator (nsc add operator --force -u ...), or let yours sign it: --force",
         )
@@ -136,7 +137,7 @@ def plan_user_import(plan: Plan, store: OperatorStore, path: str, *, overwrite: 
             raise AlreadyExists(f'user "{name}" already exists, overwrite with --overwrite')
         _check_same("user", name, store.user(account, name).subject, claims.subject)
     if not did_sign(store.account(account), claims):
-        raise UsageError(
+        raise VerifyError(
             f'can only import user signed by existing account: {claims.issuer} is no key of "{account}"',
             hint="update the account: nsc import account --overwrite, or nsc pull",
         )

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
-
 from natskit.errors import InvalidToken, NotFound, StoreError
 
 from .files import read_text
 
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
-    from urllib.request import OpenerDirector
-
 __all__ = ["fetch", "fetch_operator", "is_url", "load_token", "post", "request"]
-
-_TIMEOUT_S = 5
-_LARGEST = 1 << 20
-_PART = 1 << 16
 
 
 def is_url(text: str) -> bool:
@@ -83,55 +72,6 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
 
     Raises StoreError if there is no answer, InvalidToken if it is no text or too long.
     """
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import Request
+    from . import web
 
-    headers = {"User-Agent": "natskit", "Accept": "application/jwt, text/plain"}
-    if body is not None:
-        headers["Content-Type"] = "application/jwt"
-    deadline = time.monotonic() + _TIMEOUT_S
-    asked = Request(url, body, headers)  # noqa: S310 - callers allow http and https only
-    try:
-        try:
-            response = _opener().open(asked, timeout=_TIMEOUT_S)
-        except HTTPError as error:
-            response = error
-        with response:
-            status, data = int(response.status), _read(response, deadline)
-    except (OSError, HTTPException, ValueError) as error:
-        raise StoreError(f'error loading "{url}": {getattr(error, "reason", None) or error}') from None
-    if len(data) > _LARGEST:
-        raise InvalidToken(f'error reading response from "{url}": more than {_LARGEST} bytes is no token')
-    try:
-        return status, data.decode()
-    except UnicodeDecodeError:
-        raise InvalidToken(f'error reading response from "{url}": it is not text') from None
-
-
-def _opener() -> OpenerDirector:
-    """What opens http and https only, also where a redirect leads elsewhere."""
-    from urllib import request as urllib
-
-    opener = urllib.OpenerDirector()
-    for handler in (
-        urllib.ProxyHandler,
-        urllib.UnknownHandler,
-        urllib.HTTPHandler,
-        urllib.HTTPSHandler,
-        urllib.HTTPDefaultErrorHandler,
-        urllib.HTTPRedirectHandler,
-        urllib.HTTPErrorProcessor,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
-def _read(response: HTTPResponse, deadline: float) -> bytes:
-    """The body, up to a little more than may be of it. The socket's timeout is for each wait: this one for all."""
-    data = bytearray()
-    while len(data) <= _LARGEST and (part := response.read1(_PART)):
-        data += part
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
-    return bytes(data)
+    return web.request(url, body)

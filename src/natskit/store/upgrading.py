@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from natskit.errors import NotFound, UsageError
+from natskit.errors import DeniedError, NotFound
 
 from .files import read_bytes
 from .output import write_output
@@ -26,7 +26,7 @@ def plan_upgrade(plan: Plan, store: OperatorStore) -> bool:
     if claims.nats.version != 1:
         return False
     if store.managed:
-        raise UsageError(
+        raise DeniedError(
             "No change was made! The operator is somebody else's: ask for its current token",
             hint="nsc add operator --force -u URL",
         )

@@ -6,22 +6,34 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from natskit.errors import AlreadyExists, NotFound, UsageError
-from natskit.nkeys import KeyPair, Role
+from natskit.errors import AlreadyExists, DeniedError, NotFound
+from natskit.nkeys import KeyPair
 
 from . import names
 from .accounts import check_issues, plan_account
+from .files import exists
 from .keystore import Owner
 from .plan import Plan
 from .signing import account_signer
 
 if TYPE_CHECKING:
-    from natskit.jwt import UserClaims
+    from natskit.jwt import AccountClaims, UserClaims
 
     from .operator_store import OperatorStore
     from .workspace import Workspace
 
-__all__ = ["AddedUser", "DeletedUser", "add_user", "delete_users", "edit_user", "plan_user_removal"]
+__all__ = [
+    "AddedUser",
+    "DeletedUser",
+    "Issuer",
+    "add_user",
+    "check_new_name",
+    "delete_users",
+    "edit_user",
+    "issuer",
+    "plan_user",
+    "plan_user_removal",
+]
 
 
 class AddedUser(NamedTuple):
@@ -33,6 +45,24 @@ class AddedUser(NamedTuple):
     creds_path: str
 
 
+class Issuer(NamedTuple):
+    """Who issues users of an account: its claims, the key that signs, whether that key's role decides their rights."""
+
+    account: str
+    claims: AccountClaims
+    pair: KeyPair
+    scoped: bool
+
+
+def issuer(workspace: Workspace, store: OperatorStore, account: str, signer: str = "", *, prefer: str = "") -> Issuer:
+    """Who issues users of ``account`` if ``signer`` was named. Raises UsageError, NotFound (no key to sign with)."""
+    owner = store.account(account)
+    pair = account_signer(workspace, store, owner, signer, prefer=prefer)
+    if pair.public != owner.subject and not owner.nats.has_signing_key(pair.public):
+        raise NotFound(f'account with public key "{pair.public}" is not in the store')
+    return Issuer(account, owner, pair, owner.nats.scope_of(pair.public) is not None)
+
+
 def add_user(
     plan: Plan, store: OperatorStore, account: str, claims: UserClaims, key: KeyPair, *, signer: str = "", own: bool
 ) -> AddedUser:
@@ -40,21 +70,41 @@ def add_user(
 
     Raises AlreadyExists, UsageError, ClaimsError, NotFound (no key to sign with).
     """
-    workspace = plan.workspace
-    name = names.check(claims.name, "user")
+    check_new_name(store, account, claims.name)
+    return plan_user(plan, store, issuer(plan.workspace, store, account, signer), claims, key, own=own)
+
+
+def check_new_name(store: OperatorStore, account: str, name: str) -> None:
+    """Raise UsageError if no user may be called ``name``, AlreadyExists if one is."""
+    names.check(name, "user")
     if store.has_user(account, name):
         raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
-    owner = store.account(account)
+
+
+def plan_user(
+    plan: Plan,
+    store: OperatorStore,
+    issuer: Issuer,
+    claims: UserClaims,
+    key: KeyPair,
+    *,
+    own: bool,
+    creds_path: str = "",
+) -> AddedUser:
+    """Plan the token of a user and its creds, at ``creds_path`` or where the keystore has them.
+
+    Raises UsageError, ClaimsError.
+    """
+    workspace, owner, pair = plan.workspace, issuer.claims, issuer.pair
     if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" forbids the use of bearer token')
-    pair = account_signer(workspace, store, owner, signer)
-    claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
-    if pair.public != owner.subject and not owner.nats.has_signing_key(pair.public):
-        raise NotFound(f'account with public key "{pair.public}" is not in the store')
+        raise DeniedError(f'account "{issuer.account}" forbids the use of bearer token')
+    claims = replace(claims, nats=_owned(claims, owner.subject, pair, issuer.scoped))
     check_issues(claims, workspace.now())
     token = workspace.sign(claims, pair)
-    plan.token(store.user_path(account, name), token)
-    return AddedUser(claims, account, *_plan_secrets(plan, store, account, name, key, token, own=own))
+    plan.token(store.user_path(issuer.account, claims.name), token)
+    creds_path = creds_path or workspace.keystore.creds_path(store.name, issuer.account, claims.name)
+    key_path, creds_path = _plan_secrets(plan, store, issuer.account, claims.name, key, token, creds_path, own=own)
+    return AddedUser(claims, issuer.account, key_path, creds_path)
 
 
 def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> object:
@@ -64,7 +114,7 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
     if scoped:
         plain = User(subs=-1, data=-1, payload=-1).rights
         if body.rights not in (plain, User().rights):
-            raise UsageError(
+            raise DeniedError(
                 "scoped users require no permissions or limits set: the role of the signing key decides them",
                 hint="leave the permission flags away, or sign with another key (-K)",
             )
@@ -73,16 +123,23 @@ def _owned(claims: UserClaims, account: str, signer: KeyPair, scoped: bool) -> o
 
 
 def _plan_secrets(
-    plan: Plan, store: OperatorStore, account: str, name: str, key: KeyPair, token: str, *, own: bool
+    plan: Plan,
+    store: OperatorStore,
+    account: str,
+    name: str,
+    key: KeyPair,
+    token: str,
+    creds_path: str,
+    *,
+    own: bool,
 ) -> tuple[str, str]:
     from natskit.jwt.files import write_creds
 
-    workspace = plan.workspace
     key_path = plan.key(key, Owner(store.name, account, name)) if own else ""
-    seed = key.seed if own else workspace.keystore.seed(key.public)
+    seed = key.seed if own else plan.workspace.keystore.seed(key.public)
     if seed is None:
         return key_path, ""
-    return key_path, plan.creds(workspace.keystore.creds_path(store.name, account, name), write_creds(token, seed))
+    return key_path, plan.creds(creds_path, write_creds(token, seed))
 
 
 def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims, *, signer: str = "") -> AddedUser:
@@ -90,26 +147,8 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
 
     Raises UsageError, ClaimsError, NotFound (no key to sign with).
     """
-    workspace = plan.workspace
-    owner = store.account(account)
-    if claims.nats.bearer_token and owner.nats.limits.disallow_bearer:
-        raise UsageError(f'account "{account}" disallows bearer token')
-    pair = account_signer(workspace, store, owner, signer, prefer=claims.issuer)
-    claims = replace(claims, nats=_owned(claims, owner.subject, pair, owner.nats.scope_of(pair.public) is not None))
-    check_issues(claims, workspace.now())
-    token = workspace.sign(claims, pair)
-    plan.token(store.user_path(account, claims.name), token)
-    key = KeyPair.from_public(claims.subject)
-    return AddedUser(claims, account, *_plan_secrets(plan, store, account, claims.name, key, token, own=False))
-
-
-def new_key(workspace: Workspace, given: str) -> tuple[KeyPair, bool]:
-    """The user's key: made here, or the one that ``given`` names. The second tells whether it was made here."""
-    from .signing import read_key
-
-    if not given:
-        return KeyPair.create(Role.USER), True
-    return read_key(workspace, given, Role.USER), False
+    by = issuer(plan.workspace, store, account, signer, prefer=claims.issuer)
+    return plan_user(plan, store, by, claims, KeyPair.from_public(claims.subject), own=False)
 
 
 class DeletedUser(NamedTuple):
@@ -156,15 +195,13 @@ def plan_user_removal(
     plan: Plan, store: OperatorStore, account: str, name: str, public: str, *, key: bool, creds: bool
 ) -> tuple[bool | None, bool | None]:
     """Plan to remove a user's token, and its key and creds if asked; whether those are there."""
-    import os
-
     keystore = plan.workspace.keystore
     plan.remove(store.user_path(account, name))
     key_path = keystore.find(public)
     if key and key_path:
         plan.discard(key_path)
     creds_path = keystore.creds_path(store.name, account, name)
-    has_creds = os.path.exists(creds_path)
+    has_creds = exists(creds_path)
     if creds and has_creds:
         plan.discard(creds_path)
     return (bool(key_path) if key else None), (has_creds if creds else None)

@@ -9,12 +9,13 @@ from natskit.errors import NotFound
 
 from .tokens import fetch_operator, is_url, load_token
 
-__all__ = ["load_operator", "operator_url"]
+__all__ = ["load_operator", "operator_url", "well_known_operators"]
 
 _BUILT_IN = {"synadia": "https://api.synadia.io/jwt/v1/operator"}
 
 
-def _known(environ: Mapping[str, str]) -> dict[str, str]:
+def well_known_operators(environ: Mapping[str, str]) -> dict[str, str]:
+    """The URLs of tokens of well-known operators, by name."""
     found = dict(_BUILT_IN)
     for variable, url in environ.items():
         name = variable[4:-9]
@@ -25,7 +26,7 @@ def _known(environ: Mapping[str, str]) -> dict[str, str]:
 
 def operator_url(environ: Mapping[str, str], name: str) -> tuple[str, str]:
     """The URL of the token of the well-known operator ``name`` (any case) and how it is spelt. Raises NotFound."""
-    for spelling, url in _known(environ).items():
+    for spelling, url in well_known_operators(environ).items():
         if spelling.lower() == name.lower():
             return url, spelling
     raise NotFound(f'operator "{name}" was not found', hint=f"set NSC_{name.upper()}_OPERATOR to the URL of its JWT")
@@ -53,5 +54,5 @@ def _name_for_url(environ: Mapping[str, str], url: str) -> str:
     from urllib.parse import urlsplit
 
     host = urlsplit(url).netloc.lower()
-    names = (name for name, known in _known(environ).items() if urlsplit(known).netloc.lower() == host)
+    names = (name for name, known in well_known_operators(environ).items() if urlsplit(known).netloc.lower() == host)
     return next(names, "") if host else ""

@@ -27,12 +27,12 @@ from . import journal
 from .config import Config
 from .context import Found, from_directory
 from .directories import Flags, resolve
-from .files import make_dirs, read_text
-from .journal import Change
+from .files import is_dir, make_dirs, read_text
 from .keystore import Keystore, NamedKeystore
 from .lock import Lock
-from .operator_store import OperatorStore, find_store, iter_operators, operator_names
+from .operator_store import OperatorStore, find_store, has_operator, iter_operators, operator_names
 from .profile import Profile, remembered
+from .staging import Change, staged
 
 if TYPE_CHECKING:
     from natskit.jwt import Claims
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Workspace"]
 
+_FOLDERS = ("config_dir", "data_dir", "keystore_dir", "all_dirs")
 _V1_HEADER = "eyJ0eXAiOiJqd3QiLCJhbGciOiJlZDI1NTE5In0."
 
 
@@ -47,6 +48,8 @@ class Workspace:
     """The state that a command works on. Open one with :meth:`open`."""
 
     __slots__ = (
+        "_flags",
+        "_found",
         "_locks",
         "account_given",
         "clock",
@@ -62,19 +65,37 @@ class Workspace:
 
     config: Config
 
-    def __init__(self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float], *, writes: bool
+    ) -> None:
         self.environ = environ
         self.clock = clock
         self.cwd = cwd
         self.cwd_only = "NSC_CWD_ONLY" in environ
         self.profile = _profile(environ, flags, cwd)
+        self._flags = flags
+        self._found: Found | None = None
         self.directories = resolve(environ, flags, cwd, self.profile)
         keystore = NamedKeystore if self.profile is Profile.Y2019 else Keystore
         self.keystore = keystore(self.directories.keystore)
         self.from_cwd = False
         self.account_given = flags.account or environ.get("NSC_ACCOUNT", "")
         self._locks: dict[str, Lock] = {}
-        self._configure(flags)
+        self._configure(flags, writes=writes)
+
+    def again(self, flags: Flags) -> Workspace | None:
+        """The workspace of another command of this process, which shares the locks; None if it works elsewhere.
+
+        What does not change while the process runs (environment, folders) is not looked up again.
+        """
+        if any(getattr(flags, name) != getattr(self._flags, name) for name in _FOLDERS):
+            return None
+        other: Workspace = object.__new__(Workspace)
+        for name in Workspace.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.account_given = flags.account or self.environ.get("NSC_ACCOUNT", "")
+        other._read_context(flags, Config.read(self.directories.config_file) if not self.cwd_only else None)
+        return other if other.journal_root == self.journal_root else None
 
     @classmethod
     def open(
@@ -83,37 +104,53 @@ class Workspace:
         flags: Flags | None = None,
         cwd: str | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        writes: bool = True,
     ) -> Workspace:
-        """Find everything; on a first run make the configuration and the stores root.
+        """Find everything; on a first run make the configuration and the stores root, unless nothing is to be written.
 
         ``clock`` gives Unix seconds. Raises StoreError (unreadable configuration, folder that cannot be made),
         UsageError (unknown profile), NotFound (``flags.operator`` or ``$NSC_OPERATOR`` is not in the stores).
         """
-        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock)
+        return cls(environ, flags or Flags(), _current_directory() if cwd is None else cwd, clock, writes=writes)
 
     # ---- opening
 
-    def _configure(self, flags: Flags) -> None:
-        make_dirs(self.directories.config)
+    def _configure(self, flags: Flags, *, writes: bool) -> None:
+        if writes:
+            make_dirs(self.directories.config)
         config = None if self.cwd_only else Config.read(self.directories.config_file)
+        found = from_directory(self.cwd)
         first_run = config is None and not self.cwd_only
-        self.config = config or Config()
         if first_run:
-            self._initialize()
+            self.config = config = Config()
+            if writes:
+                self._initialize()
+            else:
+                config.store_root = self.directories.stores
+            config = self.config
         else:
-            self._apply(from_directory(self.cwd))
+            self._found = found
+        self._read_context(flags, config)
+        if writes:
+            self._recover()
+        self._found = found
+
+    def _read_context(self, flags: Flags, config: Config | None) -> None:
+        """Which operator and account are current: what was saved, what the current directory says, then the flags."""
+        self.config = config or Config()
+        self._apply(self._found)
         if flags.data_dir or flags.all_dirs:
             self.config.store_root = self.directories.stores
         self._settle()
         operator = flags.operator or self.environ.get("NSC_OPERATOR", "")
         if operator:
             self.use_operator(operator)
-        self._recover()
 
     def _initialize(self) -> None:
         """Make and save the first configuration, unless another process has done so by now."""
         make_dirs(self.directories.stores)
-        with self._lock_of(self.directories.config):
+        with self.config_locked():
             config = Config.read(self.directories.config_file)
             self.config = config or Config(self.directories.stores, "", "", "nats-io/nsc", self.now())
             if config is None:
@@ -139,10 +176,13 @@ class Workspace:
         return self._lock_of(self.journal_root)
 
     def _lock_of(self, folder: str) -> Lock:
+        if folder in self._locks:
+            return self._locks[folder]
         make_dirs(folder)
         real = os.path.realpath(folder)  # the configuration may be in the stores root, by another name
         if real not in self._locks:
             self._locks[real] = Lock(real, settle=journal.recover)
+        self._locks[folder] = self._locks[real]
         return self._locks[real]
 
     def _recover(self) -> None:
@@ -167,9 +207,17 @@ class Workspace:
         self._write_config()
 
     def _write_config(self) -> None:
-        data = self.config.encode(with_cluster=self.profile is Profile.Y2019)
-        with self._lock_of(self.directories.config):
-            journal.commit(self.directories.config, [Change(self.directories.config_file, data)])
+        change = Change(self.directories.config_file, self.config.encode(with_cluster=self.profile is Profile.Y2019))
+        on_stage = staged()
+        if on_stage is not None:
+            on_stage.take([change])
+            return
+        with self.config_locked():
+            journal.commit(self.directories.config, [change])
+
+    def config_locked(self) -> Lock:
+        """The lock of the folder of the configuration."""
+        return self._lock_of(self.directories.config)
 
     # ---- the current operator and account
 
@@ -179,11 +227,15 @@ class Workspace:
         A stores root that is not there (yet) leaves the names as they are.
         """
         config = self.config
-        if config.store_root and not os.path.isdir(config.store_root):
+        if config.store_root and not is_dir(config.store_root):
             return
-        config.operator = _sane(config.operator, iter_operators(config.store_root) if config.store_root else iter(()))
+        if not (config.store_root and has_operator(config.store_root, config.operator)):
+            config.operator = _only(iter_operators(config.store_root) if config.store_root else iter(()))
         store = self._current_store()
-        config.account = _sane(config.account, store.iter_accounts()) if store else ""
+        if store is None:
+            config.account = ""
+        elif not store.has_account(config.account):
+            config.account = _only(store.iter_accounts())
 
     def _current_store(self) -> OperatorStore | None:
         try:
@@ -279,11 +331,10 @@ class Workspace:
         return encode(claims, signer, issued_at=self.now(), version=self.profile.token_version)
 
 
-def _sane(configured: str, candidates: Iterator[str]) -> str:
+def _only(candidates: Iterator[str]) -> str:
+    """The only one, empty if there are none or several."""
     first = list(islice(candidates, 2))
-    if len(first) < 2:
-        return first[0] if first else ""
-    return configured if configured in first or configured in candidates else ""
+    return first[0] if len(first) == 1 else ""
 
 
 def _current_directory() -> str:

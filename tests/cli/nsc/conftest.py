@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pexpect
 import pytest
 
 from natskit.cli.nsc import execute
@@ -58,13 +61,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def nsc(home: Path, capfd: pytest.CaptureFixture[str]) -> Nsc:
-    """Run nsc: ``nsc("add", "account", "A")``. Fails unless the exit status is ``exit`` (default 0)."""
+    """Run nsc: ``nsc("add", "account", "A")``. Fails unless the exit status is ``exit`` (default 0), one of these, or any (None)."""
 
-    def run(*words: str, exit: int = 0) -> Result:
+    def run(*words: str, exit: int | tuple[int, ...] | None = 0) -> Result:
         capfd.readouterr()
         status = execute(words)
         result = Result(status, *capfd.readouterr())
-        assert status == exit, f"nsc {' '.join(words)}: exit {status}\n{result.out}\n{result.err}"
+        assert exit is None or status in (exit if isinstance(exit, tuple) else (exit,)), (
+            f"nsc {' '.join(words)}: exit {status}\n{result.out}\n{result.err}"
+        )
         return result
 
     return run
@@ -85,3 +90,36 @@ def current_store(home: Path) -> Path:
     for path in (*data.rglob("*"), data):
         path.chmod(0o700 if path.is_dir() else 0o600)
     return data
+
+
+@pytest.fixture
+def dialogue(home: Path) -> Callable[..., str]:
+    """Runs nsc on a terminal: pairs of what it asks and what is typed; returns what it printed at the end."""
+
+    def run(*words: str, answers: list[tuple[str, str]], exit: int = 0) -> str:
+        environ = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "TERM": "xterm",
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "LANG": "C.UTF-8",
+        }
+        child = pexpect.spawn(
+            str(Path(sys.executable).parent / "nsc"),
+            [*words, "-i"],
+            env=environ,
+            encoding="utf-8",
+            timeout=20,
+            dimensions=(50, 160),
+        )
+        try:
+            for question, answer in answers:
+                child.expect_exact(question)
+                child.send(answer)
+            child.expect(pexpect.EOF)
+        finally:
+            child.close()
+        assert child.exitstatus == exit, child.before
+        return str(child.before)
+
+    return run

@@ -45,6 +45,29 @@ def test_names_from_the_store(nsc, current_store):
     assert offered(nsc, "add", "import", "--src-account", "B") == ["Beta"]
 
 
+def test_values_behind_an_equals_sign(nsc, current_store):
+    assert offered(nsc, "describe", "account", "--name=A") == ["--name=Alpha"]
+    assert offered(nsc, "add", "export", "--response-type=S") == ["--response-type=Singleton", "--response-type=Stream"]
+    assert offered(nsc, "describe", "account", "--name", "=", "A") == ["Alpha"]  # as bash splits it
+    assert "Alpha" in offered(nsc, "describe", "account", "--name", "=")
+    assert offered(nsc, "describe", "user", "--account", "=", "Beta", "--name", "=", "o") == ["one"]
+
+
+def test_arguments_and_subjects(nsc, current_store):
+    assert offered(nsc, "select", "operator", "") == ["Main", "Strict"]
+    assert offered(nsc, "select", "account", "B") == ["Beta"]
+    assert offered(nsc, "delete", "user", "-a", "Beta", "o") == ["one"]
+    subjects = [each["subject"] for each in nsc("list", "exports", "-a", "Alpha", "--json").json["exports"]]
+    assert subjects
+    assert offered(nsc, "edit", "export", "-a", "Alpha", "") == subjects
+
+
+def test_nothing_is_written_in_an_empty_home(nsc, home):
+    for words in (("add", ""), ("describe", "account", ""), ("edit", "user", "--name", "")):
+        offered(nsc, *words)
+    assert list(home.iterdir()) == []
+
+
 def test_nothing_is_offered_where_nothing_can_be_read(nsc):
     assert offered(nsc, "describe", "account", "-n", "") == []
     assert offered(nsc, "describe", "user", "-n", "") == []

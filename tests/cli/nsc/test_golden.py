@@ -42,6 +42,14 @@ def _says_what_it_wrote(old: Step, new: Step) -> bool:
     return {"--json", "-J"} & set(old["argv"]) != set() and "stdout_json" not in old and "written" in new["stdout_json"]
 
 
+def _finer_status(old: Step, new: Step) -> bool:
+    """Misuse is 2, and where nothing was to be changed 3: nothing else happened there in the Go tool either."""
+    if (old["exit"], new["exit"]) == (1, 2):
+        return True
+    idle = not any(step.get("effect", {}).get(kind) for step in (old, new) for kind in ("added", "changed", "removed"))
+    return old["exit"] in (0, 1) and new["exit"] == 3 and idle
+
+
 def _boxes_in_files(old: Step, new: Step) -> bool:
     """Tables written to a file have the same frame as those on the screen."""
     same = _but_texts(old["effect"]) == _but_texts(new["effect"])
@@ -88,9 +96,10 @@ def _keeps_more(was: Any, got: Any, kept: set[str]) -> bool:
     return bool(was == got)
 
 
-OUTPUT, EFFECT = ("stdout_json", "stdout_layout", "stderr_json", "stderr_layout"), ("effect",)
+OUTPUT, EFFECT, EXIT = ("stdout_json", "stdout_layout", "stderr_json", "stderr_layout"), ("effect",), ("exit",)
 
 DIFFERENCES: dict[tuple[str, ...], dict[Callable[[Step, Step], bool], tuple[str, ...]]] = {
+    (): {_finer_status: EXIT},
     ("list",): {_same_json_on_stdout: OUTPUT},
     ("generate", "config"): {_own_comments: EFFECT},
     ("describe",): {_says_what_it_wrote: OUTPUT, _boxes_in_files: EFFECT},

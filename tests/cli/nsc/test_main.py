@@ -49,7 +49,7 @@ def test_version(nsc):
     ("word", "meant"), [("describ", "describe"), ("lst", "list"), ("ad", "add"), ("valdiate", "validate")]
 )
 def test_unknown_command_suggests_what_was_meant(word, meant, nsc):
-    error = nsc(word, exit=1).err
+    error = nsc(word, exit=2).err
     assert f'unknown command "{word}" for "nsc"' in error
     assert meant in error
 
@@ -77,7 +77,7 @@ def test_underscores_and_aliases_name_the_same_command(nsc):
     ],
 )
 def test_misuse_is_one_line_and_where_to_read_more(words, told, nsc):
-    result = nsc(*words, exit=1)
+    result = nsc(*words, exit=2)
     first, second = result.err.splitlines()
     assert told in first
     assert second == f"nsc {' '.join(words[:2])} --help"
@@ -86,8 +86,8 @@ def test_misuse_is_one_line_and_where_to_read_more(words, told, nsc):
 
 def test_errors_are_json_when_json_is_asked_for(nsc):
     for words in (("describe", "operator", "--json"), ("list", "accounts", "--nope", "-J"), ("nonsense", "--json")):
-        result = nsc(*words, exit=1)
-        assert set(json.loads(result.err)) == {"error", "hint"}
+        result = nsc(*words, exit=2)
+        assert set(json.loads(result.err)) == {"error", "code", "hint"}
         assert result.out == ""
 
 
@@ -141,6 +141,16 @@ def test_output_survives_an_ascii_terminal(current_store, home):
 def test_deprecated_flags_say_so(nsc, current_store):
     result = nsc("add", "user", "-a", "Beta", "later", "--max-responses", "2")
     assert "has been deprecated" in result.err
+
+
+def test_help_teaches_every_command_by_task(nsc):
+    from natskit.cli.nsc import find
+
+    guide = nsc("help").out.split("By task:")[1]
+    lines = [shlex.split(line) for line in guide.splitlines() if line.startswith("  nsc ")]
+    taught = {find(words[1:])[0] for words in lines}
+    assert taught == {path for path, leaf in tree.LEAVES.items() if not leaf.hidden}
+    assert "By task:" not in nsc("--help").out
 
 
 def test_every_command_line_that_help_shows_is_understood(nsc):

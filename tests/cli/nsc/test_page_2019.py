@@ -196,7 +196,7 @@ def test_services_cannot_have_wildcards_for_importers(page, nsc):
     exporter = page.key("account", "TestAccount")
     nsc("add", "account", "--name", "AccountB")
     words = ("add", "import", "--src-account", exporter, "--service", "--remote-subject")
-    assert "wildcards" in nsc(*words, "help.>", exit=1).err
+    assert "wildcards" in nsc(*words, "help.>", exit=2).err
     nsc(*words, "help.b", "--local-subject", "ask")
     added = nsc("describe", "account", "--field", "nats.imports[0]").json
     assert (added["subject"], added["to"]) == ("ask", "help.b")

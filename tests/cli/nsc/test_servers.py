@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,40 @@ def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, ser
     assert (account.issuer, account.nats.tags) == (public, ("x",))
 
 
+def test_the_operator_of_a_deleted_account_gets_a_last_token(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    nsc("add", "user", "u")
+    public = stored(home, "accounts/A/A.jwt").subject
+    refused = nsc("delete", "account", "A", exit=1)
+    assert "--force" in refused.err
+    before = int(time.time())
+    nsc("delete", "account", "A", "--force", "-D", "-C")
+    last = jwt.decode(service.posted[f"/jwt/v1/accounts/{public}"], jwt.AccountClaims)
+    assert before + 60 <= last.expires <= time.time() + 60
+    assert last.issuer == public
+    assert last.nats.revocations["*"] >= before
+    assert not (home / DATA / "stores/Service/accounts/A").exists()
+
+
+def test_a_deleted_account_of_which_no_key_is_here_is_warned_of(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    for key in home.rglob("*.nk"):
+        key.unlink()
+    service.posted.clear()
+    assert "not told" in nsc("delete", "account", "A", "--force").err
+    assert service.posted == {}
+
+
+def test_deleting_the_operator_here_leaves_its_accounts_there(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    service.posted.clear()
+    nsc("delete", "operator", "Service", "--force")
+    assert service.posted == {}
+
+
 @pytest.mark.parametrize("status", [201, 202])
 def test_an_accepted_account_waits_for_a_pull(nsc, home, service, status):
     nsc("add", "operator", "-u", f"{service.url}/operator")
@@ -156,6 +192,170 @@ def test_another_operator_does_not_replace_the_one_in_the_store(nsc, home, servi
     assert stored(home, "Service.jwt").subject == service.key.public
 
 
+@pytest.mark.parametrize("fault", ["forged", "older"])
+def test_a_token_of_the_operator_that_should_not_count_does_not_replace_it(nsc, home, service, fault):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    before = (home / DATA / "stores/Service/Service.jwt").read_text()
+    thief = KeyPair.create(Role.OPERATOR)
+    claims = jwt.new_operator(service.key.public, "Service")
+    if fault == "forged":  # names the operator, and a key of the thief that would sign accounts
+        claims = replace(claims, nats=replace(claims.nats, signing_keys=(thief.public,)))
+        token, why = jwt.encode(claims, thief, issued_at=NOW + 1), "which is no key of"
+    else:
+        token, why = jwt.encode(claims, service.key, issued_at=NOW - 1), "is newer than remote version"
+    service.answers["/jwt/v1/operator"] = (200, token)
+    assert why in nsc("pull", "--all", exit=1).err
+    assert (home / DATA / "stores/Service/Service.jwt").read_text() == before
+    nsc("pull", "--all", "--overwrite-newer")
+    assert (home / DATA / "stores/Service/Service.jwt").read_text() == token
+
+
+def test_an_operator_that_another_one_signed_is_not_taken(nsc, home, service):
+    thief = KeyPair.create(Role.OPERATOR)
+    token = jwt.encode(jwt.new_operator(service.key.public, "Service"), thief, issued_at=NOW)
+    service.answers["/jwt/v1/operator"] = (200, token)
+    assert "which is none of its keys" in nsc("add", "operator", "-u", f"{service.url}/operator", exit=1).err
+
+
+@pytest.fixture
+def own(nsc, home, service):
+    """Operator O of our own with accounts A and B, at the account server; what the server has of them, by name."""
+    nsc("add", "operator", "O")
+    nsc("edit", "operator", "--account-jwt-server-url", service.url)
+    service.signs = False
+    for name in ("A", "B"):
+        nsc("add", "account", name)
+    nsc("push", "--all")
+    for path, token in service.posted.items():
+        service.answers[path] = (200, token)
+    service.answers["/jwt/v1/operator"] = (200, (home / DATA / "stores/O/O.jwt").read_text())
+    return {jwt.decode(token).name: path for path, token in service.posted.items()}
+
+
+def text_of(home: Path, account: str) -> str:
+    return (home / DATA / f"stores/O/accounts/{account}/{account}.jwt").read_text()
+
+
+def operator_key(home: Path) -> KeyPair:
+    public = jwt.decode((home / DATA / "stores/O/O.jwt").read_text()).subject
+    return KeyPair.from_seed((home / DATA / f"keys/keys/O/{public[1:3]}/{public}.nk").read_text())
+
+
+def test_what_was_pushed_comes_back_identical(nsc, home, service, own):
+    before = {name: text_of(home, name) for name in own}
+    pulled = nsc("pull", "--all", "--json").json
+    assert {each["name"] for each in pulled["accounts"]} == {"A", "B"}
+    assert "written" not in pulled
+    assert {name: text_of(home, name) for name in own} == before
+
+
+def test_an_edit_of_the_same_second_is_not_undone(nsc, home, service, own):
+    nsc("edit", "account", "A", "--tag", "mine")
+    local = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
+    pushed = replace(local, nats=replace(local.nats, tags=()))
+    service.answers[own["A"]] = (200, jwt.encode(pushed, operator_key(home), issued_at=local.issued_at))
+    done = nsc("pull", "--all", "--json", exit=1)
+    assert [each["name"] for each in done.json["accounts"]] == ["B"]
+    assert jwt.decode(text_of(home, "A"), jwt.AccountClaims).nats.tags == ("mine",)
+
+
+def test_an_older_token_does_not_come_back_under_an_older_name(nsc, home, service, own):
+    claims = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
+    token = jwt.encode(replace(claims, name="Before"), operator_key(home), issued_at=claims.issued_at - 100)
+    service.answers[own["A"]] = (200, token)
+    done = nsc("pull", "--all", "--overwrite-newer", exit=1)
+    assert 'the account "Before" of the server is "A" in the store' in done.err
+    assert not (home / DATA / "stores/O/accounts/Before").exists()
+
+
+def test_a_pulled_account_does_not_take_the_place_of_another(nsc, home, service, own):
+    claims = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
+    for name in ("B", "b"):
+        token = jwt.encode(replace(claims, name=name), operator_key(home), issued_at=claims.issued_at + 100)
+        service.answers[own["A"]] = (200, token)
+        before = text_of(home, "B")
+        nsc("pull", "--account", "A", "--overwrite-newer", exit=1)
+        assert text_of(home, "B") == before
+    assert sorted(path.name for path in (home / DATA / "stores/O/accounts").iterdir()) == ["A", "B"]
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_an_account_that_a_stranger_signed_is_not_taken(nsc, home, service, request, managed):
+    if managed:
+        nsc("add", "operator", "-u", f"{service.url}/operator")
+        nsc("add", "account", "A")
+        path = home / DATA / "stores/Service/accounts/A/A.jwt"
+    else:
+        request.getfixturevalue("own")
+        path = home / DATA / "stores/O/accounts/A/A.jwt"
+    claims = jwt.decode(path.read_text(), jwt.AccountClaims)
+    before = path.read_text()
+    for thief in (KeyPair.create(Role.OPERATOR), KeyPair.create(Role.ACCOUNT)):
+        named = replace(claims, nats=replace(claims.nats, signing_keys=(thief.public,)))
+        named = named if thief.role is Role.ACCOUNT else claims
+        token = jwt.encode(named, thief, issued_at=NOW + 100)
+        service.answers[f"/jwt/v1/accounts/{claims.subject}"] = (200, token)
+        assert "is not signed by operator" in nsc("pull", "--account", "A", exit=1).err
+        assert path.read_text() == before
+
+
+def test_a_service_cannot_put_a_strangers_token_in_the_place_of_an_edit(nsc, home, service):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    account = stored(home, "accounts/A/A.jwt")
+    service.signs = False
+    token = jwt.encode(account, KeyPair.create(Role.OPERATOR), issued_at=NOW + 100)
+    service.answers[f"/jwt/v1/accounts/{account.subject}"] = (200, token)
+    assert "which is no key of operator" in nsc("edit", "account", "A", "--tag", "mine", exit=1).err
+    after = stored(home, "accounts/A/A.jwt")
+    assert (after.issuer, after.nats.tags) == (account.subject, ("mine",))
+
+
+@pytest.mark.parametrize("answer", ["x" * (2 << 20), "\xff\xfe"])
+def test_an_edit_survives_an_answer_that_is_none(nsc, home, service, answer):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    nsc("add", "account", "A")
+    public = stored(home, "accounts/A/A.jwt").subject
+    service.signs = False
+    for tag, path in (("get", f"/jwt/v1/accounts/{public}"), ("post", f"POST /jwt/v1/accounts/{public}")):
+        service.answers[path] = (200, answer)
+        done = nsc("edit", "account", "A", "--tag", tag, exit=1)
+        assert "Traceback" not in done.err
+        assert tag in stored(home, "accounts/A/A.jwt").nats.tags
+
+
+def test_a_push_of_several_tells_which_of_them_failed(nsc, home, service, own):
+    service.answers[f"POST {own['A']}"] = (400, "not A\n")
+    done = nsc("push", "--all", "--json", exit=1)
+    assert [each["account"] for each in done.json["pushed"]] == ["B"]
+    assert [each["account"] for each in done.json["failed"]] == ["A"]
+    assert "not A" in nsc("push", "--all", exit=1).err
+
+
+def test_a_server_that_is_away_is_not_asked_for_each_account(nsc, home, service, own):
+    for number in range(30):
+        nsc("add", "account", f"N{number}")
+    service.close()
+    done = nsc("push", "--all", exit=1)
+    assert "accounts were not sent: the server cannot be reached" in done.err
+    assert done.err.count("refused") <= 8
+
+
+def test_accounts_that_servers_would_refuse_are_all_named_before_any_is_sent(nsc, home, service, own):
+    for name in ("A", "B"):
+        claims = jwt.decode(text_of(home, name), jwt.AccountClaims)
+        path = home / DATA / f"stores/O/accounts/{name}/{name}.jwt"
+        path.write_text(jwt.encode(replace(claims, expires=2), operator_key(home), issued_at=NOW))
+    service.posted.clear()
+    done = nsc("push", "--all", exit=1)
+    assert 'unable to push account "A" as it has validation issues' in done.err
+    assert 'unable to push account "B" as it has validation issues' in done.err
+    assert not service.posted
+    nsc("push", "--all", "--force")
+    assert len(service.posted) == 2
+
+
 def test_todays_operator_is_preferred_to_the_one_for_old_tools(nsc, home, service):
     service.answers["/jwt/v2/operator"] = (200, service.operator)
     service.answers["/jwt/v1/operator"] = (200, "for old tools")
@@ -195,7 +395,71 @@ def test_load_sets_everything_up_or_nothing(nsc, home, service, monkeypatch):
     assert nsc("env", "--json").json["account"] == "Mine"
     assert "already exists" in nsc("load", "--profile", profile).err
     for bad in ("nsc://nobody?secret=x", "http://acme", f"nsc://acme?secret={KeyPair.create(Role.USER).seed}"):
-        assert "SU" not in nsc("load", "--profile", bad, exit=1).err
+        assert "SU" not in nsc("load", "--profile", bad, exit=(1, 2)).err
+
+
+def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
+    monkeypatch.setenv("NSC_ACME_OPERATOR", f"{service.url}/operator")
+    key, other = KeyPair.create(Role.ACCOUNT), KeyPair.create(Role.ACCOUNT)
+    account = jwt.new_account(key.public, "Mine")
+    mine, theirs = f"nsc://acme?secret={key.seed}", f"nsc://acme?secret={other.seed}"
+    place = f"/jwt/v1/accounts/{key.public}"
+    service.answers[place] = (200, jwt.encode(account, KeyPair.create(Role.OPERATOR), issued_at=NOW))
+    assert "which is no key of" in nsc("load", "--profile", mine, exit=1).err
+    service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW))
+    nsc("load", "--profile", mine)
+    path = home / DATA / "stores/acme/accounts/Mine/Mine.jwt"
+    before = path.read_text()
+    same_name = jwt.new_account(other.public, "Mine")
+    service.answers[f"/jwt/v1/accounts/{other.public}"] = (200, jwt.encode(same_name, service.key, issued_at=NOW))
+    assert "is another one" in nsc("load", "--profile", theirs, exit=1).err
+    assert path.read_text() == before
+    service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW - 100))
+    assert "it stays" in nsc("load", "--profile", mine).err
+    assert path.read_text() == before
+    thief = KeyPair.create(Role.OPERATOR)
+    path = next((home / DATA / "stores/acme").glob("*.jwt"))
+    before, claims = path.read_text(), jwt.decode(service.operator)
+    forged = replace(claims, nats=replace(claims.nats, signing_keys=(thief.public,)))
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(forged, thief, issued_at=NOW + 1))
+    assert "which is no key of" in nsc("load", "--profile", mine, exit=1).err
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(claims, service.key, issued_at=NOW - 1))
+    nsc("load", "--profile", mine)
+    assert path.read_text() == before
+
+
+def test_a_token_that_has_no_place_does_not_hide_the_one_that_has(nsc, home):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    nsc("add", "user", "u")
+    thief, false_account = KeyPair.create(Role.OPERATOR), KeyPair.create(Role.ACCOUNT)
+    store = home / DATA / "stores/O"
+    operator, account, user = (
+        jwt.decode((store / path).read_text()) for path in ("O.jwt", "accounts/A/A.jwt", "accounts/A/users/u.jwt")
+    )
+    heap = home / DATA / "stores/heap"
+    heap.mkdir()
+    own = replace(operator, nats=replace(operator.nats, signing_keys=(thief.public,)))
+    for name, claims, signer in (("o", own, thief), ("a", account, thief), ("u", user, false_account)):
+        (heap / f"{name}.jwt").write_text(jwt.encode(claims, signer, issued_at=NOW))
+    os.mkfifo(heap / "pipe.jwt")
+    made = nsc("fix", "--in", str(home / DATA), "--out", "new", "--json").json
+    assert (made["operators"], made["accounts"], made["users"]) == (["O"], ["O/A"], ["O/A/u"])
+    for path in ("O.jwt", "accounts/A/A.jwt", "accounts/A/users/u.jwt"):
+        assert (Path("new/operators/O") / path).read_text() == (store / path).read_text()
+    assert sorted(Path(each["path"]).name for each in made["passed_over"]) == ["a.jwt", "o.jwt", "u.jwt"]
+
+
+def test_what_is_in_the_folder_already_is_not_written_over(nsc, home):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+    nsc("add", "user", "u")
+    creds = Path("new/keys/creds/O/A/u.creds")
+    creds.parent.mkdir(parents=True)
+    creds.write_text("mine")
+    assert "already exists" in nsc("fix", "--in", str(home / DATA), "--out", "new", exit=1).err
+    assert creds.read_text() == "mine"
+    assert not Path("new/operators").exists()
 
 
 def test_a_store_is_made_again_from_a_heap(nsc, home):
@@ -240,4 +504,4 @@ def test_an_operator_of_2019_becomes_one_of_today(nsc, home, monkeypatch):
     nsc("list", "accounts")
     nsc("add", "user", "-a", "A", "v")
     nsc("edit", "account", "A", "--tag", "today")
-    assert "already upgraded" in nsc("upgrade-jwt").out
+    assert "already upgraded" in nsc("upgrade-jwt", exit=3).out

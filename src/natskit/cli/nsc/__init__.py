@@ -5,22 +5,22 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from natskit.cli.startup import import_msgspec
 
 import_msgspec()
 
-from natskit.cli.command import Command, parse, place  # noqa: E402
+from natskit.cli.command import Command, Parsed, parse, place  # noqa: E402
 from natskit.cli.console import Console, guard  # noqa: E402
 from natskit.errors import Error, UsageError  # noqa: E402
 
 from . import tree  # noqa: E402
-from .run import GLOBAL_FLAGS, merged, start  # noqa: E402
+from .run import GLOBAL_FLAGS, Run, merged, start  # noqa: E402
 
-__all__ = ["execute", "find", "first_word", "main"]
+__all__ = ["carry_out", "execute", "find", "first_word", "main"]
 
 _SWITCHES = {name for flag in GLOBAL_FLAGS if flag.bare is not None for name in (flag.name, flag.letter)}
 _SWITCHES |= {"version", "v", "raw", "R", "tls-first"}
@@ -48,9 +48,15 @@ def execute(words: Sequence[str]) -> int:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """Whether errors of parsing are to be told in JSON too."""
-    before = words[: words.index("--")] if "--" in words else words
-    return "--json" in before or "-J" in before
+    """Whether errors of parsing are to be told in JSON too: what the last ``--json``, ``-J`` or ``-AJ`` says."""
+    found = False
+    for word in words:
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name == "--json" or (name[:1] == "-" and name[1:2] not in ("", "-") and name.endswith("J")):
+            found = not equals or value.lower() in ("1", "t", "true")
+    return found
 
 
 def _execute(console: Console, words: Sequence[str]) -> int:
@@ -60,7 +66,7 @@ def _execute(console: Console, words: Sequence[str]) -> int:
     path, rest = find(words[1:] if asks_help else words)
     leaf = tree.leaf_of(path)
     if leaf is None:
-        return _show_group(console, path, rest)
+        return _show_group(console, path, rest, teaches=asks_help)
     command = leaf.load()
     return _help(console, path, command) if asks_help else _run(console, path, command, rest)
 
@@ -124,15 +130,15 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _show_group(console: Console, path: str, rest: Sequence[str]) -> int:
+def _show_group(console: Console, path: str, rest: Sequence[str], *, teaches: bool) -> int:
     from natskit import __version__
 
-    from .help import group_help
+    from .help import group_help, guide
 
     if not path and ("--version" in rest or "-v" in rest):
         console.write(f"nsc version {__version__} (natskit)")
     else:
-        console.write(group_help(path))
+        console.write(guide() if teaches and not path else group_help(path))
     return 0
 
 
@@ -144,23 +150,40 @@ def _help(console: Console, path: str, command: Command) -> int:
     return 0
 
 
+def _optional(argument: str) -> str:
+    return argument if argument.startswith("[") else f"[{argument}]"
+
+
+def _check_arguments(path: str, command: Command, values: Mapping[str, Any]) -> None:
+    """Refuse a command line whose arguments were neither given nor asked for. Raises UsageError."""
+    for argument in command.arguments:
+        if not argument.startswith("[") and not values[argument.strip(".")]:
+            raise UsageError(f"an argument is missing: {argument.upper()}", hint=f"nsc {path} --help")
+
+
 def _run(console: Console, path: str, command: Command, words: Sequence[str]) -> int:
     try:
         parsed = parse(words, merged(command.flags))
         if parsed.values.get("help"):
             return _help(console, path, command)
-        place(parsed, command.arguments)
+        interactive = bool(parsed.values["interactive"])
+        place(parsed, [_optional(each) for each in command.arguments] if interactive else command.arguments)
     except UsageError as error:
         error.hint = error.hint or f"nsc {path} --help"
         raise
     console.json = bool(parsed.values["json"])
-    run = start(parsed, command.flags, console)
+    return carry_out(start(parsed, command.flags, console), path, command, parsed)
+
+
+def carry_out(run: Run, path: str, command: Command, parsed: Parsed) -> int:
+    """Run a command whose flags and arguments are known, in an open workspace; the exit status."""
     if command.stores:
         run.workspace.check_generation()
     if run.interactive:
         from .questions import ask
 
-        ask(path, run, parsed.values)
+        ask(path, run, command, parsed)
+        _check_arguments(path, command, parsed.values)
     own = {flag.key for flag in command.flags} | {each.strip("[].") for each in command.arguments}
     try:
         status = command.function(run, **{key: parsed.values[key] for key in own})

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
+    from natskit.jwt import AccountClaims
     from natskit.store.accounts import DeletedAccount
     from natskit.store.users import DeletedUser
 
     from .run import Run
 
-__all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user"]
+__all__ = ["account_claims", "add_account", "delete_account", "select_account", "tell_deleted_user"]
 
 
 @command(
@@ -30,25 +31,18 @@ __all__ = ["add_account", "delete_account", "select_account", "tell_deleted_user
         ("nsc add account A --deny-pubsub 'secret.>'", "with permissions for users that have none of their own"),
     ],
 )
-def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str, **flags: Any) -> None:
+def add_account(run: Run, *, name: str, public_key: str, **flags: Any) -> None:
     """Create an account: a team's own subject space. It becomes the current account."""
-    from msgspec.structs import replace
-
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, accounts
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
-        key, own = accounts.new_key(run.workspace, public_key)
-        claims = jwt.new_account(key.public, random_name() if name == "*" else name)
-        permissions = allowed(run, claims.nats.default_permissions, take(flags))
-        claims = replace(
-            claims,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
-            nats=replace(claims.nats, default_permissions=permissions),
-        )
+        key, own = new_key(run.workspace, public_key, Role.ACCOUNT)
+        claims = account_claims(run, jwt.new_account(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         path = accounts.add_account(plan, store, claims, key, signer=run.private_key, own=own)
         run.files(plan.commit())
@@ -56,6 +50,17 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
         run.note(f'Generated account key - private key stored "{run.key_path(path)}"')
     run.success(f'added account "{claims.name}"')
     run.fact(account={"name": claims.name, "id": claims.subject, "key": path})
+
+
+def account_claims(run: Run, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:
+    """Claims of a new account with what the flags say. Raises UsageError."""
+    from msgspec.structs import replace
+
+    return replace(
+        claims,
+        **dates(run, flags["start"], flags["expiry"]),
+        nats=replace(claims.nats, default_permissions=allowed(run, claims.nats.default_permissions, flags)),
+    )
 
 
 @command(
@@ -68,18 +73,23 @@ def add_account(run: Run, *, name: str, public_key: str, start: str, expiry: str
     examples=[("nsc delete account A --rm-nkey --rm-creds", "delete it with its keys and creds")],
 )
 def delete_account(run: Run, *, name: str, revoke: bool, rm_nkey: bool, rm_creds: bool, force: bool) -> None:
-    """Delete an account with its users. Servers keep it until it is removed there too (nsc push)."""
+    """Delete an account with its users. Servers keep it until it is removed there too (nsc push --account-removal).
+
+    The account server of somebody else's operator is sent a last token, which expires in a minute.
+    """
     from natskit.store import Plan, accounts
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name(name)
         if store.managed and not force:
-            raise UsageError(
+            raise DeniedError(
                 "managed accounts may require the account JWT or nkeys to cancel a service,"
                 " specify the --force to override"
             )
         plan = Plan(run.workspace)
+        if store.managed and not accounts.plan_farewell(plan, store, account, revoke=revoke, signer=run.private_key):
+            run.warn("the operator's server is not told: no key is stored that can sign the account's last token")
         deleted = accounts.delete_account(plan, store, account, key=rm_nkey, creds=rm_creds)
         run.files(plan.commit())
     _tell_deleted(run, account, deleted)

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from natskit.cli.command import command, switch, text
 from natskit.cli.flags import format_date, relative
-from natskit.errors import UsageError
+from natskit.errors import StoreError, UsageError
 
 from .generate import OUTPUT_FILE, umask
 from .import_ import account_key
-from .permissions import TIME_FLAGS
+from .permissions import TIME_FLAGS, dates
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, ActivationClaims
@@ -28,6 +28,7 @@ __all__ = ["generate_activation"]
         "s",
         "what to share, within a private export; default the only one",
         metavar="SUBJECT",
+        completes="export",
     ),
     text(
         "target-account", "t", "the importer: an account's name or public key", metavar="ACCOUNT", completes="account"
@@ -64,7 +65,7 @@ def generate_activation(
         raise UsageError("target-account cannot be empty", hint="name the importer: --target-account ACCOUNT")
     target = account_key(run, target_account)
     claims, export = activation_for(exporter, target, subject, kind)
-    claims = replace(claims, not_before=run.moment("start", start) or 0, expires=run.moment("expiry", expiry) or 0)
+    claims = replace(claims, **dates(run, start, expiry))
     url = _account_server(run) if push else ""
     issued, token = issue_activation(run.workspace, exporter, claims, run.private_key)
     content = decorate(token, "activation")
@@ -107,9 +108,9 @@ def _account_server(run: Run) -> str:
     operator = run.workspace.operator().operator()
     url = operator.nats.account_server_url
     if not url:
-        raise UsageError(f"operator {operator.name} doesn't have an account server url configured")
+        raise StoreError(f"operator {operator.name} doesn't have an account server url configured")
     if not url.lower().startswith(("http://", "https://")):
-        raise UsageError(f"an activation can be pushed to an http account server only, not to {url}")
+        raise StoreError(f"an activation can be pushed to an http account server only, not to {url}")
     return url.rstrip("/")
 
 

@@ -45,7 +45,7 @@ def edit_authcallout(
     rm_curve: bool,
     disable: bool,
     name: str,
-) -> None:
+) -> int | None:
     """Let a service decide who logs in to an account, and with which rights."""
     from msgspec.structs import replace
 
@@ -70,9 +70,13 @@ def edit_authcallout(
             )
             callout = replace(callout, auth_users=users, allowed_accounts=accounts)
             callout = replace(callout, xkey=_curve(run, edit, callout.xkey, curve, rm_curve))
-        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, authorization=callout)), same_signer=True)
-    run.success(f'edited account "{edit.name}"')
+        claims = replace(edit.claims, nats=replace(edit.claims.nats, authorization=callout))
+        saved = edit.save(claims, same_signer=True)
     run.fact(account=edit.name, auth_users=list(callout.auth_users), xkey=callout.xkey)
+    if not saved:
+        return run.unchanged(f'the callout of account "{edit.name}"')
+    run.success(f'edited account "{edit.name}"')
+    return None
 
 
 def _changed(

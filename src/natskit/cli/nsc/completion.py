@@ -102,7 +102,11 @@ def complete(words: Sequence[str]) -> Iterator[Candidate]:
     """What may stand in place of the last of ``words``, which may be empty or begun."""
     from . import find, first_word
 
-    *before, begun = words or [""]
+    *before, begun = _without_breaks(words) or [""]
+    name, equals, value = begun.partition("=")
+    if equals and name.startswith("--"):  # one word in zsh and fish
+        yield from ((f"{name}={word}", meaning) for word, meaning in complete([*before, name, value]))
+        return
     try:
         path, rest = find(before[1:] if before[:1] == ["help"] else before)
     except UsageError:  # nothing to offer below what is no command
@@ -111,8 +115,30 @@ def complete(words: Sequence[str]) -> Iterator[Candidate]:
     if leaf is None:
         found: Iterator[Candidate] = _words_below(path) if first_word(rest) is None else iter(())
     else:
-        found = _candidates(leaf.load(), rest, begun, before)
+        found = _candidates(path, leaf.load(), rest, begun, before)
     yield from (each for each in found if each[0].startswith(begun))
+
+
+def _without_breaks(words: Sequence[str]) -> list[str]:
+    """The words with ``--flag = value`` as bash splits it put together again: as flag and value."""
+    found: list[str] = []
+    for number, word in enumerate(words):
+        if word == "=" and number and words[number - 1].startswith("--"):
+            if number == len(words) - 1:
+                found.append("")
+        else:
+            found.append(word)
+    return found
+
+
+_ARGUMENTS = {
+    "delete user": "user",
+    "edit authcallout": "account",
+    "rename account": "account",
+    "select account": "account",
+    "select operator": "operator",
+}
+"""What the arguments of commands name that have no flag for it."""
 
 
 def _words_below(group: str) -> Iterator[Candidate]:
@@ -122,7 +148,9 @@ def _words_below(group: str) -> Iterator[Candidate]:
         yield word, leaf.summary if leaf else tree.GROUPS[path]
 
 
-def _candidates(command: Command, rest: Sequence[str], begun: str, words: Sequence[str]) -> Iterator[Candidate]:
+def _candidates(
+    path: str, command: Command, rest: Sequence[str], begun: str, words: Sequence[str]
+) -> Iterator[Candidate]:
     from .run import merged
 
     flags = [flag for flag in merged(command.flags) if not flag.hidden]
@@ -136,6 +164,8 @@ def _candidates(command: Command, rest: Sequence[str], begun: str, words: Sequen
         for flag in flags:
             if flag.name in names:
                 yield from _values(flag, words)
+        if path in _ARGUMENTS:
+            yield from _named(_ARGUMENTS[path], words)
 
 
 def _waiting(flags: Sequence[Flag], rest: Sequence[str]) -> Flag | None:
@@ -152,8 +182,11 @@ def _values(flag: Flag, words: Sequence[str]) -> Iterator[Candidate]:
         yield from ((value, "") for value in flag.completes)
         return
     kind = flag.completes or (flag.name if flag.name in ("operator", "account") else "")
-    if not kind:
-        return
+    if kind:
+        yield from _named(kind, words)
+
+
+def _named(kind: str, words: Sequence[str]) -> Iterator[Candidate]:
     try:
         names = _names(kind, words)
     except Error:  # nothing to offer where nothing can be read
@@ -166,7 +199,13 @@ def _names(kind: str, words: Sequence[str]) -> list[str]:
     if kind == "operator":
         return workspace.operators()
     store = workspace.operator()
-    return store.accounts() if kind == "account" else store.users(workspace.account_name())
+    if kind == "account":
+        return store.accounts()
+    account = workspace.account_name()
+    if kind == "user":
+        return store.users(account)
+    body = store.account(account).nats
+    return [each.subject for each in (body.exports if kind == "export" else body.imports)]
 
 
 def _workspace(words: Sequence[str]) -> Workspace:
@@ -183,7 +222,7 @@ def _workspace(words: Sequence[str]) -> Workspace:
         if flag.bare is None and flag.key != "private_key":
             values = _given(flag, words)
             given |= {flag.key: parse(values, [flag]).values[flag.key]} if values else {}
-    return Workspace.open(os.environ, Flags(**given))
+    return Workspace.open(os.environ, Flags(**given), writes=False)
 
 
 def _given(flag: Flag, words: Sequence[str]) -> list[str]:

@@ -36,11 +36,17 @@ class AccountEdit:
         """Whether it is the operator's system account."""
         return self.store.operator().nats.system_account == self.claims.subject
 
-    def save(self, claims: AccountClaims, *, same_signer: bool = False) -> None:
-        """Sign and write the changed claims. Raises ClaimsError, NotFound (no key to sign with), StoreError."""
+    def save(self, claims: AccountClaims, *, same_signer: bool = False) -> bool:
+        """Sign and write the changed claims. Raises ClaimsError, NotFound (no key to sign with), StoreError.
+
+        Claims that are as before are left alone, unless ``-K`` says who is to sign them: False then.
+        """
         run = self._run
+        if claims == self.claims and not run.private_key:
+            return False
         plan_account(self.plan, self.store, claims, signer=run.private_key, same_signer=same_signer)
         run.files(self.plan.commit())
+        return True
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, command, integer, size, strings, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError, UsageError
 
 from .edit import AccountEdit, editing_account
 from .permissions import PERMISSION_FLAGS, REMOVAL_FLAGS, TIME_FLAGS, allowed, dated, take
@@ -76,16 +76,19 @@ _OLD_NAMES = {
         ("nsc edit account A --deny-pub 'secret.>'", "for users that have no permissions of their own"),
     ],
 )
-def edit_account(run: Run, *, name: str, **flags: Any) -> None:
+def edit_account(run: Run, *, name: str, **flags: Any) -> int | None:
     """Change limits, keys, tags, default permissions and dates of an account. What is not named stays as it is."""
     if not run.given.intersection(each.name for each in edit_account.flags) - {"name"}:
         raise UsageError("specify an edit option", hint="nsc edit account --help")
     run.workspace.account_given = name or run.workspace.account_given
     with editing_account(run) as edit:
         changed = _edited(run, edit, edit.claims, flags)
-        edit.save(changed, same_signer=True)
-    run.success(f'edited account "{edit.name}"')
+        saved = edit.save(changed, same_signer=True)
     run.fact(account={"name": edit.name, "id": edit.claims.subject})
+    if not saved:
+        return run.unchanged(f'account "{edit.name}"')
+    run.success(f'edited account "{edit.name}"')
+    return None
 
 
 def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str, Any]) -> AccountClaims:
@@ -101,9 +104,9 @@ def _edited(run: Run, edit: AccountEdit, claims: AccountClaims, flags: dict[str,
     limits, limit_lines = edit_limits(account.limits, given)
     jetstream = _jetstream(flags)
     if jetstream.wanted and edit.is_system and not (jetstream.disable or jetstream.remove is not None):
-        raise UsageError("system account cannot have JetStream limits - please rerun with --js-disable")
+        raise DeniedError("system account cannot have JetStream limits - please rerun with --js-disable")
     limits, jetstream_lines = edit_jetstream(limits, jetstream)
-    if not edit.is_system and not jetstream.disable and jetstream.remove is None:
+    if not (edit.is_system or jetstream.disable or jetstream.remove is not None or run.is_2019):
         limits = as_go_writes(limits)
     for line in (*done, *limit_lines, *jetstream_lines):
         run.note(line)
@@ -156,7 +159,7 @@ def _jetstream(flags: dict[str, Any]) -> Any:
 def _refuse_bearers(edit: AccountEdit) -> None:
     for user in edit.store.users(edit.name):
         if edit.store.user(edit.name, user).nats.bearer_token:
-            raise UsageError(
+            raise DeniedError(
                 f'user "{user}" in account "{edit.name}" uses bearer token (needs to be deleted/changed first)',
                 hint=f"nsc edit user --account {edit.name} {user} --bearer=false",
             )

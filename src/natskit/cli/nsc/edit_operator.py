@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, strings, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError, UsageError
 
 from .permissions import TIME_FLAGS, dated
 
@@ -44,7 +44,7 @@ _EDITS = {each.name for each in (*_OWN, *TIME_FLAGS)}
         ("nsc edit operator --system-account SYS", "name the system account"),
     ],
 )
-def edit_operator(run: Run, **flags: Any) -> None:
+def edit_operator(run: Run, **flags: Any) -> int | None:
     """Change keys, servers, system account, tags and dates of the operator. What is not named stays as it is."""
     from msgspec.structs import replace
 
@@ -68,12 +68,15 @@ def edit_operator(run: Run, **flags: Any) -> None:
         if body.strict_signing_key_usage:
             _check_strict(store, body, claims.subject)
         claims = replace(claims, nats=body)
+        run.fact(operator={"name": claims.name, "id": claims.subject})
+        if claims == before and not run.private_key:
+            return run.unchanged(f'operator "{claims.name}"')
         check_issues(claims, run.workspace.now())
         pair = operator_identity(run.workspace, before, run.private_key)
         plan.token(store.operator_path, run.workspace.sign(claims, pair))
         run.files(plan.commit())
     run.success(f'edited operator "{claims.name}"')
-    run.fact(operator={"name": claims.name, "id": claims.subject})
+    return None
 
 
 def _with_keys(run: Run, plan: Plan, body: Operator, flags: dict[str, Any]) -> Operator:
@@ -99,7 +102,7 @@ def _with_keys(run: Run, plan: Plan, body: Operator, flags: dict[str, Any]) -> O
         run.note(f"strict signing key usage set to: {str(strict).lower()}")
         body = replace(body, strict_signing_key_usage=strict)
     if body.strict_signing_key_usage and not keys:
-        raise UsageError("operator requires at least one signing key", hint="add one with --sk generate")
+        raise DeniedError("operator requires at least one signing key", hint="add one with --sk generate")
     return replace(body, signing_keys=tuple(keys))
 
 
@@ -137,9 +140,9 @@ def _with_system_account(run: Run, store: OperatorStore, body: Operator, given: 
         limits = account.nats.limits
         hint = f"nsc edit account {given} --js-disable"
         if limits.tiered_limits:
-            raise UsageError("system accounts cannot have tiered JetStream limits", hint=hint)
+            raise DeniedError("system accounts cannot have tiered JetStream limits", hint=hint)
         if limits.jetstream.enabled:
-            raise UsageError("system accounts cannot have JetStream limits", hint=hint)
+            raise DeniedError("system accounts cannot have JetStream limits", hint=hint)
         key = account.subject
     run.note(f'set system account "{run.key(key)}"')
     return replace(body, system_account=key)
@@ -150,10 +153,10 @@ def _check_strict(store: OperatorStore, body: Operator, identity: str) -> None:
     for name in store.accounts():
         account = store.account(name)
         if account.issuer == identity:
-            raise UsageError(
+            raise DeniedError(
                 f'account "{name}" needs to be issued with a signing key first',
                 hint=f"nsc edit account {name} --tag issued -K {body.signing_keys[0]}",
             )
         for user in store.users(name):
             if store.user(name, user).issuer == account.subject:
-                raise UsageError(f'user "{user}" in account "{name}" needs to be issued with a signing key first')
+                raise DeniedError(f'user "{user}" in account "{name}" needs to be issued with a signing key first')

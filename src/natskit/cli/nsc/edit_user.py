@@ -41,7 +41,7 @@ __all__ = ["edit_user"]
         ("nsc edit user -a A U --expiry 30d --payload 64Ki", "limit it"),
     ],
 )
-def edit_user(run: Run, *, name: str, **flags: Any) -> None:
+def edit_user(run: Run, *, name: str, **flags: Any) -> int | None:
     """Change rights, tags and dates of a user, and write its creds again. What is not named stays as it is."""
     from natskit.store import Plan, users
     from natskit.store.credentials import find_user
@@ -52,7 +52,11 @@ def edit_user(run: Run, *, name: str, **flags: Any) -> None:
         store = run.workspace.operator()
         account = run.workspace.account_name()
         user = find_user(run.workspace, account, name)
-        claims = _edited(run, store.user(account, user), flags)
+        before = store.user(account, user)
+        claims = _edited(run, before, flags)
+        if claims == before and not run.private_key:
+            run.fact(account=account, user={"name": user, "id": claims.subject})
+            return run.unchanged(f'user "{user}"')
         plan = Plan(run.workspace)
         changed = users.edit_user(plan, store, account, claims, signer=run.private_key)
         run.files(plan.commit())
@@ -62,6 +66,7 @@ def edit_user(run: Run, *, name: str, **flags: Any) -> None:
         run.note("skipped generating creds file - user private key is not available")
     run.success(f'edited user "{user}"')
     run.fact(account=account, user={"name": user, "id": claims.subject, "creds": changed.creds_path})
+    return None
 
 
 _EDITS = {each.name for each in (*TIME_FLAGS, *LIMIT_FLAGS, *PERMISSION_FLAGS, *REMOVAL_FLAGS)} | {"tag", "rm-tag"}

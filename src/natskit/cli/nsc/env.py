@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, text
 from natskit.cli.tables import Table
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
 if TYPE_CHECKING:
     from .run import Run
@@ -30,7 +30,7 @@ def env(run: Run, *, store: str, operator: str, account: str, profile: str) -> N
     """Show the environment, or change what is current."""
     workspace = run.workspace
     if (store or operator or account) and workspace.cwd_only:
-        raise UsageError("$NSC_CWD_ONLY is set - change your cwd to change context")
+        raise DeniedError("$NSC_CWD_ONLY is set - change your cwd to change context")
     if profile:
         return _remember(run, profile)
     if store:

@@ -24,6 +24,8 @@ def tell_exchange(run: Run, operator: str, exchange: Exchange) -> None:
         run.warn(_BY_HAND)
         return
     tell_answer(run.report, "push jwt to account server", exchange.answer)
+    if exchange.last:
+        return
     if exchange.pulled:
         run.note("pull jwt from account server")
     elif exchange.problem:

@@ -130,7 +130,7 @@ def _warn(run: Run, export: Export) -> None:
 
 
 @command(
-    text("subject", "s", "its subject, default the only one", metavar="SUBJECT"),
+    text("subject", "s", "its subject, default the only one", metavar="SUBJECT", completes="export"),
     arguments=("[subject]",),
     examples=[("nsc delete export --subject 'a.b.c.>'", "share it no longer")],
 )
@@ -146,7 +146,7 @@ def delete_export(run: Run, *, subject: str) -> None:
 
 
 @command(
-    text("subject", "s", "the export to change, default the only one", metavar="SUBJECT"),
+    text("subject", "s", "the export to change, default the only one", metavar="SUBJECT", completes="export"),
     text("new-subject", "", "change its subject", metavar="SUBJECT"),
     text("name", "n", "change its name", metavar="NAME"),
     switch("service", "r", "make it a service (=false: a stream)"),
@@ -172,7 +172,7 @@ def delete_export(run: Run, *, subject: str) -> None:
         ("nsc edit export -s help --latency help.latency --sampling 10", "measure every tenth request"),
     ],
 )
-def edit_export(run: Run, *, subject: str, **values: Any) -> None:
+def edit_export(run: Run, *, subject: str, **values: Any) -> int | None:
     """Change an export. What is not named stays as it is."""
     from natskit.store.sharing import find_export, with_changed_export
 
@@ -182,13 +182,16 @@ def edit_export(run: Run, *, subject: str, **values: Any) -> None:
     with editing_account(run) as edit:
         before = find_export(edit.claims, subject)
         after = _changed(run.given, before, values)
-        edit.save(with_changed_export(edit.claims, before, after, edit.now))
-    for kind, line in _changes(before, after):
-        (run.warn if kind == "warning" else run.note)(line)
+        saved = edit.save(with_changed_export(edit.claims, before, after, edit.now))
+    run.fact(account=edit.name, export=after)
     if values["rm_latency_sampling"] and before.service_latency is None:
         run.note("no need to remove latency tracking as it was not set")
+    if not saved:
+        return run.unchanged(f'{after.type} export "{after.name}"')
+    for kind, line in _changes(before, after):
+        (run.warn if kind == "warning" else run.note)(line)
     run.success(f'edited {after.type} export "{after.name}"')
-    run.fact(account=edit.name, export=after)
+    return None
 
 
 def _changed(given: set[str], export: Export, values: dict[str, Any]) -> Export:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import Error, UsageError
 
 if TYPE_CHECKING:
     from .run import Run
@@ -83,12 +83,16 @@ def generate_config(
         raise UsageError(f"--dir is not valid with {'nkey' if nkey else 'nats-resolver'} configuration")
     store = run.workspace.operator()
     system = None if nkey else server_config.system_account(store, sys_account)
+
+    def left_out(error: Error) -> None:
+        run.fail(f"left out of the configuration: {error}")
+
     if dir:
-        return _write_folder(run, dir, server_config.memory_resolver_files(store, system))
+        return _write_folder(run, dir, server_config.memory_resolver_files(store, system, left_out))
     if nkey:
-        config = server_config.nkey_config(store)
+        config = server_config.nkey_config(store, left_out)
     elif mem_resolver:
-        config = server_config.memory_resolver(store, system)
+        config = server_config.memory_resolver(store, system, left_out)
     else:
         config = server_config.nats_resolver(store, system, cache=nats_resolver_cache)
     return _give(run, config, config_file, force=force)

@@ -8,7 +8,7 @@ from natskit.cli.command import Command, Flag
 
 from . import tree
 
-__all__ = ["command_help", "group_help"]
+__all__ = ["command_help", "group_help", "guide"]
 
 _WIDTH = 100
 
@@ -27,6 +27,13 @@ _TASKS = (
         "nsc generate creds -n shop -o shop.creds",
     ),
     (
+        "many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users -a Orders --from users.csv --creds-dir creds",
+        "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
+    ),
+    (
         "let another account receive them",
         "nsc add export -a Orders --subject 'orders.>' --private",
         "nsc add import -a Billing --src-account Orders --remote-subject 'orders.>' --private",
@@ -36,13 +43,145 @@ _TASKS = (
         "nsc generate activation -a Orders -t AC... --subject 'orders.eu.>' -o token.jwt",
         "nsc add import --token token.jwt",
     ),
-    ("try it", "nsc tool sub -a Billing 'orders.>'", "nsc tool pub -a Orders orders.eu.1 hello"),
+    (
+        "who receives what, whose messages arrive, and why not",
+        "nsc explain pub -a Orders -u shop orders.eu.1",
+        "nsc explain sub -a Billing 'orders.>'",
+        "nsc explain denied pub -a Orders -u shop orders.eu.1 --peer Billing",
+        "nsc explain denied sub --creds billing.creds 'orders.>'",
+    ),
+    (
+        "try it",
+        "nsc tool sub -a Billing 'orders.>'",
+        "nsc tool pub -a Orders orders.eu.1 hello",
+        "nsc tool reply -a Orders orders.price 42",
+        "nsc tool req -a Billing orders.price",
+        "nsc tool rtt -a Billing",
+    ),
     (
         "see what there is, and whether servers take it",
+        "nsc list operators",
+        "nsc list accounts",
+        "nsc list users -a Orders",
+        "nsc list exports -a Orders",
+        "nsc list imports -a Billing",
+        "nsc describe operator",
         "nsc describe account Orders",
+        "nsc describe user -a Orders shop",
+        "nsc describe export -a Orders 'orders.>'",
+        "nsc describe import -a Billing 'orders.>'",
+        "nsc describe jwt token.jwt",
         "nsc validate --all-accounts",
+        "nsc expirations --within 30d",
+        "nsc generate diagram component -o sharing.puml",
+        "nsc generate diagram object -o signed.puml",
+    ),
+    (
+        "give it to servers that run, and see whether they have it",
+        "nsc edit operator --account-jwt-server-url nats://localhost:4222",
+        "nsc push --all",
+        "nsc push --diff",
+        "nsc pull --all",
+    ),
+    (
+        "change it",
+        "nsc edit account Orders --conns 100 --payload 64Ki",
+        "nsc edit user -a Orders shop --allow-pub 'invoices.>'",
+        "nsc edit export -a Orders 'orders.>' --description 'all orders'",
+        "nsc rename account Orders Sales --OK",
+    ),
+    (
+        "publish under one subject, receive under another",
+        "nsc add mapping -a Orders --from api --to api.v2 --weight 20",
+        "nsc delete mapping -a Orders --from api",
+    ),
+    (
+        "take something back",
+        "nsc revocations add-user -a Orders -n shop",
+        "nsc revocations list-users -a Orders",
+        "nsc revocations delete-user -a Orders -n shop",
+        "nsc revocations add-activation -a Orders -s 'orders.>' -t Billing",
+        "nsc revocations list-activations -a Orders -s 'orders.>'",
+        "nsc revocations delete-activation -a Orders -s 'orders.>' -t Billing",
+        "nsc delete import -a Billing --subject 'orders.>'",
+        "nsc delete export -a Orders --subject 'orders.>'",
+        "nsc delete user -a Orders shop --revoke",
+        "nsc delete account Orders",
+        "nsc delete operator Old --force",
+    ),
+    (
+        "give users of one kind the same rights, with a key that a service may hold",
+        "nsc edit signing-key -a Orders --sk generate --role reader --allow-sub 'orders.>'",
+        "nsc add user -a Orders ann -K reader",
+    ),
+    ("let a service decide who logs in", "nsc edit authcallout Orders --auth-user UA... --allowed-account '*'"),
+    (
+        "make many at once",
+        "nsc add accounts --from accounts.csv",
+        "nsc add users --from users.csv --creds-dir out",
+        "nsc batch commands.txt",
+    ),
+    (
+        "sign again what a lost or replaced key has signed",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
+    ),
+    (
+        "put the keys away that you do not need every day",
+        "nsc edit operator --sk generate",
+        "nsc list keys --all",
+        "nsc export keys --operator --remove --dir /media/safe",
+        "nsc import keys --dir /media/safe",
+        "nsc reissue operator",
+        "nsc reissue account Orders",
+        "nsc reissue user -a Orders shop",
+        "nsc generate nkey --account",
+    ),
+    (
+        "keep a copy, and make the store again from it",
+        "nsc export keys --all --include-jwts --dir backup",
+        "nsc fix --in backup --out restored",
+        "nsc import account --file Orders.jwt",
+        "nsc import user --file shop.creds",
+    ),
+    (
+        "work on several operators",
+        "nsc add operator Second --sys",
+        "nsc env",
+        "nsc select operator Demo",
+        "nsc select account Orders",
+        "nsc list accounts --operator Second",
+    ),
+    (
+        "have an account at somebody else's operator",
+        "nsc load --profile 'nsc://synadia?secret=SA...'",
+        "nsc add operator -u https://example.com/jwt/v1/operator",
+        "nsc migrate --url ~/old/stores/Old/accounts/Orders/Orders.jwt",
+    ),
+    (
+        "go on with a store of 2019",
+        "nsc keys migrate",
+        "nsc upgrade-jwt",
+    ),
+    (
+        "use it in other tools",
+        "nsc generate context -a Orders -u shop --context shop",
+        "nsc generate profile nsc://Demo/Orders/shop",
+        "nsc completion bash",
+        "nsc completion zsh",
+        "nsc completion fish",
+    ),
+    (
+        "find out why nothing arrives, what ends soon and what lies around, and mend it",
+        "nsc doctor",
     ),
 )
+"""What people want to do, and the commands for it: every command stands somewhere here."""
+
+
+def guide() -> str:
+    """What ``nsc help`` prints: the commands, then each of them in a task."""
+    return "\n".join([group_help(""), "", "By task:", *_tasks()])
 
 
 def group_help(group: str) -> str:
@@ -52,9 +191,10 @@ def group_help(group: str) -> str:
     words = tree.children(group)
     column = max(map(len, words), default=0) + 3
     lines += [f"  {word:<{column}}{_summary(f'{group} {word}'.strip())}" for word in words]
+    lines += ["", f'"{name} COMMAND --help" says more about a command, with examples.']
     if not group:
-        lines += ["", "By task:", *_tasks()]
-    return "\n".join([*lines, "", f'"{name} COMMAND --help" says more about a command, with examples.'])
+        lines += ['"nsc help" shows them by task, "nsc COMMAND -i" asks for what is missing.']
+    return "\n".join(lines)
 
 
 def _tasks() -> Iterator[str]:

@@ -157,7 +157,7 @@ def _warn_if_nothing_arrives(run: Run, importer: AccountClaims, new: Import) -> 
 
 
 @command(
-    text("subject", "s", "its remote subject, default the only import", metavar="SUBJECT"),
+    text("subject", "s", "its remote subject, default the only import", metavar="SUBJECT", completes="import"),
     text("src-account", "", "the exporter, where several export the subject", metavar="ACCOUNT", completes="account"),
     arguments=("[subject]",),
     examples=[("nsc delete import --subject 'a.b.c.>'", "import it no longer")],
@@ -170,7 +170,7 @@ def delete_import(run: Run, *, subject: str, src_account: str) -> None:
         source = account_key(run, src_account) if src_account else ""
         claims, removed = without_import(edit.claims, subject, source)
         edit.save(claims)
-    run.success(f'deleted {removed.type} import "{removed.subject}"')
+    run.success(f'deleted {removed.type} import "{removed.remote_subject}"')
     if source and removed.account != source:
         run.warn(f"it was from account {removed.account}, the only one with that subject")
     run.fact(account=edit.name, **{"import": removed})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch, text
+from natskit.cli.exits import UNCHANGED
 from natskit.errors import Error, NotFound, StoreError, UsageError
 
-from .keys import choose
+from .keys import OPERATOR, choose
 
 if TYPE_CHECKING:
     from natskit.store.inventory import KnownKey
@@ -19,7 +20,7 @@ __all__ = ["export_keys", "import_keys", "migrate_keys"]
 
 @command(
     text("dir", "d", "folder to write to", metavar="DIR"),
-    switch("operator", "o", "keys of the operator"),
+    OPERATOR,
     switch("accounts", "a", "keys of accounts, with signing keys"),
     switch("users", "u", "keys of users"),
     switch("curves", "", "curve keys"),
@@ -58,6 +59,7 @@ def export_keys(
     chosen = choose(run, curve=curves or bool(curve), filter=curve or filter, **which)
     if not chosen:
         raise NotFound("no keys found to export", hint="nsc list keys --all")
+    run.fact(keys=[key.public for key in chosen])
     folder = run.full_path(dir)
     make_dirs(folder)
     for key in chosen:
@@ -101,6 +103,7 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
 
     if not dir:
         raise UsageError('required flag(s) "dir" not set')
+    stored: list[str] = []
     with run.workspace.locked():
         plan = Plan(run.workspace)
         paths = list(key_files.key_files(run.full_path(dir), recurse=recurse))
@@ -110,10 +113,12 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
             try:
                 pair = key_files.load_key(path)
                 plan.key(pair)
+                stored.append(pair.public)
                 run.success(f"{run.key(pair.public)} was added to the keystore")
             except Error as error:
                 run.fail(f"failed to import `{run.path(path)}`: {error}")
         run.files(plan.commit())
+    run.fact(keys=stored)
 
 
 @command(
@@ -121,7 +126,7 @@ def import_keys(run: Run, *, dir: str, recurse: bool) -> None:
     stores=False,
     examples=[("nsc keys migrate", "bring keys of 2019 to where they are looked for today")],
 )
-def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> None:
+def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> int | None:
     """Bring a keystore of before August 2019 into today's layout. The old one is kept under another name."""
     from natskit.store import Plan
     from natskit.store.keystore_migration import migrate_keystore
@@ -131,8 +136,10 @@ def migrate_keys(run: Run, *, ignored: tuple[str, ...]) -> None:
     with workspace.locked():
         if not workspace.keystore.is_outdated():
             run.note(f"keystore `{shown}` does not need migration")
-            return
+            run.fact(keystore=workspace.keystore.root, changed=False)
+            return UNCHANGED
         copy, committed = migrate_keystore(Plan(workspace))
         run.files(committed)
     run.success(f"migrated keystore `{shown}`: the old one is `{run.path(copy)}` - remove it at your convenience")
     run.fact(keystore=workspace.keystore.root, old=copy)
+    return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from natskit.cli.command import command, switch, text
+from natskit.cli.command import Flag, command, switch, text
+from natskit.cli.flags import parse_boolean
 from natskit.cli.tables import Table
 from natskit.errors import NotFound, UsageError
 
@@ -14,11 +15,30 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["choose", "list_keys"]
+__all__ = ["OPERATOR", "choose", "list_keys"]
+
+
+def _switch_or_name(text: str) -> bool | str:
+    try:
+        return parse_boolean(text)
+    except UsageError:
+        return text
+
+
+OPERATOR = Flag(
+    "operator",
+    "o",
+    "keys of the operator; =NAME: work on that operator",
+    read=_switch_or_name,
+    default=False,
+    bare="true",
+    metavar="NAME",
+)
+"""``--operator`` where it says which keys are meant: with a name it is what it is on every other command."""
 
 
 @command(
-    switch("operator", "o", "keys of the operator"),
+    OPERATOR,
     switch("accounts", "a", "keys of accounts, with signing and curve keys"),
     switch("users", "u", "keys of users"),
     switch("curve", "x", "curve keys"),
@@ -47,7 +67,7 @@ def list_keys(run: Run, *, show_seeds: bool, **which: Any) -> None:
 def choose(
     run: Run,
     *,
-    operator: bool,
+    operator: bool | str,
     accounts: bool,
     users: bool,
     curve: bool,
@@ -63,6 +83,9 @@ def choose(
     """
     from natskit.store import inventory
 
+    if isinstance(operator, str):
+        run.workspace.use_operator(operator)
+        operator = False
     if not run.workspace.config.operator and not not_referenced:
         raise UsageError(
             "operator is not set -- set an operator first or try --not-referenced to list all keys not in the context",
@@ -75,7 +98,8 @@ def choose(
         names = _accounts(run, account, everything=chosen)
         kinds = _kinds(operator, accounts, users, curve, everything=all or not chosen)
         store = run.workspace.operator()
-        found = [key for key in inventory.keys_of(run.workspace, store, names) if key.kind in kinds]
+        known = inventory.keys_of(run.workspace, store, names, lambda error: run.fail(str(error)))
+        found = [key for key in known if key.kind in kinds]
         found = [key for key in found if key.kind != "user" or user in ("", key.name)]
     return [key for key in found if filter.upper() in key.public]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.cli.command import command, text
-from natskit.errors import InvalidKey, NotFound, StoreError, UsageError
+from natskit.errors import AlreadyExists, InvalidKey, NotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
     from natskit.nkeys import KeyPair
@@ -95,27 +95,49 @@ def _account_server(token: str) -> str:
 
 
 def _import(run: Run, token: str, name: str) -> OperatorStore:
-    """The operator's store, made or brought up to date. Raises UsageError where another operator has the name."""
+    """The operator's store, made or brought up to date; what is newer there stays.
+
+    Raises AlreadyExists where another operator has the name, StoreError where a stranger signed the token.
+    """
+    from natskit import jwt
     from natskit.store import Plan, operators
+    from natskit.store.syncing import plan_pulled_operator
 
     plan = Plan(run.workspace)
     store, other = operators.import_operator(plan, token, name=name, force=True)
     if other:
-        raise UsageError(f'a different operator named "{store.name}" already exists', hint="use --data-dir")
+        raise AlreadyExists(f'a different operator named "{store.name}" already exists', hint="use --data-dir")
+    if store.name in run.workspace.operators():
+        plan = Plan(run.workspace)
+        plan.select(operator=store.name)
+        if store.operator().issued_at <= jwt.decode(token).issued_at:
+            plan_pulled_operator(plan, store, token, overwrite=False)
     run.files(plan.commit())
     run.fact(operator={"name": store.name, "managed": store.managed})
     return store
 
 
 def _store_account(run: Run, store: OperatorStore, key: KeyPair, token: str) -> str:
+    """Store the account that the service has, signed by its own key, unless the store has a newer one; its name."""
     from natskit import jwt
     from natskit.store import Owner, Plan, accounts, names
 
     claims = jwt.decode(token, jwt.AccountClaims)
     names.check(claims.name, "account")
+    if claims.issuer != claims.subject and not jwt.did_sign(store.operator(), claims):
+        raise StoreError(f'account "{claims.name}" is signed by {claims.issuer}, which is no key of "{store.name}"')
+    local = store.account(claims.name) if store.has_account(claims.name) else None
+    if local is not None and local.subject != claims.subject:
+        raise StoreError(
+            f'the account "{claims.name}" in the store is another one: {local.subject}, not {claims.subject}',
+            hint="use --data-dir",
+        )
     plan = Plan(run.workspace)
     plan.key(key, Owner(store.name, claims.name))
-    accounts.plan_account(plan, store, claims, signer=key.seed)
+    if local is not None and local.issued_at > claims.issued_at:
+        run.warn(f'local jwt for "{claims.name}" is newer than that of the service: it stays')
+    else:
+        accounts.plan_account(plan, store, claims, signer=key.seed)
     plan.select(operator=store.name, account=claims.name)
     run.files(plan.commit())
     run.success(f'loaded account "{claims.name}"')

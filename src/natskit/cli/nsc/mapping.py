@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, flag, text
+from natskit.cli.exits import UNCHANGED
 from natskit.cli.flags import parse_integer
 from natskit.errors import UsageError
 
@@ -42,7 +43,7 @@ def parse_weight(text: str) -> int:
         ("nsc add mapping -f api -t api.v2 --weight 20", "send a fifth of the messages to the new one"),
     ],
 )
-def add_mapping(run: Run, *, to: str, weight: int, cluster: str, **flags: str) -> None:
+def add_mapping(run: Run, *, to: str, weight: int, cluster: str, **flags: str) -> int | None:
     """Map a subject of an account to another one, or change the weight of a mapping."""
     from natskit.jwt import WeightedMapping
     from natskit.store.mappings import fault_of, with_mapping
@@ -52,12 +53,15 @@ def add_mapping(run: Run, *, to: str, weight: int, cluster: str, **flags: str) -
         raise UsageError("to subject is required")
     entry = WeightedMapping(subject=to, weight=weight, cluster=cluster)
     with editing_account(run) as edit:
-        edit.save(with_mapping(edit.claims, source, entry, edit.now))
+        saved = edit.save(with_mapping(edit.claims, source, entry, edit.now))
+    run.fact(account=edit.name, mapping={"from": source, "to": to, "weight": weight or 100, "cluster": cluster})
+    if not saved:
+        return run.unchanged(f"the mapping {source} -> {to}")
     run.success(f"added mapping {source} -> {to}, weight {weight or 100}%")
     fault = fault_of(source, to)
     if fault:
         run.warn(f"servers will not accept this mapping: {fault}")
-    run.fact(account=edit.name, mapping={"from": source, "to": to, "weight": weight or 100, "cluster": cluster})
+    return None
 
 
 def _source(flags: dict[str, str]) -> str:
@@ -76,7 +80,7 @@ def _source(flags: dict[str, str]) -> str:
         ("nsc delete mapping --from api --to api.v2", "send it to api.v2 no longer"),
     ],
 )
-def delete_mapping(run: Run, *, to: str, cluster: str, **flags: str) -> None:
+def delete_mapping(run: Run, *, to: str, cluster: str, **flags: str) -> int | None:
     """Remove mappings of a subject: all of them, those to one subject, those in one cluster."""
     from natskit.store.mappings import without_mapping
 
@@ -87,8 +91,9 @@ def delete_mapping(run: Run, *, to: str, cluster: str, **flags: str) -> None:
             edit.save(claims)
     what = f"{source} -> {to}" if to else f"all of {source}"
     where = f" in cluster {cluster}" if cluster else ""
-    if count:
-        run.success(f"deleted mapping {what}{where}")
-    else:
-        run.note(f"there was no mapping {what}{where}")
     run.fact(account=edit.name, deleted=count)
+    if not count:
+        run.note(f"there was no mapping {what}{where}")
+        return UNCHANGED
+    run.success(f"deleted mapping {what}{where}")
+    return None

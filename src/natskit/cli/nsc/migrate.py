@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import Error, UsageError
+from natskit.errors import DeniedError, Error, UsageError
 
 if TYPE_CHECKING:
     from natskit.store.migration import Migrant
@@ -37,19 +37,23 @@ def migrate(run: Run, *, url: str, operator_dir: str, force: bool) -> None:
     if not url and not operator_dir:
         raise UsageError("an url or path to the account jwt is required", hint="--url SOURCE or --operator-dir DIR")
     if url:
-        return _migrate(run, url, force=force)
+        run.fact(accounts=[_migrate(run, url, force=force)])
+        return
     folder = run.full_path(operator_dir)
     if os.path.realpath(folder) == os.path.realpath(run.workspace.operator().path):
-        raise UsageError(f'cannot migrate "{run.workspace.operator().name}" onto itself')
+        raise DeniedError(f'cannot migrate "{run.workspace.operator().name}" onto itself')
+    migrated = []
     for path in account_files(folder):
         try:
-            _migrate(run, path, force=force)
+            migrated.append(_migrate(run, path, force=force))
         except Error as error:  # told, and on with the next account
             run.fail(str(error))
-    return None
+    run.fact(accounts=migrated)
+    return
 
 
-def _migrate(run: Run, source: str, *, force: bool) -> None:
+def _migrate(run: Run, source: str, *, force: bool) -> dict[str, str]:
+    """Take one account over; its name and key."""
     from natskit.store import Plan
     from natskit.store.migration import load_migrant, plan_migration
 
@@ -60,6 +64,7 @@ def _migrate(run: Run, source: str, *, force: bool) -> None:
         plan_migration(plan, store, migrant, signer=run.private_key, force=force)
         run.files(plan.commit())
     run.success(f'migrated "{migrant.claims.name}" to operator "{store.name}"{_users(migrant)}')
+    return {"name": migrant.claims.name, "id": migrant.claims.subject}
 
 
 def _users(migrant: Migrant) -> str:

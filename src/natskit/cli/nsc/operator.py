@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
-from natskit.errors import UsageError
+from natskit.errors import DeniedError, UsageError
 
-from .permissions import TIME_FLAGS
+from .permissions import TIME_FLAGS, dates
 
 if TYPE_CHECKING:
     from natskit.store.operators import NewOperator, SystemAccount
@@ -47,13 +47,14 @@ def add_operator(
         raise UsageError("signing key can not be added when importing the operator")
     with run.workspace.locked():
         plan = Plan(run.workspace)
+        when = dates(run, start, expiry)
         made = operators.create_operator(
             plan,
             random_name() if name == "*" else name,
             root=run.workspace.stores_root,
             key=key,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
+            not_before=when["not_before"],
+            expires=when["expires"],
             signing_key=generate_signing_key,
             system=sys,
         )
@@ -125,7 +126,7 @@ def delete_operator(run: Run, *, name: str, rm_nkey: bool, rm_creds: bool, force
         accounts = plan_operator_removal(plan, store, key=rm_nkey, creds=rm_creds)
         if not force:
             users = sum(len(store.users(account)) for account in store.accounts())
-            raise UsageError(
+            raise DeniedError(
                 f'this deletes operator "{store.name}" with {accounts} accounts and {users} users: specify --force',
                 hint=f'nsc delete operator "{store.name}" --force',
             )

@@ -21,6 +21,7 @@ __all__ = [
     "TIME_FLAGS",
     "allowed",
     "dated",
+    "dates",
     "limited",
     "take",
     "take_limits",
@@ -186,6 +187,18 @@ def _times(run: Run, before: Any, more: Sequence[str], gone: Sequence[str]) -> d
     return {"times": tuple(kept)} if more or gone else {}
 
 
+def dates(run: Run, start: str, expiry: str) -> dict[str, int]:
+    """The dates of new claims. Warns of claims that never count."""
+    found = {"not_before": run.moment("start", start) or 0, "expires": run.moment("expiry", expiry) or 0}
+    _warn_of_dates(run, **found)
+    return found
+
+
+def _warn_of_dates(run: Run, not_before: int, expires: int) -> None:
+    if 0 < expires <= not_before:
+        run.warn("it never counts: it expires before it starts")
+
+
 def dated(run: Run, claims: Any, start: str, expiry: str) -> Any:
     """Claims with the dates that the flags set."""
     from msgspec.structs import replace
@@ -203,7 +216,10 @@ def dated(run: Run, claims: Any, start: str, expiry: str) -> Any:
         changes[member] = moment
         when = f"{words} to {format_date(moment)} - {relative(moment, run.workspace.now()).lower()}"
         run.note(f"changed jwt {when if moment else never}")
-    return replace(claims, **changes)
+    changed = replace(claims, **changes)
+    if changes:
+        _warn_of_dates(run, changed.not_before, changed.expires)
+    return changed
 
 
 def _check(kind: str, subject: str) -> None:

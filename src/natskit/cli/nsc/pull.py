@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch
-from natskit.errors import Error, UsageError
+from natskit.errors import Error, StoreError, UsageError
 
-from .syncing import SYSTEM_USER, TLS, Cluster
+from .syncing import SYSTEM_USER, Cluster
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["pull"]
 
 _AT_ONCE = 8
-_ANSWER_WAIT_S = 1.0
+_ANSWER_WAIT_S = 5.0
+"""The server says when it has sent all, so nobody waits for this long unless it is silent."""
 
 
 @command(
@@ -43,14 +46,14 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
     names = store.accounts() if all else [run.workspace.account_name()]
     url = store.operator().nats.account_server_url
     if not url:
-        raise UsageError(
+        raise StoreError(
             f'operator "{store.name}" doesn\'t set account server url - unable to pull',
             hint="nsc edit operator --account-jwt-server-url URL",
         )
     if is_url(url):
         return _pull_from_account_server(run, store, url, names, operator=all, overwrite=overwrite_newer)
     if not all:
-        raise UsageError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
+        raise StoreError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
 
     async def work(resolver: Resolver, report: Report) -> None:
         await _pull_from_resolvers(run, store, resolver, overwrite=overwrite_newer)
@@ -58,25 +61,53 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
     return Cluster(run, store, url, connection, timeout_s=_ANSWER_WAIT_S).run("nsc_pull", work)
 
 
+# ---- from an account server
+
+
 def _pull_from_account_server(
     run: Run, store: OperatorStore, url: str, names: list[str], *, operator: bool, overwrite: bool
 ) -> None:
+    def label(name: str) -> str:
+        return f'pull "{name}" from the account server'
+
+    keys: dict[str, str] = {}
+    for name in names:
+        try:
+            keys[store.account(name).subject] = name
+        except Error as error:
+            run.fail(label(name)).fail(str(error))
+    if operator:
+        _pull_operator(run, store, url, overwrite=overwrite)
+    tokens: dict[str, str] = {}
+    for public, got in _ask_for(url, keys):
+        if isinstance(got, Error):
+            run.fail(label(keys[public])).fail(str(got))
+        else:
+            tokens[public] = got
+    stored = []
+    for public, kept in _keep(run, store, tokens, overwrite=overwrite):
+        if isinstance(kept, Error):
+            run.fail(label(keys[public])).fail(str(kept))
+        else:
+            stored.append({"name": kept, "id": public})
+            run.success(f'pulled "{kept}" from the account server')
+    run.fact(server=url, accounts=stored)
+
+
+def _ask_for(url: str, keys: Mapping[str, str]) -> Iterator[tuple[str, str | Error]]:
+    """The tokens that an account server has of some accounts, or why there is none; several at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
     from natskit.store.managed import pull_account
 
-    keys = {name: store.account(name).subject for name in names}
-    if operator:
-        _pull_operator(run, store, url, overwrite=overwrite)
+    def ask(public: str) -> str | Error:
+        try:
+            return pull_account(url, public)[0]
+        except Error as error:
+            return error
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = {name: pool.submit(pull_account, url, key) for name, key in keys.items()}
-        for name, answer in answers.items():
-            try:
-                _keep(run, store, answer.result()[0], keys[name], overwrite=overwrite)
-                run.success(f'pulled "{name}" from the account server')
-            except Error as error:
-                run.fail(f'pull "{name}" from the account server').fail(str(error))
-    run.fact(server=url, accounts=[{"name": name, "id": key} for name, key in keys.items()])
+        yield from zip(keys, pool.map(ask, keys), strict=True)
 
 
 def _pull_operator(run: Run, store: OperatorStore, url: str, *, overwrite: bool) -> None:
@@ -95,40 +126,39 @@ def _pull_operator(run: Run, store: OperatorStore, url: str, *, overwrite: bool)
         run.fail(f'pull "{store.name}" from the account server').fail(str(error))
 
 
-def _keep(run: Run, store: OperatorStore, token: str, public: str, *, overwrite: bool) -> str:
-    """Store a token; the name of its account."""
-    from natskit.store import Plan
-    from natskit.store.syncing import plan_pulled_account
-
-    with run.workspace.locked():
-        plan = Plan(run.workspace)
-        claims = plan_pulled_account(plan, store, token, public=public, overwrite=overwrite)
-        run.files(plan.commit())
-    return claims.name
+# ---- from a cluster
 
 
 async def _pull_from_resolvers(run: Run, store: OperatorStore, resolver: Resolver, *, overwrite: bool) -> None:
     node = run.note("pull from cluster using system account")
-    newest: dict[str, str] = {}
-    async for key, token in resolver.pack():
-        if key:
-            newest[key] = _newer(newest.get(key, ""), token)
-    pulled = []
-    for key, token in newest.items():
-        try:
-            name = _keep(run, store, token, key, overwrite=overwrite)
-            pulled.append({"name": name, "id": key})
-            node.success(f'stored account "{name}"')
-        except Error as error:
-            node.fail(f"pull {run.key(key)}: {error}")
-    run.fact(servers=resolver.servers, accounts=pulled)
+    tokens = {key: token async for key, token in resolver.pack()}
+    stored = []
+    for public, kept in _keep(run, store, tokens, overwrite=overwrite):
+        if isinstance(kept, Error):
+            node.fail(f"pull {run.key(public)}: {kept}")
+        else:
+            stored.append({"name": kept, "id": public})
+            node.success(f'stored account "{kept}"')
+    run.fact(servers=resolver.servers, accounts=stored)
 
 
-def _newer(one: str, other: str) -> str:
-    """Of the tokens that two servers have of an account, the one that was issued later."""
-    from natskit.jwt import decode
+# ---- into the store
 
-    try:
-        return other if not one or decode(other).issued_at > decode(one).issued_at else one
-    except Error:
-        return one or other
+
+def _keep(
+    run: Run, store: OperatorStore, tokens: Mapping[str, str], *, overwrite: bool
+) -> list[tuple[str, str | Error]]:
+    """Store tokens, by key, at once; the name of each account, or why its token is not stored."""
+    from natskit.store import Plan
+    from natskit.store.syncing import Known
+
+    outcome: list[tuple[str, str | Error]] = []
+    with run.workspace.locked():
+        plan, known = Plan(run.workspace), Known(store)
+        for public, token in tokens.items():
+            try:
+                outcome.append((public, known.plan(plan, token, public=public, overwrite=overwrite).name))
+            except Error as error:
+                outcome.append((public, error))
+        run.files(plan.commit())
+    return outcome

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, integer, switch, text
-from natskit.errors import Error, NotFound, UsageError
+from natskit.cli.exits import DONE, DRIFT, UNCHANGED
+from natskit.errors import Error, NotFound, StoreError, UsageError
+from natskit.store.syncing import Outgoing
 
 from .exchanges import tell_answer
-from .syncing import SYSTEM_USER, TLS, Cluster
+from .syncing import SYSTEM_USER, Cluster
+from .tls import TLS
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
     from natskit.client.resolver import Answer, Resolver
     from natskit.store import OperatorStore
-    from natskit.store.syncing import Outgoing
 
     from .run import Run
 
 __all__ = ["push"]
 
 _SHOWN_ONE_BY_ONE = 50
-"""More accounts than that are reported as one number, and those with a problem by name."""
+"""Of more accounts than that only so many are named, and the others counted."""
 
 
 @command(
     switch("all", "A", "all accounts"),
     text("account-jwt-server-url", "u", "server to push to, default the operator's", metavar="URL"),
     switch("force", "F", "also accounts that servers would refuse"),
-    switch("diff", "D", "only compare with what resolvers have"),
+    switch("diff", "D", "only compare with what resolvers have; exit status 3 if that differs"),
     switch("prune", "P", "delete accounts from resolvers that are not in the store"),
     text("account-removal", "R", "delete this account from resolvers", metavar="NAME", completes="account"),
-    switch("verify", "", "prove by hash that every resolver has what the store has"),
+    switch("verify", "", "prove by hash that every resolver has what was pushed, or else all of the store"),
     *SYSTEM_USER,
     integer("timeout", "", "seconds to wait for answers, 1 to 60", default=1),
     *TLS,
@@ -55,7 +57,7 @@ def push(
     verify: bool,
     timeout: int,
     **connection: Any,
-) -> None:
+) -> int | None:
     """Send accounts to an account server (http, https) or to the resolvers of servers (nats, tls, ws, wss)."""
     if all and "account" in run.given:
         raise UsageError("specify only one of --account or --all-accounts")
@@ -66,22 +68,24 @@ def push(
     store = run.workspace.operator()
     url = account_jwt_server_url or store.operator().nats.account_server_url
     scheme = _scheme(url)
+    flags = {"prune": prune, "diff": diff, "account-removal": account_removal, "verify": verify}
+    if scheme in ("http", "https") and any(flags.values()):
+        flag = next(name for name, given in flags.items() if given)
+        raise StoreError(f"{flag} only works for nats based account resolver")
     only_asked = (diff or prune or account_removal) and not all
     accounts = _outgoing(run, store, all=all, force=force) if not only_asked else []
     if scheme in ("http", "https"):
-        if diff or prune or account_removal or verify:
-            flag = "prune" if prune else "diff" if diff else "verify" if verify else "account-removal"
-            raise UsageError(f"{flag} only works for nats based account resolver")
-        return _push_to_account_server(run, url, accounts)
+        _push_to_account_server(run, url, accounts)
+        return None
     task = _Task(run, store, accounts, diff=diff, prune=prune, remove=account_removal, verify=verify)
     cluster = Cluster(run, store, url, connection, timeout_s=min(max(timeout, 1), 60))
     cluster.run("nsc_push", task.work, lifetime_s=120 + len(accounts) // 20)
-    return None
+    return task.status
 
 
 def _scheme(url: str) -> str:
     if not url:
-        raise UsageError(
+        raise StoreError(
             "no account server url or nats-server url was provided by the operator jwt",
             hint="nsc edit operator --account-jwt-server-url nats://localhost:4222, or --account-jwt-server-url URL",
         )
@@ -101,14 +105,26 @@ def _outgoing(run: Run, store: OperatorStore, *, all: bool, force: bool) -> list
 
 
 def _push_to_account_server(run: Run, url: str, accounts: Sequence[Outgoing]) -> None:
-    from natskit.store.managed import push_account
+    from natskit.store.managed import push_accounts
 
-    for each in accounts:
-        answer = push_account(url, each.public, each.token)
-        tell_answer(run.report, f"push {each.name} to account server", answer)
-        if answer.stored:
+    sent, failed = [], []
+    answers = push_accounts(url, [(each.public, each.token) for each in accounts])
+    for each, answer in zip(accounts, answers, strict=True):
+        if answer is not None:
+            tell_answer(run.report, f"push {each.name} to account server", answer)
+        if answer is not None and answer.stored:
             run.success(f'pushed "{each.name}" to account server')
-    run.fact(server=url, pushed=[{"name": each.name, "id": each.public} for each in accounts])
+            sent.append(_receipt(each))
+        elif answer is None or not answer.accepted:
+            failed.append({"account": each.name, "id": each.public})
+    untried = answers.count(None)
+    if untried:
+        run.fail(f"{untried} accounts were not sent: the server cannot be reached")
+    run.fact(server=url, pushed=sent, **({"failed": failed} if failed else {}))
+
+
+def _receipt(account: Outgoing) -> dict[str, Any]:
+    return {"account": account.name, "id": account.public, "sha256": _sha256(account.token)}
 
 
 class _Task:
@@ -128,18 +144,16 @@ class _Task:
         self.run = run
         self.store = store
         self.accounts = accounts
-        self._steps: list[Callable[[Resolver, Report], Awaitable[None]]] = []
-        if accounts:
-            self._steps.append(self._push)
-        if prune:
-            self._steps.append(self._prune)
-        if remove:
-            self._removed = run.workspace.find_account(store, remove) if store.has_account(remove) else remove
-            self._steps.append(self._remove)
-        if diff:
-            self._steps.append(self._diff)
-        if verify:
-            self._steps.append(self._verify)
+        self.status = DONE
+        self._removed = _key_of(store, remove) if remove else ""
+        wanted = (
+            (bool(accounts), self._push),
+            (prune, self._prune),
+            (bool(remove), self._remove),
+            (diff, self._diff),
+            (verify, self._verify),
+        )
+        self._steps = [step for is_wanted, step in wanted if is_wanted]
 
     async def work(self, resolver: Resolver, report: Report) -> None:
         """Do all of it."""
@@ -147,26 +161,28 @@ class _Task:
         for step in self._steps:
             await step(resolver, report)
 
+    def _names(self) -> dict[str, str]:
+        return {self.store.account(name).subject: name for name in self.store.accounts()}
+
     # ---- pushing
 
     async def _push(self, resolver: Resolver, report: Report) -> None:
         answers = await resolver.update_all([each.token for each in self.accounts])
-        receipts, good = [], 0
+        receipts, good, told = [], 0, 0
         for account, got in zip(self.accounts, answers, strict=True):
-            problem = _problem(got, resolver.servers, "update")
+            problem = _problem(got, resolver, "update")
             good += not problem
-            if problem or len(self.accounts) <= _SHOWN_ONE_BY_ONE:
+            if len(self.accounts) <= _SHOWN_ONE_BY_ONE or (problem and told < _SHOWN_ONE_BY_ONE):
+                told += 1
                 self._tell_pushed(report, account, got, problem)
-            receipts.append(
-                {
-                    "account": account.name,
-                    "id": account.public,
-                    "sha256": _sha256(account.token),
-                    "servers": [each.server for each in got if not each.failed],
-                }
-            )
-        if good and len(self.accounts) > _SHOWN_ONE_BY_ONE:
-            report.success(f"pushed {good} accounts to {resolver.servers or 'the'} nats-server")
+            servers = [each.server for each in got if not each.failed]
+            receipts.append(_receipt(account) | {"servers": servers} | ({"problem": problem} if problem else {}))
+        bad = len(self.accounts) - good
+        if len(self.accounts) > _SHOWN_ONE_BY_ONE:
+            if bad > told:
+                report.fail(f"and {bad - told} more accounts")
+            if good:
+                report.success(f"pushed {good} accounts to {resolver.servers or 'the'} nats-server")
         self.run.fact(pushed=receipts)
 
     def _tell_pushed(self, report: Report, account: Outgoing, got: list[Answer], problem: str) -> None:
@@ -184,17 +200,18 @@ class _Task:
 
     # ---- comparing and deleting
 
-    async def _lists(self, resolver: Resolver, report: Report) -> dict[str, set[str]]:
+    async def _lists(self, resolver: Resolver, node: Report) -> dict[str, set[str]]:
         """The accounts of each server. Failures are reported."""
         lists: dict[str, set[str]] = {}
         got = await resolver.list_accounts()
         for each in got:
             if each.failed or not isinstance(each.data, list):
-                report.fail(each.text or f"server {each.server} responded with no list")
+                node.fail(each.text or f"server {each.server} responded with no list")
             else:
                 lists[each.server] = {key for key in each.data if isinstance(key, str)}
-        if not got:
-            report.fail("failed to get response to list: nats: timeout")
+        problem = _problem(got, resolver, "list")
+        if problem:
+            node.fail(problem)
         return lists
 
     async def _diff(self, resolver: Resolver, report: Report) -> None:
@@ -212,6 +229,8 @@ class _Task:
                 below.note(f"account {self.run.key(key)} named {names[key]} only exists in the store")
         node.note(f"listed accounts from a total of {len(lists)} nats-server")
         known = set(names)
+        if any(keys != known for keys in lists.values()):
+            self.status = DRIFT
         self.run.fact(
             diff=[
                 {
@@ -224,32 +243,26 @@ class _Task:
             ]
         )
 
-    def _names(self) -> dict[str, str]:
-        return {self.store.account(name).subject: name for name in self.store.accounts()}
-
     async def _prune(self, resolver: Resolver, report: Report) -> None:
         node = report.note("prune nats-server with nats account resolver")
         lists = await self._lists(resolver, node)
-        extra = sorted(set().union(*lists.values()) - set(self._names()))
         if node.failed:
             return
-        self.run.fact(pruned=extra)
-        if not extra:
+        # The system account never goes, also where it is in no store: with it servers would refuse the whole request.
+        kept = {*self._names(), self.store.operator().nats.system_account}
+        extra = sorted(set().union(*lists.values()) - kept)
+        if extra:
+            await self._delete(resolver, node, extra)
+        else:
+            self.run.fact(pruned=[])
             node.success("nothing to prune")
-            return
-        await self._delete(resolver, node, extra, of=len(lists))
+            self.status = DONE if self.accounts else UNCHANGED
 
     async def _remove(self, resolver: Resolver, report: Report) -> None:
-        from natskit.nkeys import Role, is_public
-
         node = report.note("prune nats-server with nats account resolver")
-        given = self._removed
-        if not is_public(given, Role.ACCOUNT):
-            given = self.store.account(given).subject
-        self.run.fact(pruned=[given])
-        await self._delete(resolver, node, [given], of=resolver.servers)
+        await self._delete(resolver, node, [self._removed])
 
-    async def _delete(self, resolver: Resolver, node: Report, keys: list[str], *, of: int) -> None:
+    async def _delete(self, resolver: Resolver, node: Report, keys: list[str]) -> None:
         from natskit.store.syncing import deletion_request
 
         try:
@@ -263,65 +276,64 @@ class _Task:
                 node.fail(each.text)
             else:
                 node.success(f"pruned nats-server {each.server}: {each.text}")
-        if not got:
-            node.fail("failed to get response to prune: nats: timeout")
-        elif of and len(got) != of:
-            fewer = "Fewer" if len(got) < of else "More"
-            node.fail(
-                f"{fewer} server responded to 'prune' ({len(got)}) than to 'list' ({of})."
-                " Accounts may not be completely pruned."
-            )
+        problem = _problem(got, resolver, "prune")
+        if problem:
+            node.fail(f"{problem}: accounts may not be completely pruned")
+        self.run.fact(**{"not_pruned" if problem else "pruned": keys})
 
     # ---- proof
 
     async def _verify(self, resolver: Resolver, report: Report) -> None:
-        """Ask who has which accounts, then whether the hash of what they store is that of ours.
+        """Compare what every server has with what was pushed, or with all of the store if nothing was."""
+        from .proving import prove
 
-        Only if some say no are all of them asked to send what they have, which is counted.
-        """
-        from natskit.client.resolver import store_hash
-
-        names = self._names()
-        tokens = {key: self.store.account_token(name) for key, name in names.items()}
+        accounts = self.accounts or [
+            Outgoing(name, claims.subject, token)
+            for name in self.store.accounts()
+            for claims, token in (self.store.account_and_token(name),)
+        ]
         node = report.note("verify nats-server with nats account resolver")
-        lists = await self._lists(resolver, node)
-        servers = max(len(lists), resolver.servers)
-        agreed = not [key async for key, _ in resolver.pack(store_hash(tokens.values())) if key]
-        if agreed:
-            held = {key: sum(key in keys for keys in lists.values()) for key in tokens}
-        else:
-            held = dict.fromkeys(tokens, 0)
-            async for key, token in resolver.pack():
-                if tokens.get(key) == token:
-                    held[key] += 1
+        proof = await prove(resolver, accounts, await self._lists(resolver, node))
         self.run.fact(
             verified={
-                "servers": sorted(lists),
-                "identical": agreed,
-                "accounts": [
-                    {"account": names[key], "id": key, "sha256": _sha256(token), "servers": held[key]}
-                    for key, token in tokens.items()
-                ],
+                "servers": proof.servers,
+                "identical": not proof.missing,
+                "accounts": [_receipt(each) | {"servers": proof.held[each.public]} for each in accounts],
             }
         )
-        missing = [key for key in tokens if held[key] < servers]
-        if missing or not servers:
-            node.fail(f"{len(missing)} accounts are not the same on all {servers} nats-server")
-            for key in missing[:_SHOWN_ONE_BY_ONE]:
-                node.fail(f'"{names[key]}" is on {held[key]} of {servers}')
-        else:
-            node.success(f"verified {len(tokens)} accounts on {servers} nats-server")
+        if not proof.missing:
+            node.success(f"verified {len(accounts)} accounts on {proof.total} nats-server")
+            return
+        node.fail(f"{len(proof.missing)} accounts are not the same on all {proof.total} nats-server")
+        for account, why in proof.missing[:_SHOWN_ONE_BY_ONE]:
+            node.fail(f'"{account.name}" is on {proof.held[account.public]} of {proof.total}{why}')
+        if len(proof.missing) > _SHOWN_ONE_BY_ONE:
+            node.fail(f"and {len(proof.missing) - _SHOWN_ONE_BY_ONE} more")
+
+
+def _key_of(store: OperatorStore, account: str) -> str:
+    """The public key of an account, given by name or key; a key need not be in the store."""
+    from natskit.nkeys import Role, is_public
+
+    named = store.has_account(account) or not is_public(account, Role.ACCOUNT)
+    return store.account(account).subject if named else account
 
 
 def _sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _problem(got: list[Answer], expected: int, what: str) -> str:
-    """Why a request did not go well, empty if it did."""
+def _problem(got: list[Answer], resolver: Resolver, what: str) -> str:
+    """Why a request did not go well with all servers, empty if it did."""
     if not got:
         return f"failed to get response to {what}: nats: timeout"
-    failed = sum(each.failed for each in got)
+    answered = {each.server for each in got}
+    if "" in answered:  # the message itself tells
+        return f"failed to {what}"
+    failed = {each.server for each in got if each.failed}
     if failed:
-        return f"{failed} of {len(got)} nats-server refused it"
-    return f"only {len(got)} of {expected} nats-server answered" if len(got) < expected else ""
+        return f"{len(failed)} of {len(answered)} nats-server refused it"
+    if len(answered) >= resolver.servers:
+        return ""
+    silent = ", ".join(sorted(resolver.names - answered))
+    return f"only {len(answered)} of {resolver.servers} nats-server answered" + (f", not {silent}" if silent else "")

@@ -1,4 +1,4 @@
-"""``nsc reissue operator``."""
+"""``nsc reissue``: a new identity for an operator, a new signature for accounts and users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from natskit.errors import UsageError
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["reissue_operator"]
+__all__ = ["reissue_account", "reissue_operator", "reissue_user"]
 
 
 @command(
@@ -44,3 +44,53 @@ def reissue_operator(run: Run, *, name: str, convert_to_signing_key: bool) -> No
 
 def _resigned(accounts: dict[str, bool]) -> list[str]:
     return [name for name, again in accounts.items() if again]
+
+
+@command(
+    text("name", "n", "the account, default the current one", metavar="NAME", completes="account"),
+    arguments=("[name]",),
+    examples=[("nsc reissue account A", "sign account A again, when the key that signed it is none of the operator's")],
+)
+def reissue_account(run: Run, *, name: str) -> None:
+    """Sign an account again, with a key that its operator has now. Nothing else of it changes."""
+    from natskit.store.accounts import plan_account
+
+    from .edit import editing_account
+
+    run.workspace.account_given = name or run.workspace.account_given
+    with editing_account(run) as edit:
+        plan_account(edit.plan, edit.store, edit.claims, signer=run.private_key, same_signer=True)
+        run.files(edit.plan.commit())
+    run.success(f'signed account "{edit.name}" again')
+    run.fact(account={"name": edit.name, "id": edit.claims.subject})
+
+
+@command(
+    text("name", "n", "the user, default the only one", metavar="NAME", completes="user"),
+    switch("as-role", "", "leave its own permissions and limits away: the role of the signing key decides"),
+    arguments=("[name]",),
+    examples=[
+        ("nsc reissue user -a A U", "sign user U again, when its signing key has been taken away"),
+        ("nsc reissue user -a A U --as-role -K reader", "make it a reader, with no rights of its own"),
+    ],
+)
+def reissue_user(run: Run, *, name: str, as_role: bool) -> None:
+    """Sign a user again, with a key that its account has now, and write its creds again."""
+    from msgspec.structs import replace
+
+    from natskit.jwt import User
+    from natskit.store import Plan, users
+    from natskit.store.credentials import find_user
+
+    with run.workspace.locked():
+        store = run.workspace.operator()
+        account = run.workspace.account_name()
+        user = find_user(run.workspace, account, name)
+        claims = store.user(account, user)
+        if as_role:
+            claims = replace(claims, nats=User(tags=claims.nats.tags, issuer_account=claims.nats.issuer_account))
+        plan = Plan(run.workspace)
+        done = users.edit_user(plan, store, account, claims, signer=run.private_key)
+        run.files(plan.commit())
+    run.success(f'signed user "{user}" again')
+    run.fact(account=account, user={"name": user, "id": claims.subject, "creds": done.creds_path})

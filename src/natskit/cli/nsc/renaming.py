@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch
-from natskit.errors import UsageError
+from natskit.errors import DeniedError
 
 if TYPE_CHECKING:
     from .run import Run
@@ -29,7 +29,7 @@ def rename_account(run: Run, *, old: str, new: str, OK: bool) -> None:
         plan = Plan(workspace)
         done = plan_renaming(plan, store, old, new, signer=run.private_key)
         if not OK:
-            raise UsageError(
+            raise DeniedError(
                 f'this signs account "{old}" again as "{new}" and moves {len(done.users)} users and {len(done.creds)} '
                 f"creds files in `{run.path(workspace.stores_root)}` and `{run.path(workspace.keystore.root)}`:"
                 ' required flag "OK" not set',

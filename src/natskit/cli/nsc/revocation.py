@@ -31,9 +31,11 @@ __all__ = [
 _NAME = text("name", "n", "the user", metavar="NAME", completes="user")
 _KEY = text("user-public-key", "u", "its public key; * for all users", metavar="KEY")
 _AT = flag("at", "", "what was issued until then: a date, Unix seconds, default now", parse_instant, default=0)
-_SUBJECT = text("subject", "s", "subject of the export, default the only one", metavar="SUBJECT")
+_SUBJECT = text("subject", "s", "subject of the export, default the only one", metavar="SUBJECT", completes="export")
 _SERVICE = switch("service", "", "the export is a service")
-_TARGET = text("target-account", "t", "the importer: a name or public key; * for all", metavar="ACCOUNT")
+_TARGET = text(
+    "target-account", "t", "the importer: a name or public key; * for all", metavar="ACCOUNT", completes="account"
+)
 ALL = "*"
 
 
@@ -46,7 +48,7 @@ ALL = "*"
         ("nsc revocations add-user -a A -u '*'", "revoke all users of account A"),
     ],
 )
-def add_user(run: Run, *, name: str, user_public_key: str, at: int) -> None:
+def add_user(run: Run, *, name: str, user_public_key: str, at: int) -> int | None:
     """Revoke users of an account: tokens issued until now, or until a time, are refused."""
     from msgspec.structs import replace
 
@@ -56,9 +58,13 @@ def add_user(run: Run, *, name: str, user_public_key: str, at: int) -> None:
         key = _user_key(run, edit.store, edit.name, name, user_public_key)
         moment = at or edit.now
         account = edit.claims.nats
-        edit.save(replace(edit.claims, nats=replace(account, revocations=revoke(account.revocations, key, moment))))
+        revocations = revoke(account.revocations, key, moment)
+        saved = edit.save(replace(edit.claims, nats=replace(account, revocations=revocations)))
+    run.fact(account=edit.name, revoked=key, at=revocations[key])
+    if not saved:
+        return run.unchanged(f'the revocation of "{run.key(key)}"')
     run.success("revoked all users issued until then" if key == ALL else f'revoked user "{run.key(key)}"')
-    run.fact(account=edit.name, revoked=key, at=moment)
+    return None
 
 
 @command(_NAME, _KEY, examples=[("nsc revocations delete-user -a A -n U", "let user U in again")])
@@ -94,7 +100,7 @@ def list_users(run: Run) -> None:
     _AT,
     examples=[("nsc revocations add-activation -a A -s 'orders.>' -t B", "account B no longer gets the stream")],
 )
-def add_activation(run: Run, *, subject: str, service: bool, target_account: str, at: int) -> None:
+def add_activation(run: Run, *, subject: str, service: bool, target_account: str, at: int) -> int | None:
     """Revoke activations of an export: those issued until now, or until a time, no longer count."""
     from msgspec.structs import replace
 
@@ -105,11 +111,14 @@ def add_activation(run: Run, *, subject: str, service: bool, target_account: str
         target = _target(run, edit, target_account)
         moment = at or edit.now
         changed = replace(export, revocations=revoke(export.revocations, target, moment))
-        _save_export(edit, export, changed)
+        saved = _save_export(edit, export, changed)
+    run.fact(account=edit.name, export=export.subject, revoked=target, at=changed.revocations[target])
+    if not saved:
+        return run.unchanged(f'the revocation for "{run.key(target)}"')
     whom = "all activations" if target == ALL else "activation"
     suffix = "" if target == ALL else f" for account {run.key(target)}"
     run.success(f'revoked {whom} "{export.name}"{suffix}')
-    run.fact(account=edit.name, export=export.subject, revoked=target, at=moment)
+    return None
 
 
 @command(
@@ -194,12 +203,12 @@ def _target(run: Run, edit: AccountEdit, given: str) -> str:
     return edit.store.account(run.workspace.find_account(edit.store, given)).subject
 
 
-def _save_export(edit: AccountEdit, before: Export, after: Export) -> None:
+def _save_export(edit: AccountEdit, before: Export, after: Export) -> bool:
     from msgspec.structs import replace
 
     account = edit.claims.nats
     exports = tuple(after if each is before else each for each in account.exports)
-    edit.save(replace(edit.claims, nats=replace(account, exports=exports)))
+    return edit.save(replace(edit.claims, nats=replace(account, exports=exports)))
 
 
 def _show(run: Run, title: str, everybody: str, revocations: Mapping[str, int]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import Flag, Parsed, switch, text
-from natskit.cli.console import FAILED, Console, format_json
+from natskit.cli.console import Console, format_json
+from natskit.cli.exits import DONE, REFUSED, UNCHANGED
 from natskit.cli.report import Report
 from natskit.cli.tables import Table
+from natskit.errors import Error
 
 if TYPE_CHECKING:
-    from natskit.store import Committed, Workspace
+    from natskit.store import Committed, Flags, Workspace
 
 __all__ = ["GLOBAL_FLAGS", "Run"]
 
@@ -110,6 +112,13 @@ class Run:
         """Report a part that failed; the exit status is 1 then."""
         return self.report.fail(text)
 
+    def unchanged(self, what: str) -> int:
+        """Say that ``what`` is as asked for already, instead of what was noted on the way; the exit status of that."""
+        self.report.forget_notes()
+        self.report.note(f"nothing to change: {what} is like that already")
+        self.fact(changed=False)
+        return UNCHANGED
+
     def fact(self, **facts: Any) -> None:
         """Add members to the JSON document: entities with their keys, what was set, counts ..."""
         self._facts |= facts
@@ -170,18 +179,32 @@ class Run:
     # ---- the end
 
     def finish(self) -> int:
-        """Print everything; return the exit status."""
-        if not self.json:
+        """Print everything; return the exit status: whether a part failed."""
+        if self.json:
+            self._print_document()
+        else:
             self._print_lines()
-        elif not self._answered:
-            self.console.document(self._document())
-        return FAILED if self.report.failed else 0
+        return REFUSED if self.report.failed else DONE
 
     def abandon(self) -> None:
-        """Print what was reported before an error, if any of it was done."""
-        done = (self._written or self._removed) and not self.json
-        for _, line in self.report.lines() if done else ():
-            self.console.notice(line)
+        """Tell what was reported before an error, if any of it was done."""
+        if not (self._written or self._removed):
+            return
+        if self.json:
+            self.console.done = self._told()
+        else:
+            for _, line in self.report.lines():
+                self.console.notice(line)
+
+    def _print_document(self) -> None:
+        """The document on stdout; if a part failed, an error on stderr too, as for any failure."""
+        if not self._answered:
+            self.console.document(self._facts | self._told())
+        elif self.report.children and not self.report.failed:
+            self.console.aside({"report": self.report.documents()})
+        if self.report.failed:
+            self.console.done = {"report": self.report.documents()} if self._answered else {}
+            self.console.fail(Error(self.report.summary() or self.report.first_error))
 
     def _print_lines(self) -> None:
         for text_ in self._results:
@@ -195,15 +218,10 @@ class Run:
         if summary:
             self.console.notice(f"Error: {summary}")
 
-    def _document(self) -> dict[str, Any]:
-        document: dict[str, Any] = dict(self._facts)
-        if self.report.children:
-            document["report"] = self.report.documents()
-        if self._written:
-            document["written"] = self._written
-        if self._removed:
-            document["removed"] = self._removed
-        return document
+    def _told(self) -> dict[str, Any]:
+        """The lines, and the files that were written and removed; those that there are."""
+        told = {"report": self.report.documents(), "written": self._written, "removed": self._removed}
+        return {name: value for name, value in told.items() if value}
 
 
 def merged(flags: Sequence[Flag]) -> list[Flag]:
@@ -219,14 +237,17 @@ def _without_letter(flag: Flag, taken: set[str]) -> Flag:
     return Flag(flag.name, "", flag.summary, read=flag.read, default=flag.default, bare=flag.bare, metavar=flag.metavar)
 
 
-def start(parsed: Parsed, own: Sequence[Flag], console: Console) -> Run:
-    """Open the workspace that the global flags name. Raises StoreError, NotFound, UsageError."""
+def start(
+    parsed: Parsed, own: Sequence[Flag], console: Console, opened: Callable[[Flags], Workspace] | None = None
+) -> Run:
+    """Open the workspace of the global flags, by ``opened`` if given. Raises StoreError, NotFound, UsageError."""
     from natskit.store import Flags, Workspace
 
     taken = {flag.name for flag in own}
     values = {flag.key: flag.default if flag.name in taken else parsed.values[flag.key] for flag in GLOBAL_FLAGS}
     names = ("config_dir", "data_dir", "keystore_dir", "all_dirs", "operator", "account")
-    workspace = Workspace.open(os.environ, Flags(**{name: values[name] for name in names}))
+    flags = Flags(**{name: values[name] for name in names})
+    workspace = opened(flags) if opened else Workspace.open(os.environ, flags)
     run = Run(workspace, console, values, parsed.given)
     for warning in parsed.warnings:
         run.warn(warning)

@@ -32,12 +32,16 @@ __all__ = ["edit_signing_key"]
         ("nsc add user -a A U -K reader", "make a reader"),
     ],
 )
-def edit_signing_key(run: Run, *, sk: tuple[str, ...], role: str, description: str, key: str, **flags: Any) -> None:
+def edit_signing_key(
+    run: Run, *, sk: tuple[str, ...], role: str, description: str, key: str, **flags: Any
+) -> int | None:
     """Give a signing key a role: users it signs get the rights of the role, whatever their own tokens say."""
     from msgspec.structs import replace
 
+    if len(sk) + bool(key) > 1:
+        raise UsageError("one signing key at a time", hint="run it once for each key")
     with editing_account(run) as edit:
-        scope = _scope(run, edit, (sk[0] if sk else "") or key, role)
+        scope = _scope(run, edit, sk[0] if sk else key, role)
         template = limited(run, scope.template, take_limits(flags))
         rights = allowed(run, template.permissions, take(flags))
         scope = replace(
@@ -47,9 +51,13 @@ def edit_signing_key(run: Run, *, sk: tuple[str, ...], role: str, description: s
             template=replace(template, pub=rights.pub, sub=rights.sub, resp=rights.resp),
         )
         others = [each for each in edit.claims.nats.signing_keys if _public(each) != scope.key]
-        edit.save(replace(edit.claims, nats=replace(edit.claims.nats, signing_keys=(*others, scope))), same_signer=True)
-    run.success(f'edited signing key "{run.key(scope.key)}"')
+        keys = edit.claims.nats.signing_keys if scope in edit.claims.nats.signing_keys else (*others, scope)
+        saved = edit.save(replace(edit.claims, nats=replace(edit.claims.nats, signing_keys=keys)), same_signer=True)
     run.fact(account=edit.name, signing_key={"id": scope.key, "role": scope.role})
+    if not saved:
+        return run.unchanged(f'signing key "{run.key(scope.key)}"')
+    run.success(f'edited signing key "{run.key(scope.key)}"')
+    return None
 
 
 def _public(entry: str | UserScope) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from natskit.cli.command import switch, text
+from natskit.cli.command import text
 from natskit.errors import Error
+
+from .tls import login
 
 if TYPE_CHECKING:
     from natskit.cli.report import Report
@@ -15,17 +17,11 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["SYSTEM_USER", "TLS", "Cluster"]
+__all__ = ["SYSTEM_USER", "Cluster"]
 
 SYSTEM_USER = (
     text("system-account", "", "account to connect as, default the operator's", metavar="NAME", completes="account"),
     text("system-user", "", "user to connect as, default one that is made for the occasion", metavar="NAME"),
-)
-TLS = (
-    switch("tls-first", "", "TLS handshake before the server's first line"),
-    text("ca-cert", "", "certificates to trust, default $NATS_CA or the system's", metavar="FILE"),
-    text("client-cert", "", "certificate of the client, default $NATS_CERT", metavar="FILE"),
-    text("client-key", "", "key of that certificate, default $NATS_KEY", metavar="FILE"),
 )
 _CONNECT_TIMEOUT_S = 5.0
 
@@ -64,20 +60,13 @@ class Cluster:
         asyncio.run(self._play(client, creds, work))
 
     async def _play(self, client: str, creds: Any, work: Callable[[Resolver, Report], Awaitable[None]]) -> None:
-        from natskit.client import Login, connect
+        from natskit.client import connect
         from natskit.client.resolver import Resolver
 
-        login = Login(
-            creds=creds,
-            tls_ca=self._file("ca_cert", "NATS_CA"),
-            tls_cert=self._file("client_cert", "NATS_CERT"),
-            tls_key=self._file("client_key", "NATS_KEY"),
-            tls_first=self._values["tls_first"],
-        )
         try:
             connection = await connect(
                 self._url,
-                login,
+                login(self._run, creds, self._values),
                 name=client,
                 timeout_s=_CONNECT_TIMEOUT_S,
                 max_reconnects=0,
@@ -86,8 +75,12 @@ class Cluster:
         except Error as error:
             error.message = f"failed to connect: {error.message}"
             raise
-        async with connection, Resolver(connection, self._timeout_s) as resolver:
-            await work(resolver, self._run.report)
+        report = self._run.report
+        try:
+            async with connection, Resolver(connection, self._timeout_s) as resolver:
+                await work(resolver, report)
+        except Error as error:  # what was done before is told as well
+            report.fail(str(error))
 
     def _file(self, flag: str, variable: str) -> str | None:
         path = self._values[flag] or self._run.workspace.environ.get(variable, "")

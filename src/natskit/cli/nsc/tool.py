@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from natskit.cli.command import command, flag, integer, switch, text
 from natskit.cli.flags import format_duration, parse_duration
 from natskit.cli.tables import printable
-from natskit.errors import UsageError
+from natskit.errors import StoreError, UsageError
+
+from .tls import TLS, login
 
 if TYPE_CHECKING:
     from natskit.client import Connection, Message
@@ -24,14 +26,12 @@ _RECONNECTS, _RECONNECT_WAIT_S = 300, 2.0
 
 SERVER = (
     text("nats", "", "server to connect to, default the operator's service URLs", metavar="URL"),
-    switch("tls-first", "", "TLS handshake before the server's first line"),
-    text("ca-cert", "", "certificates to trust, default $NATS_CA or the system's", metavar="FILE"),
-    text("client-cert", "", "certificate of the client, default $NATS_CERT", metavar="FILE"),
-    text("client-key", "", "key of that certificate, default $NATS_KEY", metavar="FILE"),
+    *TLS,
 )
 USER = text("user", "u", "user to connect as, default the only one of the account", metavar="NAME", completes="user")
 QUEUE = text("queue", "q", "queue group to join", metavar="NAME")
 MAX_MESSAGES = integer("max-messages", "", "end after that many", default=-1)
+ENCRYPT = switch("encrypt", "E", "an experiment that the Go tool has ended", hidden=True)
 
 
 class _Target:
@@ -48,35 +48,24 @@ class _Target:
         self.creds = _creds(run, store.name, account, find_user(workspace, account, user))
         self.urls = [values["nats"]] if values["nats"] else list(store.operator().nats.operator_service_urls)
         if not self.urls:
-            raise UsageError(
+            raise StoreError(
                 f'operator "{store.name}" doesn\'t have operator_service_urls set',
                 hint="nsc edit operator --service-url nats://localhost:4222, or --nats URL",
             )
 
     async def connect(self, name: str) -> Connection:
         """Open the connection. Raises Unreachable, AuthenticationError, KeyUseError."""
-        from natskit.client import Login, connect
+        from natskit.client import connect
 
-        login = Login(
-            creds=self.creds,
-            tls_ca=self._file("ca_cert", "NATS_CA"),
-            tls_cert=self._file("client_cert", "NATS_CERT"),
-            tls_key=self._file("client_key", "NATS_KEY"),
-            tls_first=self._values["tls_first"],
-        )
         return await connect(
             self.urls,
-            login,
+            login(self.run, self.creds, self._values),
             name=name,
             timeout_s=_CONNECT_TIMEOUT_S,
             max_reconnects=_RECONNECTS,
             reconnect_wait_s=_RECONNECT_WAIT_S,
             notice=self.run.console.notice,
         )
-
-    def _file(self, flag: str, variable: str) -> str | None:
-        path = self._values[flag] or self.run.workspace.environ.get(variable, "")
-        return self.run.full_path(path) if path else None
 
 
 def _creds(run: Run, operator: str, account: str, user: str) -> str | Creds:
@@ -127,11 +116,13 @@ def pub(run: Run, *, user: str, subject: str, payload: str, **server: Any) -> No
     USER,
     QUEUE,
     MAX_MESSAGES,
+    ENCRYPT,
     arguments=("subject",),
     examples=[("nsc tool sub -a A -u U 'orders.>'", "print what user U of account A receives, until Ctrl-C")],
 )
-def sub(run: Run, *, user: str, queue: str, max_messages: int, subject: str, **server: Any) -> None:
+def sub(run: Run, *, user: str, queue: str, max_messages: int, encrypt: bool, subject: str, **server: Any) -> None:
     """Print the messages on a subject as a user of the store receives them; with --json, one object a line."""
+    _refuse_encryption(encrypt)
     limit = _limit(max_messages)
 
     def receive(number: int, message: Message) -> None:
@@ -142,6 +133,11 @@ def sub(run: Run, *, user: str, queue: str, max_messages: int, subject: str, **s
 
     _play(run, user, "nsc_sub", server, work)
     run.answered()
+
+
+def _refuse_encryption(wanted: bool) -> None:
+    if wanted:
+        raise UsageError("the experimental --encrypt option is no longer supported")
 
 
 def _limit(max_messages: int) -> int:
@@ -188,13 +184,15 @@ def _tell(run: Run, number: int, message: Message) -> None:
     *SERVER,
     USER,
     flag("timeout", "", "how long to wait for the answer", parse_duration, default=5_000_000_000, metavar="DURATION"),
+    ENCRYPT,
     arguments=("subject", "[payload]"),
     examples=[("nsc tool req -a A -u U time.now", "ask, and print the answer")],
 )
-def req(run: Run, *, user: str, timeout: int, subject: str, payload: str, **server: Any) -> None:
+def req(run: Run, *, user: str, timeout: int, encrypt: bool, subject: str, payload: str, **server: Any) -> None:
     """Send a request as a user of the store and print the answer."""
     from natskit.cli.payload import shown, text_or_base64
 
+    _refuse_encryption(encrypt)
     answers: list[Message] = []
 
     async def work(connection: Connection) -> None:

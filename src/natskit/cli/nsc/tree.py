@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,12 @@ GROUPS: dict[str, str] = {
     "delete": "Delete operators, accounts, users, exports and imports",
     "completion": "Make a shell complete commands, flags and names",
     "describe": "Describe operators, accounts, users, exports, imports and tokens",
-    "reissue": "Give an operator a new identity",
+    "reissue": "Give an operator a new identity, accounts and users a new signature",
     "rename": "Give accounts another name",
     "revocations": "Revoke users and activations",
     "edit": "Change what is there",
+    "explain": "Say who receives what, whose messages arrive, and what stands in the way",
+    "explain denied": "Say which link fails between a user and a message",
     "export": "Take keys out of the keystore",
     "generate": "Generate activation tokens, creds and server configurations",
     "generate diagram": "Draw the store, for PlantUML",
@@ -53,6 +56,7 @@ GROUPS: dict[str, str] = {
 GROUP_ALIASES = {"create": "add"}
 
 LEAVES: dict[str, Leaf] = {
+    "batch": Leaf("batch.command:batch", "Carry out many commands, from a file"),
     "add export": Leaf("export:add_export", "Share a stream or a service of an account"),
     "add import": Leaf("import_:add_import", "Take a stream or a service that another account shares"),
     "add mapping": Leaf("mapping:add_mapping", "Map a subject of an account to another one"),
@@ -66,7 +70,9 @@ LEAVES: dict[str, Leaf] = {
     "select account": Leaf("account:select_account", "Make an account the current one"),
     "add operator": Leaf("operator:add_operator", "Create an operator, or import one"),
     "add account": Leaf("account:add_account", "Create an account"),
+    "add accounts": Leaf("bulk:add_accounts", "Create many accounts, from a file"),
     "add user": Leaf("user:add_user", "Create a user"),
+    "add users": Leaf("bulk:add_users", "Create many users with their creds, from a file"),
     "delete operator": Leaf("operator:delete_operator", "Delete an operator with its accounts"),
     "delete account": Leaf("account:delete_account", "Delete an account with its users"),
     "delete user": Leaf("user:delete_user", "Delete users"),
@@ -103,10 +109,16 @@ LEAVES: dict[str, Leaf] = {
     "completion bash": Leaf("completion:bash", "Completion for bash"),
     "completion fish": Leaf("completion:fish", "Completion for fish"),
     "completion zsh": Leaf("completion:zsh", "Completion for zsh"),
+    "reissue account": Leaf("reissue:reissue_account", "Sign an account again"),
+    "reissue user": Leaf("reissue:reissue_user", "Sign a user again"),
     "reissue operator": Leaf("reissue:reissue_operator", "Give the operator a new identity key"),
     "rename account": Leaf("renaming:rename_account", "Call an account something else"),
     "import account": Leaf("token_import:import_account", "Store an account that was made elsewhere"),
     "import user": Leaf("token_import:import_user", "Store a user that was made elsewhere"),
+    "explain pub": Leaf("explain.routes:explain_pub", "Say who receives a message, and by what"),
+    "explain sub": Leaf("explain.routes:explain_sub", "Say whose messages arrive at a subscription, and by what"),
+    "explain denied pub": Leaf("explain.denied:denied_pub", "Say what keeps a user from publishing"),
+    "explain denied sub": Leaf("explain.denied:denied_sub", "Say what keeps messages from a user's subscription"),
     "expirations": Leaf("expirations:expirations", "Show when tokens and creds expire"),
     "push": Leaf("push:push", "Send accounts to an account server or to servers"),
     "pull": Leaf("pull:pull", "Take tokens from an account server or from servers"),
@@ -122,6 +134,12 @@ LEAVES: dict[str, Leaf] = {
     "tool req": Leaf("tool:req", "Send a request as a user of the store"),
     "tool rtt": Leaf("tool:rtt", "Measure the round trip time to the server"),
     "tool sub": Leaf("tool:sub", "Print the messages that a user of the store receives"),
+    "pub": Leaf("tool:pub", "nsc tool pub", hidden=True),
+    "reply": Leaf("tool:reply", "nsc tool reply", hidden=True),
+    "req": Leaf("tool:req", "nsc tool req", hidden=True),
+    "rtt": Leaf("tool:rtt", "nsc tool rtt", hidden=True),
+    "sub": Leaf("tool:sub", "nsc tool sub", hidden=True),
+    "doctor": Leaf("doctor:doctor", "Find what is wrong with the store, and how to mend it"),
     "validate": Leaf("validate:validate", "Check the tokens of the store, or of a file"),
     "list users": Leaf("listing:list_users", "List the users of an account", "user"),
 }
@@ -146,6 +164,7 @@ def _hidden(path: str) -> bool:
     return all(leaf.hidden for name, leaf in LEAVES.items() if name.startswith(f"{path} "))
 
 
+@functools.cache
 def names_in(group: str) -> dict[str, str]:
     """Every word that may follow ``group`` (aliases too), with the path it leads to."""
     prefix = f"{group} " if group else ""

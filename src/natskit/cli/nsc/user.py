@@ -8,12 +8,14 @@ from natskit.cli.command import command, strings, switch, text
 from natskit.errors import UsageError
 
 from .account import tell_deleted_user
-from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, take
+from .permissions import PERMISSION_FLAGS, TIME_FLAGS, allowed, dates
 
 if TYPE_CHECKING:
+    from natskit.jwt import UserClaims
+
     from .run import Run
 
-__all__ = ["add_user", "delete_user"]
+__all__ = ["add_user", "delete_user", "user_claims"]
 
 
 @command(
@@ -36,41 +38,20 @@ def add_user(
     *,
     name: str,
     public_key: str,
-    bearer: bool,
-    tag: tuple[str, ...],
-    source_network: tuple[str, ...],
-    start: str,
-    expiry: str,
     **flags: Any,
 ) -> None:
     """Create a user of an account, with its creds file: what a client logs in with."""
-    from msgspec.structs import replace
-
     from natskit import jwt
+    from natskit.nkeys import Role
     from natskit.store import Plan, users
     from natskit.store.names import random_name
+    from natskit.store.signing import new_key
 
     with run.workspace.locked():
         store = run.workspace.operator()
         account = run.workspace.account_name()
-        key, own = users.new_key(run.workspace, public_key)
-        claims = jwt.new_user(key.public, random_name() if name == "*" else name)
-        permissions = allowed(run, claims.nats.permissions, take(flags))
-        body = replace(
-            claims.nats,
-            pub=permissions.pub,
-            sub=permissions.sub,
-            resp=permissions.resp,
-            src=tuple(dict.fromkeys(network.strip().lower() for network in source_network)),
-            bearer_token=bearer,
-            tags=tuple(sorted({each.strip().lower() for each in tag})),
-        )
-        claims = replace(
-            claims,
-            not_before=run.moment("start", start) or 0,
-            expires=run.moment("expiry", expiry) or 0,
-            nats=body,
-        )
+        key, own = new_key(run.workspace, public_key, Role.USER)
+        claims = user_claims(run, jwt.new_user(key.public, random_name() if name == "*" else name), flags)
         plan = Plan(run.workspace)
         added = users.add_user(plan, store, account, claims, key, signer=run.private_key, own=own)
         run.files(plan.commit())
@@ -84,6 +65,27 @@ def add_user(
     run.fact(
         account=account,
         user={"name": claims.name, "id": claims.subject, "key": added.key_path, "creds": added.creds_path},
+    )
+
+
+def user_claims(run: Run, claims: UserClaims, flags: dict[str, Any]) -> UserClaims:
+    """Claims of a new user with what the flags say. Raises UsageError."""
+    from msgspec.structs import replace
+
+    permissions = allowed(run, claims.nats.permissions, flags)
+    body = replace(
+        claims.nats,
+        pub=permissions.pub,
+        sub=permissions.sub,
+        resp=permissions.resp,
+        src=tuple(dict.fromkeys(network.strip().lower() for network in flags["source_network"])),
+        bearer_token=bool(flags["bearer"]),
+        tags=tuple(sorted({each.strip().lower() for each in flags["tag"]})),
+    )
+    return replace(
+        claims,
+        **dates(run, flags["start"], flags["expiry"]),
+        nats=body,
     )
 
 

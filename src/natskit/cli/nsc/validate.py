@@ -54,8 +54,9 @@ def _check_store(run: Run, *, all_accounts: bool) -> list[Checked]:
         accounts = [workspace.account_name()]
     else:
         accounts = []
-    checked: list[Checked] = [("operator", store.name, check_operator(store, now))]
-    return checked + [("account", name, check_account(store, name, now)) for name in accounts]
+    operator, found = check_operator(store, now)
+    checked: list[Checked] = [("operator", store.name, found)]
+    return checked + [("account", name, check_account(store, operator, name, now)) for name in accounts]
 
 
 def _check_file(run: Run, file: str) -> list[Checked]:
@@ -66,18 +67,26 @@ def _check_file(run: Run, file: str) -> list[Checked]:
     content = read_text(path)
     if content is None:
         raise NotFound(f"open {path}: no such file or directory")
-    found = check_tokens(content.splitlines(), run.workspace.now())
+    found = check_tokens(_tokens(content), run.workspace.now())
     checked: list[Checked] = [(kind, key, findings) for key, (kind, findings) in found.items()]
     if len(checked) > 1:
-        counted = Counter(finding for _, _, findings in checked for finding in findings)
-        summary = [Finding(f"{each.text} ({count} occurrences)", each.serious) for each, count in counted.items()]
+        counted = Counter(each[:2] for _, _, findings in checked for each in findings)
+        summary = [Finding(f"{text} ({count} occurrences)", serious) for (text, serious), count in counted.items()]
         checked.append(("account", "summary of all accounts", summary))
     return checked
 
 
+def _tokens(content: str) -> list[str]:
+    """The lines of a file of tokens, or the token of one that is decorated: creds, an activation ..."""
+    from natskit.jwt.files import parse_jwt
+
+    lines = content.splitlines()
+    return [parse_jwt(content)] if any(line.lstrip().startswith("---") for line in lines) else lines
+
+
 def _show(run: Run, checked: Sequence[Checked]) -> None:
     documents = [
-        {"kind": kind, "name": name, "issues": [each._asdict() for each in findings]}
+        {"kind": kind, "name": name, "issues": [{"text": each.text, "serious": each.serious} for each in findings]}
         for kind, name, findings in checked
     ]
     run.table(*(_table(*each) for each in checked), checked=documents)

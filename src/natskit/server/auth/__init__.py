@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from natskit.server.auth.admission import Admission, tighter
 from natskit.server.auth.authenticator import Authenticator
-from natskit.server.auth.callout import Callout, CalloutServer
 from natskit.server.auth.certificate import CertificateNames
 from natskit.server.auth.connect import ConnectOptions, Peer
 
 __all__ = [
     "Admission",
     "Authenticator",
-    "Callout",
-    "CalloutServer",
     "CertificateNames",
     "ConnectOptions",
     "Peer",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from natskit.errors import AuthenticationError
 from natskit.server.accounts import Account, Accounts, Member
 from natskit.server.auth.admission import Admission
-from natskit.server.auth.callout import Callout
 from natskit.server.auth.connect import ConnectOptions, Peer
 from natskit.server.auth.named import NamedUsers
 from natskit.server.auth.signature import verify_nonce
 from natskit.server.auth.token import TokenUsers
 
 if TYPE_CHECKING:
+    from natskit.server.auth.callout import Callout
     from natskit.server.clock import Clock
     from natskit.server.options import Options
 

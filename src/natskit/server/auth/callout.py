@@ -15,20 +15,13 @@ from msgspec.structs import replace
 
 from natskit import graph, jwt
 from natskit.errors import AuthenticationError, Error, VerifyError
+from natskit.graph.login import judge_address, judge_connection_type, judge_revocation, judge_window
 from natskit.jwt import authorization as wire_format
 from natskit.jwt.validation import issues
 from natskit.nkeys import KeyPair, Role
 from natskit.server.auth.admission import Admission
 from natskit.server.auth.connect import ConnectOptions, Peer
-from natskit.server.auth.token import (
-    admission_of,
-    judge_account,
-    judge_address,
-    judge_connection_type,
-    judge_revocation,
-    judge_user,
-    judge_window,
-)
+from natskit.server.auth.token import admission_of, judge_account, judge_user
 from natskit.server.services.answers import random_token
 
 if TYPE_CHECKING:
@@ -258,7 +251,7 @@ class Callout:
             raise VerifyError(f"Error decrypting auth callout response {where}: {error}") from None
 
     def _check_claims(self, claims: jwt.Claims, what: str) -> None:
-        found = [issue.text for issue in issues(claims, int(self._clock.now())) if issue.severity != "warning"]
+        found = [issue.text for issue in issues(claims, int(self._clock.now())) if issue.refused]
         if found:
             raise VerifyError(f"{what}: {'; '.join(found[:8])}")
 
@@ -302,7 +295,7 @@ class Callout:
         self._check_allowed(delegation, target)
         admission, _ = judge_user(user, target, strict=self._accounts.is_strict(target))
         judge_account(target, self._clock.now())
-        judge_revocation(user, target)
+        judge_revocation(user, target.model)
         return admission
 
     def _check_allowed(self, delegation: Delegation, target: Account) -> None:
@@ -320,7 +313,7 @@ class Callout:
         rights = admission.rights
         assert rights is not None
         try:
-            judge_connection_type(rights, peer)
+            judge_connection_type(rights, peer.connection_type)
         except AuthenticationError as error:
             raise AuthenticationError(f"Authorized user {where} using invalid connection type: {error}") from None
         try:

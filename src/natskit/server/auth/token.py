@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from natskit import graph, jwt, subjects
-from natskit.errors import AuthenticationError, Error, InvalidSubject, VerifyError
-from natskit.jwt.validation import check_scoped_user, issues
+from natskit import graph, jwt
+from natskit.errors import AuthenticationError, Error
+from natskit.graph.login import (
+    Rights,
+    judge_address,
+    judge_bearer,
+    judge_connection_type,
+    judge_revocation,
+    judge_token,
+    judge_window,
+    permissions_of,
+    rights_of,
+)
 from natskit.server.accounts import ACCOUNT_EXPIRED, EXPIRED, Account, Accounts, Member
 from natskit.server.auth.admission import Admission, tighter
 from natskit.server.auth.connect import ConnectOptions, Peer
 from natskit.server.auth.signature import verify_nonce
-from natskit.server.auth.window import window_end
 
 if TYPE_CHECKING:
     from natskit.server.clock import Clock
@@ -23,12 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenUsers"]
 
-Rights = jwt.UserRights | jwt.ScopeTemplate
-"""What a user may do: its own, or the filled-in template of the scoped key that signed it."""
-
 log = logging.getLogger(__name__)
-
-CONNECTION_TYPES = frozenset({"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"})
 
 
 class TokenUsers:
@@ -50,22 +54,20 @@ class TokenUsers:
         claims = self._user_claims(connect.jwt)
         # (2) nothing in it forbids its use, now
         now = self._clock.now()
-        found = [issue.text for issue in issues(claims, int(now)) if issue.severity != "warning"]
-        if found:
-            raise AuthenticationError(f"User JWT no longer valid: {'; '.join(found[:8])} ({_dates(claims)})")
+        judge_token(claims, now)
         # (3) (4) (5) an account that is in use here, signed by a trusted key
         account = await self._account_of(claims)
         # (6) to (9) what the account says about the user
         admission, rights = judge_user(claims, account, strict=self._accounts.is_strict(account))
         judge_account(account, self._clock.now())
-        judge_bearer(rights, account)
+        judge_bearer(rights, account.claims)
         # (10) the right kind of connection
-        judge_connection_type(rights, peer)
+        judge_connection_type(rights, peer.connection_type)
         # (11) the user has the seed of its key
         if not rights.bearer_token:
             verify_nonce(claims.subject, peer.nonce, connect.sig)
         # (12) the account has not taken it back
-        judge_revocation(claims, account)
+        judge_revocation(claims, account.model)
         # (13) (14) the right place and time
         judge_address(rights, peer.host)
         return replace(admission, expires_at=self._deadline(claims, rights, now))
@@ -79,7 +81,7 @@ class TokenUsers:
             member.close(EXPIRED, ACCOUNT_EXPIRED)
             return None
         try:
-            judge_revocation(claims, account)
+            judge_revocation(claims, account.model)
         except AuthenticationError as error:
             log.info("%s is closed: %s", member, error)
             member.close("Credentials Revoked", "User Authentication Revoked")
@@ -91,7 +93,7 @@ class TokenUsers:
             member.close(error.reason)
             return None
         try:
-            judge_bearer(rights, account)
+            judge_bearer(rights, account.claims)
         except AuthenticationError as error:
             log.info("%s is closed: %s", member, error)
             member.close(error.reason, error.reply)
@@ -133,10 +135,6 @@ def _decode(token: str) -> jwt.UserClaims:
     return jwt.decode(token, jwt.UserClaims)
 
 
-def _dates(claims: jwt.UserClaims) -> str:
-    return f"issued at {claims.issued_at}, not before {claims.not_before}, expires {claims.expires}"
-
-
 # ---- what the account says -----------------------------------------------------------------------
 
 
@@ -145,13 +143,8 @@ def judge_user(claims: jwt.UserClaims, account: Account, *, strict: bool) -> tup
 
     ``strict``: the account's identity key may not sign users.
     """
-    rights = _rights_of(claims, account, strict)
-    try:
-        permissions = graph.Permissions.from_claims(rights)
-    except InvalidSubject as error:
-        raise AuthenticationError(f"User JWT generated invalid permissions: {error}") from None
-    if permissions == graph.EVERYTHING:
-        permissions = account.default_permissions
+    rights = rights_of(claims, account.id, account.claims, strict=strict)
+    permissions = permissions_of(rights, account.default_permissions)
     return admission_of(claims, rights, account, permissions), rights
 
 
@@ -172,98 +165,7 @@ def admission_of(claims: jwt.UserClaims, rights: Rights, account: Account, permi
     )
 
 
-def _rights_of(claims: jwt.UserClaims, account: Account, strict: bool) -> Rights:
-    """The user's own rights, or those that a scoped signing key gives to all whom it signs.
-
-    Raises AuthenticationError if the key may not sign the user.
-    """
-    if claims.issuer == account.id:
-        if strict:
-            raise AuthenticationError(
-                f"User JWT issuer is not known: the operator asks for signing keys, {account.id} is the account's own"
-            )
-        return claims.nats
-    if account.claims is None or not account.claims.nats.has_signing_key(claims.issuer):
-        raise AuthenticationError(f"User JWT issuer is not known: {claims.issuer} is no key of account {account.model}")
-    scope = account.claims.nats.scope_of(claims.issuer)
-    if scope is None:
-        return claims.nats
-    try:
-        check_scoped_user(claims, scope.key)
-        _check_fillings(scope.template, claims)
-        return jwt.expand_template(scope, claims, account.claims)
-    except Error as error:
-        raise AuthenticationError(f"User JWT is not valid: {error}") from None
-
-
-def _check_fillings(template: jwt.ScopeTemplate, claims: jwt.UserClaims) -> None:
-    """Raise VerifyError if the user's name or tags would put wildcards into the subjects of the template.
-
-    Who holds the scoped key chooses them, and must not get more than the template gives.
-    """
-    lists = (template.pub.allow, template.pub.deny, template.sub.allow, template.sub.deny)
-    if not any("{{" in entry for entries in lists for entry in entries):
-        return
-    for text in (claims.name, *(tag.partition(":")[2] for tag in claims.nats.tags)):
-        if subjects.has_wildcard(text):
-            raise VerifyError(f'"{text}" in its name or tags is a wildcard, which its template does not give')
-
-
 def judge_account(account: Account, now: float) -> None:
     """Raise AuthenticationError if the account's own token is not in force ``now``."""
     if lapse := account.model.lapse(now):
         raise AuthenticationError(f"Account JWT has expired: {lapse}")
-
-
-def judge_bearer(rights: Rights, account: Account) -> None:
-    """Raise AuthenticationError if the user wants in without a signature and the account allows none of those."""
-    if rights.bearer_token and account.claims is not None and account.claims.nats.limits.disallow_bearer:
-        raise AuthenticationError(f"Account does not allow bearer tokens: {account.model}")
-
-
-def judge_revocation(claims: jwt.UserClaims, account: Account) -> None:
-    """Raise AuthenticationError if the account has revoked the user's token."""
-    if jwt.is_revoked(account.model.revocations, claims.subject, claims.issued_at):
-        raise AuthenticationError(
-            f"User authentication revoked: {claims.subject} by {account.model}, token issued at {claims.issued_at}"
-        )
-
-
-# ---- what the user's token says about the connection ---------------------------------------------
-
-
-def judge_connection_type(rights: Rights, peer: Peer) -> None:
-    listed = rights.allowed_connection_types
-    if not listed:
-        return
-    known = {name.upper() for name in listed} & CONNECTION_TYPES
-    if not known:
-        shown = " ".join(f'"{name}"' for name in listed)
-        raise AuthenticationError(f"invalid connection types [{shown}]")
-    if peer.connection_type not in known:
-        raise AuthenticationError(f"Connection type not allowed: {peer.connection_type} is none of {', '.join(known)}")
-
-
-def judge_window(rights: Rights, now: float) -> list[float]:
-    """The end of the time of day at which a user may be here; none if it always may. Raises AuthenticationError."""
-    if not rights.times:
-        return []
-    end = window_end(rights.times, rights.times_location, now)
-    if end is None:
-        raise AuthenticationError("Outside connect times")
-    return [end]
-
-
-def judge_address(rights: Rights, host: str) -> None:
-    if not rights.src:
-        return
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(host)
-        address = getattr(address, "ipv4_mapped", None) or address
-        allowed = any(address in ipaddress.ip_network(network, strict=False) for network in rights.src)
-    except ValueError:
-        allowed = False
-    if not allowed:
-        raise AuthenticationError(f"Bad src Ip {host}: the user may come from {', '.join(rights.src)}")

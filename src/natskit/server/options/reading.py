@@ -16,6 +16,8 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 MAX_INT32 = (1 << 31) - 1
+MAX_SECONDS = (1 << 63) // 10**9
+"""Durations have 64 bits of nanoseconds."""
 
 Numbers = Literal["seconds", "warned about", "refused"]
 """What a number is where a duration is expected."""
@@ -100,6 +102,9 @@ class Reading:
                 return 0.0
         if isinstance(value, bool) or not isinstance(value, int | float) or numbers == "refused":
             self.fault(node, f'"{node.key}" must be a duration such as "2s" or "1m30s"')
+            return 0.0
+        if not abs(value) <= MAX_SECONDS:  # neither is what is no number at all
+            self.fault(node, f'"{node.key}" is out of range: at most {MAX_SECONDS} seconds')
             return 0.0
         if numbers == "warned about":
             should = f'{node.key} should be converted to a duration, write "{value}s"'

@@ -198,11 +198,17 @@ def _percentage(reading: Reading, node: Node, *, headers: bool = False) -> int:
     value = node.value
     if headers and isinstance(value, str) and value.lower() == "headers":
         return 0
-    text = value.rstrip("%") if isinstance(value, str) else str(value)
-    if not text.isdigit() or not 1 <= int(text) <= 100:
+    percentage = _number(value)
+    if not 1 <= percentage <= 100:
         reading.fault(node, f'"{node.key}" must be a percentage from 1 to 100')
         return 100
-    return int(text)
+    return percentage
+
+
+def _number(value: object) -> int:
+    """``50`` or ``"50%"``; -1 for anything that is no number of at most three digits."""
+    text = value.rstrip("%") if isinstance(value, str) else str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else -1
 
 
 def _import(reading: Reading, node: Node, importer: str, number: int) -> Import:
@@ -332,12 +338,11 @@ def _destination(reading: Reading, source: str, node: Node, *, listed: bool) -> 
 
 
 def _weight(reading: Reading, node: Node) -> int:
-    value = node.value
-    text = value.rstrip("%") if isinstance(value, str) else str(value)
-    if not text.isdigit() or int(text) > 100:
+    weight = _number(node.value)
+    if not 0 <= weight <= 100:
         reading.fault(node, '"weight" must be a percentage from 0 to 100')
         return 0
-    return int(text)
+    return weight
 
 
 def _limits(reading: Reading, node: Node) -> AccountLimits:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import string
 from typing import Literal
-from urllib.parse import urlsplit
 
 from natskit.config import Node
 from natskit.server.options.reading import Block, Reading
@@ -252,6 +251,8 @@ def _websocket_authorization(reading: Reading, node: Node) -> WebSocketAuthoriza
 
 
 def _origins(reading: Reading, node: Node) -> tuple[str, ...]:
+    from urllib.parse import urlsplit
+
     origins = reading.texts(node)
     for origin in origins:
         parts = urlsplit(origin)

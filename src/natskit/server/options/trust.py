@@ -134,9 +134,12 @@ def read_preload(reading: Reading, node: Node) -> dict[str, str]:
         return {}
     preload = {}
     for key, member in node.value.items():
-        token = _account_token(member, reading.text(member))
         try:
+            token = _account_token(member, reading.text(member))
             claims = jwt.decode(token, jwt.AccountClaims)
+        except OSError as error:
+            reading.fault(member, f"cannot read the account JWT of {key}: {error.strerror}")
+            continue
         except (DecodeError, VerifyError) as error:
             reading.fault(member, f"invalid account JWT for {key}: {error}")
             continue

@@ -1,6 +1,6 @@
 """What a resolver is: the place where a server finds the tokens of accounts it does not know yet.
 
-A resolver finds and keeps text; whether it deserves to be believed is decided elsewhere (:mod:`natskit.server.trust`).
+A resolver finds and keeps text; whether it deserves to be believed is decided elsewhere (:mod:`natskit.graph.trust`).
 """
 
 from __future__ import annotations

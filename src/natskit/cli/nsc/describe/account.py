@@ -36,8 +36,8 @@ def describe_account(run: Run, *, name: str, raw: bool, field: str, output_file:
     """Show what an account's token says: limits, permissions, what it exports and imports."""
     found = run.workspace.account_name(name)
     store = run.workspace.operator()
-    claims = store.account(found)
-    subject = Subject("account", lambda: account_tables(run, claims), token=store.account_token(found))
+    claims, token = store.account_and_token(found)
+    subject = Subject("account", lambda: account_tables(run, claims), token=token)
     show(run, subject, raw=raw, field=field, output_file=output_file)
 
 

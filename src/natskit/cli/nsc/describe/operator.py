@@ -35,8 +35,8 @@ __all__ = ["describe_operator", "operator_tables"]
 def describe_operator(run: Run, *, name: str, raw: bool, field: str, output_file: str) -> None:
     """Show what an operator's token says."""
     store = _find(run, name)
-    claims = store.operator()
-    subject = Subject("operator", lambda: operator_tables(run, claims), token=store.operator_token())
+    claims, token = store.operator_and_token()
+    subject = Subject("operator", lambda: operator_tables(run, claims), token=token)
     show(run, subject, raw=raw, field=field, output_file=output_file)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from natskit.errors import UsageError
+from natskit.errors import NotFound, UsageError
 
 __all__ = ["pick"]
 
@@ -34,7 +34,7 @@ def _member(value: Any, name: str, path: str) -> Any:
         return value.get(name)
     if value is None:
         return None
-    raise UsageError(f'unable to extract "{name}" in "{path}": what stands before it is no object')
+    raise NotFound(f'unable to extract "{name}" in "{path}": what stands before it is no object')
 
 
 def _element(value: Any, index: str, path: str) -> Any:
@@ -43,7 +43,7 @@ def _element(value: Any, index: str, path: str) -> Any:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise UsageError(f'unable to extract "[{index}]" in "{path}": what stands before it is no list')
+        raise NotFound(f'unable to extract "[{index}]" in "{path}": what stands before it is no list')
     if len(index) > 9 or int(index) >= len(value):
-        raise UsageError(f'index is out of bounds: {index} in "{path}"', hint=f"there are {len(value)} elements")
+        raise NotFound(f'index is out of bounds: {index} in "{path}"', hint=f"there are {len(value)} elements")
     return value[int(index)]

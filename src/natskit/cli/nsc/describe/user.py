@@ -35,11 +35,11 @@ def describe_user(run: Run, *, name: str, raw: bool, field: str, output_file: st
     account = run.workspace.account_name()
     store = run.workspace.operator()
     user = find_user(run.workspace, account, name)
-    claims = store.user(account, user)
+    claims, token = store.user_and_token(account, user)
     subject = Subject(
         "user",
         lambda: user_tables(run, claims, store.account(account).nats.scope_of(claims.issuer)),
-        token=store.user_token(account, user),
+        token=token,
     )
     show(run, subject, raw=raw, field=field, output_file=output_file)
 

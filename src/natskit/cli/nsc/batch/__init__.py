@@ -1,0 +1,1 @@
+"""``nsc batch``: many commands in one process."""

@@ -1,0 +1,292 @@
+"""``nsc explain denied``: the chain from the creds file to the message, link by link, as a server goes through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from natskit.cli.command import command, flag, text
+from natskit.cli.exits import DONE, REFUSED
+from natskit.errors import Error, NotFound, UsageError
+from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_of_subscription
+from natskit.graph.login import CONNECTION_TYPES
+
+from .question import AT, QUEUE, Asker, Question, checked_subject, moment
+
+if TYPE_CHECKING:
+    from natskit.graph import Graph, Hurdle, Stop
+
+    from ..run import Run
+
+__all__ = ["DENIED", "denied_pub", "denied_sub"]
+
+DENIED = REFUSED
+"""The exit status of "it is denied": the request that was asked about is refused."""
+
+
+def _address(given: str) -> str:
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(given))
+    except ValueError:
+        raise UsageError("must be an IP address, such as 10.1.2.3") from None
+
+
+def _connection_type(given: str) -> str:
+    if given.upper() not in CONNECTION_TYPES:
+        raise UsageError(f"must be one of {', '.join(sorted(CONNECTION_TYPES))}")
+    return given.upper()
+
+
+_FLAGS = (
+    text("creds", "", "the creds file in question", metavar="FILE"),
+    text("user", "u", "or a user of the account, default the only one", metavar="NAME", completes="user"),
+    text("peer", "p", "the account at the other end, if one is meant", metavar="ACCOUNT", completes="account"),
+    flag("from", "", "the address that the user connects from", _address, default="", metavar="IP"),
+    flag(
+        "conn-type",
+        "",
+        "how the user connects, default STANDARD",
+        _connection_type,
+        default="STANDARD",
+        metavar="TYPE",
+        completes=tuple(sorted(CONNECTION_TYPES)),
+    ),
+    AT,
+)
+
+
+@command(
+    *_FLAGS,
+    arguments=("subject",),
+    examples=[
+        ("nsc explain denied pub --creds shop.creds orders.eu.7", "may this file publish there, and if not, why?"),
+        ("nsc explain denied pub -a Orders -u shop orders.eu.7 --peer Audit", "why does account Audit not receive it?"),
+        ("nsc explain denied pub --creds shop.creds orders.eu.7 --from 10.1.2.3 --at 7d", "from there, in a week"),
+    ],
+)
+def denied_pub(run: Run, *, subject: str, **flags: str) -> int:
+    """Say what keeps a user from publishing: the first link that fails, with the command that mends it.
+
+    The links are gone through in a server's order: creds file, tokens, signatures, revocations, networks, times,
+    limits, permissions, and then what is shared between accounts. Exit status 0 if nothing fails, 1 if something does.
+    """
+    question = _question(run, "pub", subject, flags)
+    return _Chain(question, flags["peer"]).follow()
+
+
+@command(
+    *_FLAGS,
+    QUEUE,
+    arguments=("subject",),
+    examples=[
+        ("nsc explain denied sub --creds ann.creds 'reports.>'", "why does nothing arrive here?"),
+        ("nsc explain denied sub -a Team -u ann reports.daily --peer Reports", "why nothing from account Reports?"),
+    ],
+)
+def denied_sub(run: Run, *, subject: str, queue: str, **flags: str) -> int:
+    """Say what keeps messages from a user's subscription: the first link that fails, with the command that mends it.
+
+    The same as "explain denied pub", for a subscription. Exit status 0 if nothing fails, 1 if something does.
+    """
+    question = _question(run, "sub", subject, flags)
+    return _Chain(question, flags["peer"], queue or None).follow()
+
+
+def _question(run: Run, verb: str, subject: str, flags: dict[str, str]) -> Question:
+    if flags["creds"] and flags["user"]:
+        raise UsageError("specify only one of --creds and --user")
+    at = moment(run, flags["at"])
+    if flags["creds"]:
+        question = _of_creds(run, verb, checked_subject(subject), flags["creds"], at)
+    else:
+        question = _of_user(run, verb, checked_subject(subject), flags["user"], at)
+    question.address, question.connection_type = flags["from"], flags["conn_type"]
+    return question
+
+
+def _of_user(run: Run, verb: str, subject: str, user: str, at: int) -> Question:
+    from natskit.store.credentials import find_user
+
+    workspace = run.workspace
+    account = workspace.account_name()
+    name = find_user(workspace, account, user)
+    return Question(run, verb, subject, account, Asker(name, workspace.operator().user(account, name)), at)
+
+
+def _of_creds(run: Run, verb: str, subject: str, path: str, at: int) -> Question:
+    """A question about whoever a creds file is of. What cannot be read of it is the first link that fails."""
+    from natskit import jwt
+    from natskit.jwt.files import parse_jwt, parse_seed
+    from natskit.nkeys import KeyPair
+    from natskit.store.files import read_text
+
+    full = run.full_path(path)
+    asker = Asker("")
+    try:
+        content = read_text(full)
+        if content is None:
+            raise NotFound(f"there is no file {full}")
+        claims = jwt.decode(parse_jwt(content).strip(), jwt.UserClaims)
+        asker = Asker(claims.name or claims.subject, claims)
+        asker.seed = KeyPair.from_seed(parse_seed(content)).public if not claims.nats.bearer_token else ""
+    except Error as error:
+        asker.checks = (Reason(granted=False, rule=Rule.CREDS, text=f"the creds file cannot be used: {error.message}"),)
+    question = Question(run, verb, subject, run.workspace.config.account, asker, at)
+    if asker.claims is not None:
+        question.account = question.name(asker.claims.account)
+    return question
+
+
+class _Chain:
+    """The links from the login to the message."""
+
+    def __init__(self, question: Question, peer: str, queue: str | None = None) -> None:
+        self._question = question
+        self._peer = self._peer_id(peer) if peer else ""
+        self._queue = queue
+        self._checks: list[Reason] = []
+        self._hurdles: list[Hurdle] = []
+        self._route: Stop | None = None
+
+    def _peer_id(self, given: str) -> str:
+        from ..import_ import account_key
+
+        return account_key(self._question.run, given)
+
+    def follow(self) -> int:
+        """Go through all links, and tell. Returns the exit status."""
+        self._log_in()
+        if not self._refused:
+            self._send()
+        self._tell()
+        return DENIED if self._refused or self._hurdles else DONE
+
+    @property
+    def _refused(self) -> list[Reason]:
+        return [check for check in self._checks if not check]
+
+    def _log_in(self) -> None:
+        question, asker = self._question, self._question.asker
+        if asker.claims is None or asker.checks:
+            self._checks += asker.checks
+        if asker.claims is None:
+            return
+        login = Login(
+            user=asker.claims,
+            account=question.read(asker.claims.account),
+            now=question.at,
+            account_fault=self._account_fault(asker.claims.account),
+            address=question.address,
+            connection_type=question.connection_type,
+            public=asker.seed,
+        )
+        asker.judge(login, question.neighbours)
+        self._checks += asker.checks
+
+    def _account_fault(self, account_id: str) -> str:
+        neighbours = self._question.neighbours
+        name = neighbours.names.get(account_id, "")
+        fault = neighbours.unreadable.get(name, "")
+        if fault:
+            return f'the token of account "{name}" cannot be read: {fault}'
+        operator = neighbours.operator.name
+        return f"account {account_id}, which the user is of, is not in the store of operator {operator}"
+
+    def _send(self) -> None:
+        question, asker = self._question, self._question.asker
+        assert asker.claims is not None
+        account_id = asker.claims.account
+        self._checks += self._payload()
+        if self._peer:
+            question.neighbours.add_receivers(self._peer)
+        if question.verb == "pub":
+            graph: Graph = question.neighbours.add_receivers(account_id)
+            self._route = route_of_publish(graph, account_id, question.subject, asker.permissions)
+        else:
+            graph = question.neighbours.add_senders(account_id)
+            self._route = route_of_subscription(graph, account_id, question.subject, asker.permissions, self._queue)
+        self._hurdles += hurdles(self._route, self._peer)
+
+    def _payload(self) -> list[Reason]:
+        """A limit that lets nothing but empty messages through."""
+        question, asker = self._question, self._question.asker
+        assert asker.claims is not None
+        account = question.read(asker.claims.account)
+        limits = account.nats.limits.payload if account is not None else -1
+        if question.verb == "sub" or 0 not in (limits, asker.rights.payload if asker.rights else -1):
+            return []
+        whose = "account" if limits == 0 else "user"
+        text_ = f"the {whose} may publish empty messages only: its payload limit is 0"
+        return [Reason(granted=False, rule=Rule.PAYLOAD_LIMIT, text=text_)]
+
+    # ---- telling
+
+    def _tell(self) -> None:
+        question, run = self._question, self._question.run
+        if run.json:
+            run.fact(**self._document())
+        else:
+            run.result("\n".join(self._lines()))
+        for name, fault in question.neighbours.unreadable.items():
+            run.warn(f'account "{name}" is left out, its token cannot be read: {fault}')
+
+    def _lines(self) -> list[str]:
+        question = self._question
+        does = "publish on" if question.verb == "pub" else "subscribe to"
+        who = question.who if question.asker.user else "the user"
+        failed = bool(self._refused or self._hurdles)
+        lines = [f'May {who} {does} "{question.subject}"? {"No" if failed else "Yes"}.', ""]
+        first = True
+        for check in self._checks:
+            lines += self._link(check, None, first=first)
+            first = first and bool(check)
+        if self._route is not None and not any(each.stop is self._route for each in self._hurdles):
+            lines += self._link(self._permitted(self._route), None, first=False)
+        for hurdle in self._hurdles:
+            lines += self._link(hurdle.reason, hurdle.stop, first=first)
+            first = False
+        return [*lines, "", *self._end()]
+
+    def _permitted(self, route: Stop) -> Reason:
+        verb = "publish on" if self._question.verb == "pub" else "subscribe to"
+        rules = dict.fromkeys(stop.permission for stop in route.walk() if stop.permission and stop.link is None)
+        by = " and ".join(rules) or "no rule speaks against it"
+        return Reason(granted=True, rule=Rule.PERMISSION, text=f'it may {verb} "{self._question.subject}": {by}')
+
+    def _link(self, reason: Reason, stop: Stop | None, *, first: bool) -> list[str]:
+        mark = "[ ok ]" if reason else "[FAIL]"
+        lines = [f"{mark} {reason.rule.value}: {self._question.named(reason.text)}"]
+        if reason.differs:
+            lines.append(f"       note: {reason.differs}")
+        commands = self._question.remedy(reason, stop, self._peer)
+        if commands:
+            lines.append("       to mend it:" if first else "       this too; to mend it:")
+            lines += [f"         {each}" for each in commands]
+        return lines
+
+    def _end(self) -> list[str]:
+        question = self._question
+        if self._refused or self._hurdles:
+            found = self._refused or [each.reason for each in self._hurdles]
+            after = "Servers learn of changed accounts by nsc push, users of their new tokens by creds files."
+            return [f"The first link that fails: {found[0].rule.value}.", after]
+        user = f" --user {question.asker.user}" if question.asker.user else ""
+        more = f"nsc explain {question.verb} --account {question.account}{user} '{question.subject}'"
+        return ["Nothing stands in the way.", f"Where it leads: {more}"]
+
+    def _document(self) -> dict[str, object]:
+        from .document import document_of, reason_of
+
+        question = self._question
+        links = [reason_of(question, check) for check in self._checks]
+        if self._route is not None and not any(each.stop is self._route for each in self._hurdles):
+            links.append(reason_of(question, self._permitted(self._route)))
+        links += [reason_of(question, each.reason, each.stop, self._peer) for each in self._hurdles]
+        failed = [link for link in links if not link["granted"]]
+        document: dict[str, object] = {"question": question.facts, "allowed": not failed, "links": links}
+        if failed:
+            document["first"] = failed[0]
+        if self._route is not None:
+            document["route"] = document_of(question, self._route)
+        return document

@@ -1,0 +1,198 @@
+"""Keys and creds: missing, damaged, out of date, or left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from natskit.errors import Error
+from natskit.nkeys import KeyPair, is_public
+
+from ..files import read_text, sub_directories
+from ..inventory import public_keys_of
+from ..keystore import Keystore, read_pair
+from ..operator_store import find_store
+from .finding import Command, Finding
+
+if TYPE_CHECKING:
+    from natskit.jwt import UserClaims
+
+    from .survey import AccountState, Survey, UserState
+
+__all__ = ["account_key_complaints", "creds_complaints", "keystore_complaints", "operator_key_complaints"]
+
+
+def operator_key_complaints(survey: Survey) -> Iterator[Finding]:
+    """The operator's keys that are not stored."""
+    operator = survey.operator
+    if operator is None:
+        return
+    keys = (operator.subject, *operator.nats.signing_keys)
+    survey.known_keys.update(keys)
+    if not survey.store.managed:
+        yield from _missing(survey, keys, f'operator "{survey.store.name}"')
+
+
+def account_key_complaints(survey: Survey, state: AccountState) -> Iterator[Finding]:
+    """The account's keys that are not stored."""
+    claims = state.claims
+    if claims is None:
+        return
+    keys = (claims.subject, *claims.nats.signing_key_names)
+    survey.known_keys.update((*keys, claims.nats.authorization.xkey))
+    yield from _missing(survey, keys, f'account "{state.name}"', state.name)
+
+
+def _missing(survey: Survey, keys: tuple[str, ...], whose: str, account: str = "") -> Iterator[Finding]:
+    for number, key in enumerate(keys):
+        if key not in survey.stored:
+            kind = "signing key" if number else "identity key"
+            text = f"the {kind} {key} of {whose} is not in the keystore"
+            yield Finding(code="key-missing", text=text, account=account, about=key)
+
+
+# ---- users
+
+
+def creds_complaints(survey: Survey, state: AccountState, user: UserState) -> Iterator[Finding]:
+    """The key of one user and its creds."""
+    claims, name = user.claims, state.name
+    path = survey.keystore.creds_path(survey.store.name, name, user.name)
+    survey.creds_seen.add(path)
+    if claims is None:
+        return
+    survey.known_keys.add(claims.subject)
+    stored = claims.subject in survey.stored
+    if not stored:
+        text = f'the key {claims.subject} of user "{user.name}" is not in the keystore'
+        yield Finding(code="key-missing", text=text, account=name, user=user.name, about=claims.subject)
+    code, text = _fault(path, user)
+    if code and (stored or code != "creds-missing"):
+        fix = _written(name, user.name, path) if stored else ()
+        yield Finding(code=code, text=text, account=name, user=user.name, path=path, fix=fix)
+
+
+def _written(account: str, user: str, path: str) -> tuple[Command, ...]:
+    """Write the creds of a user whose key is stored."""
+    folder = os.path.dirname(path)
+    made: tuple[Command, ...] = () if os.path.isdir(folder) else (("mkdir", "-p", "-m", "700", folder),)
+    return (*made, ("nsc", "generate", "creds", "-a", account, "-n", user, "-o", path))
+
+
+def _fault(path: str, user: UserState) -> tuple[str, str]:
+    """What is wrong with the creds of a user: a code and a sentence."""
+    from natskit.jwt.files import parse_creds
+
+    assert user.claims is not None
+    try:
+        text = read_text(path)
+        if text is None:
+            return "creds-missing", f'user "{user.name}" has no creds file'
+        creds = parse_creds(text)
+        if KeyPair.from_seed(creds.seed).public != user.claims.subject:
+            return "creds-damaged", f'the creds of user "{user.name}" hold the seed of another key'
+    except Error as error:
+        return "creds-damaged", f'the creds of user "{user.name}" do not read: {error}'
+    if creds.token.strip() != user.token:
+        return "creds-outdated", f'the creds of user "{user.name}" hold another token than the store'
+    return "", ""
+
+
+# ---- the keystore as a whole
+
+
+def keystore_complaints(survey: Survey) -> Iterator[Finding]:
+    """Stored keys and creds that are damaged, or belong to nobody in the stores. After all users have been seen."""
+    keystore = survey.keystore
+    if keystore.is_outdated():
+        text = f"`{keystore.root}` holds keys or creds in the layout of 2019"
+        yield Finding(code="keystore-outdated", text=text, path=keystore.root, fix=(("nsc", "keys", "migrate"),))
+    yield from _orphans(survey)
+    for folder, folders, names in os.walk(keystore.root):
+        if folder == keystore.root and type(keystore) is Keystore:
+            folders[:] = ["keys"]  # the rest is out of place, which was told
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith(".nk"):
+                yield from _damaged(survey, os.path.join(folder, name))
+    yield from _orphaned_creds(survey)
+
+
+def _orphans(survey: Survey) -> Iterator[Finding]:
+    """Keys of nobody. Where tokens do not read, nobody can tell."""
+    others = None if survey.incomplete else _keys_of_other_operators(survey)
+    if others is None:
+        return
+    for public, path in survey.stored.items():
+        if public not in survey.known_keys and public not in others:
+            text = f"{public} belongs to nobody in `{survey.workspace.stores_root}`"
+            fix = _put_away(survey, public)
+            yield Finding(code="key-orphan", text=text, about=public, path=path, fix=fix)
+
+
+def _put_away(survey: Survey, public: str) -> tuple[Command, ...]:
+    """Move the key out of the keystore; it is kept, since another stores folder may know it."""
+    folder = os.path.join(survey.workspace.directories.home, "nsc-orphans")
+    words = ("nsc", "export", "keys", "--not-referenced", "--filter", public, "--remove", "--dir", folder)
+    return (words,)
+
+
+def _keys_of_other_operators(survey: Survey) -> set[str] | None:
+    """The keys of the other operators in the stores folder; None if one of them does not read."""
+    workspace = survey.workspace
+    found: set[str] = set()
+    try:
+        for name in workspace.operators():
+            if os.path.join(workspace.stores_root, name) != survey.store.path:
+                found |= public_keys_of(find_store(workspace.stores_root, name))
+    except Error:  # looked at when that operator is
+        return None
+    return found
+
+
+def _damaged(survey: Survey, path: str) -> Iterator[Finding]:
+    """Whether a key file holds what its name says, where the name is a key."""
+    name = os.path.basename(path).removesuffix(".nk")
+    try:
+        pair = read_pair(path)
+    except Error as error:
+        yield Finding(code="key-damaged", text=str(error), about=name, path=path)
+        return
+    is_named = type(survey.keystore) is Keystore or is_public(name)
+    if pair is not None and is_named and pair.public != name:
+        text = f"`{path}` holds {pair.public}, its name says {name}"
+        yield Finding(code="key-damaged", text=text, about=name, path=path)
+
+
+def _orphaned_creds(survey: Survey) -> Iterator[Finding]:
+    """Creds of users that are not in the store."""
+    keystore, operator = survey.keystore, survey.store.name
+    root = os.path.dirname(keystore.creds_folder(operator, "x"))
+    for account in sub_directories(root):
+        folder = keystore.creds_folder(operator, account)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            path = os.path.join(folder, name)
+            if name.endswith(".creds") and path not in survey.creds_seen:
+                yield _orphan(survey, account, name.removesuffix(".creds"), path)
+
+
+def _orphan(survey: Survey, account: str, user: str, path: str) -> Finding:
+    from natskit.jwt import UserClaims, decode, is_revoked
+    from natskit.jwt.files import parse_jwt
+
+    where: dict[str, Any] = {"account": account, "user": user, "path": path}
+    fix: list[Command] = [("rm", path)]
+    text = f'`{path}` is of user "{user}", which is not in the store'
+    state = survey.accounts.get(account)
+    try:
+        claims: UserClaims = decode(parse_jwt(read_text(path) or "").strip(), UserClaims)
+    except Error:
+        return Finding(code="creds-orphan", text=text, fix=tuple(fix), **where)
+    owner = state.claims if state else None
+    over = owner is None or 0 < claims.expires <= survey.now
+    if owner is not None and not over and not is_revoked(owner.nats.revocations, claims.subject, claims.issued_at):
+        text = f"{text} and not revoked"
+        if survey.can_edit(account):
+            fix.insert(0, ("nsc", "revocations", "add-user", "-a", account, "-u", claims.subject))
+    return Finding(code="creds-orphan", text=text, about=claims.subject, fix=tuple(fix), **where)

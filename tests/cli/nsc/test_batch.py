@@ -1,0 +1,237 @@
+"""nsc batch: many commands as if each were typed, written together, whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from natskit.errors import StoreError
+from natskit.store import journal
+from natskit.store.group import Group
+
+
+@pytest.fixture
+def operator(nsc):
+    nsc("add", "operator", "O")
+    nsc("add", "account", "A")
+
+
+def write(lines, name="commands"):
+    with open(name, "w") as file:
+        file.write("\n".join(lines) + "\n")
+    return name
+
+
+def users(nsc, account="A"):
+    return [each["name"] for each in json.loads(nsc("list", "users", "-a", account, "--json").out) or []]
+
+
+def documents(result):
+    *lines, summary = [json.loads(line) for line in result.out.splitlines()]
+    return lines, summary["batch"]
+
+
+def test_later_commands_see_what_earlier_ones_did(nsc, home):
+    name = write(
+        [
+            "nsc add operator O --sys",
+            "add account A",
+            "add user u --allow-pub 'a.>'",
+            "edit user u --tag blue",
+            "add export --name e --subject e.>",
+            "describe user u --json",
+            "add account B",
+            "add import --src-account A --remote-subject e.>",
+            "delete account A --rm-nkey --rm-creds",
+            "add account A",
+            "list users -a A",
+        ]
+    )
+    result = nsc("batch", name)
+    assert '"blue"' in result.out
+    assert "No entries defined" in result.out
+    assert 'added account "B"' in result.out
+    assert "11 of 11 commands are carried out" in result.err
+    assert users(nsc) == []
+    assert nsc("describe", "account", "B", "--json").json["nats"]["imports"]
+    keys = nsc("list", "keys", "--all", "--json").json
+    assert all(each["key_path"] for each in keys if each["name"] in ("A", "B"))
+    assert not list(home.rglob("*.natskit*"))
+
+
+def test_words_are_quoted_as_in_a_shell(nsc, operator):
+    name = write(
+        [
+            "# users",
+            "",
+            "   add user 'with blank' --tag one  # what follows is no word",
+            'add user "double \\"quoted\\"" --tag "a,b"',
+            "add user back\\ slash \\",
+            "  --tag c",
+            "add user --allow-pub $SYS.REQ.> hash#1",
+            '["nsc", "add", "user", "json\'s"]',
+            "add user em''pty",
+        ]
+    )
+    nsc("batch", name)
+    assert set(users(nsc)) == {"with blank", 'double "quoted"', "back slash", "hash#1", "json's", "empty"}
+    assert nsc("describe", "user", "hash#1", "--json").json["nats"]["pub"] == {"allow": ["$SYS.REQ.>"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("add usr bob", "is no command"),
+        ("add", "is no command"),
+        ("add user bob --tagg x", "unknown flag: --tagg"),
+        ("add user bob 'x", "a quote is not closed"),
+        ("add user bob jim", "accepts at most 1 arg(s), received 2"),
+        ('["add", 1]', "JSON array of words"),
+        ("batch other", "does not go into a batch"),
+        ("add user --help", "does not go into a batch"),
+    ],
+)
+def test_a_line_that_makes_no_sense_stops_everything_before_it_begins(nsc, operator, line, message):
+    name = write(["add user first", line])
+    result = nsc("batch", name, exit=1)
+    assert f"{name}:2: " in result.err
+    assert message in result.err
+    assert users(nsc) == []
+    assert not os.path.exists(f"{name}.done")
+
+
+def test_it_stops_at_a_command_that_is_refused_and_goes_on_after_it_was_corrected(nsc, operator):
+    name = write(["add user a", "add user a", "add user b"])
+    result = nsc("batch", name, exit=1)
+    assert f'{name}:2: nsc add user a: the user "a" already exists' in result.err
+    assert "1 of 3 commands are carried out, 1 failed, 1 left" in result.err
+    assert "--resume" in result.err
+    assert users(nsc) == ["a"]
+    assert "was begun before: 1 of 3" in nsc("batch", name, exit=1).err
+    write(["add user a", "add user c", "add user b"])
+    assert "2 of 3 commands are carried out, 1 done before" in nsc("batch", name, "--resume").err
+    assert users(nsc) == ["a", "b", "c"]
+    assert "nothing is left to do" in nsc("batch", name, "--resume").err
+
+
+def test_it_goes_on_if_asked_and_takes_up_what_failed(nsc, operator):
+    name = write(["add user a", "add user x -a Z", "add user b", "add user y -a Z"])
+    result = nsc("batch", name, "--keep-going", exit=1)
+    assert f"{name}:2: nsc add user x -a Z: " in result.err
+    assert f"{name}:4: nsc add user y -a Z: " in result.err
+    assert users(nsc) == ["a", "b"]
+    nsc("add", "account", "Z")
+    nsc("batch", name, "--resume")
+    assert users(nsc, "Z") == ["x", "y"]
+
+
+def test_an_edit_of_what_is_done_is_noticed(nsc, operator):
+    name = write(["add user a", "add user b", "add user a"])
+    nsc("batch", name, exit=1)
+    write(["add user a", "add user changed", "add user c"])
+    assert "was edited" in nsc("batch", name, "--resume", exit=1).err
+    write(["add user a"])
+    assert "was edited" in nsc("batch", name, "--resume", exit=1).err
+    write(["add user a", "add user b", "add user c", "add user d"])
+    nsc("batch", name, "--resume")
+    assert users(nsc) == ["a", "b", "c", "d"]
+
+
+def test_json_is_one_line_for_each_command(nsc, operator):
+    name = write(["add user a --tag x", "list users", "add user a", "add user b"])
+    result = nsc("batch", name, "--json", "--keep-going", exit=1)
+    lines, summary = documents(result)
+    assert [each["line"] for each in lines] == [1, 2, 3, 4]
+    assert [each["exit"] for each in lines] == [0, 0, 1, 0]
+    assert lines[0]["command"] == "nsc add user a --tag x"
+    assert lines[0]["result"]["user"]["name"] == "a"
+    assert lines[1]["result"][0]["name"] == "a"
+    assert lines[2]["error"] == 'the user "a" already exists'
+    assert "hint" in lines[2]
+    assert summary == {"total": 4, "done": 3, "failed": 1, "before": 0, "left": 0}
+
+
+def test_a_dry_run_says_what_would_be_and_changes_nothing(nsc, operator, home):
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    name = write(["add user a", "edit user a --tag x", "add account B", "add user b", "describe user b", "env"])
+    result = nsc("batch", name, "--dry-run")
+    assert 'added user "b" to account "B"' in result.out
+    assert "5 of 6 commands would be carried out, 1 not tried" in result.err
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    assert not os.path.exists(f"{name}.done")
+
+
+def test_global_flags_of_the_batch_hold_for_commands_without(nsc, operator):
+    nsc("add", "account", "B")
+    name = write(["add user b", "add user a -a A"])
+    nsc("batch", name, "-a", "B")
+    assert users(nsc, "B") == ["b"]
+    assert users(nsc) == ["a"]
+
+
+def test_commands_that_do_more_than_the_store_are_run_in_their_turn(nsc, operator, home):
+    name = write(
+        [
+            "add user a",
+            "generate creds -n a -o a.creds",
+            "generate config --mem-resolver --config-file server.conf",
+            "env -a A",
+            f"add operator P --all-dirs {home}/other",
+            "add user b",
+        ]
+    )
+    nsc("batch", name, "--quiet")
+    assert "BEGIN NATS USER JWT" in Path("a.creds").read_text()
+    assert "resolver_preload" in Path("server.conf").read_text()
+    assert (home / "other/P/P.jwt").exists()
+    assert users(nsc) == ["a", "b"]
+
+
+def test_a_command_that_cannot_be_written_is_found_out(nsc, operator, monkeypatch):
+    commit = journal.commit
+
+    def failing(root, changes):
+        if any(each.path.endswith("/b.jwt") for each in changes):
+            raise StoreError("no space")
+        commit(root, changes)
+
+    monkeypatch.setattr(journal, "commit", failing)
+    name = write(["add user a", "add user b", "add user c"])
+    result = nsc("batch", name, "--keep-going", exit=1)
+    assert f"{name}:2: nsc add user b: no space" in result.err
+    assert "2 of 3 commands are carried out, 1 failed" in result.err
+    assert users(nsc) == ["a", "c"]
+
+
+def test_another_batch_on_the_same_file_is_noticed(nsc, operator, monkeypatch):
+    name = write(["add user a", "env -a A", "add user b"])
+    leave = Group.let_go
+
+    def meanwhile(group):
+        leave(group)
+        Path(f"{name}.done").write_text("{}")
+
+    monkeypatch.setattr(Group, "let_go", meanwhile)
+    assert "another process works on commands" in nsc("batch", name, exit=1).err
+
+
+def test_secrets_are_not_shown(nsc, operator):
+    seed = "SAANJIBNEKGCRUWJCPIWUXFBFJLR36FJTFKGBGKAT7AQXH2LVFNQZJMQUA"
+    name = write([f"add user a -K {seed}"])
+    result = nsc("batch", name, exit=1)
+    assert seed not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--resume", "--anew"), "mutually exclusive"),
+        (("-i",), "goes to the commands"),
+        (("--record", "commands"), "no record of a batch"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(nsc, operator, flags, message):
+    name = write(["add user a"])
+    assert message in nsc("batch", name, *flags, exit=(1, 2)).err
+    assert users(nsc) == []
