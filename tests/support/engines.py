@@ -22,6 +22,7 @@ class Engine(Protocol):
     name: str
     host: str
     port: int
+    monitor: str
 
     async def start(self, config: str) -> None: ...
     async def reload(self, config: str) -> None: ...
@@ -41,6 +42,7 @@ class RealServer:
         self.program = program
         self.host = "127.0.0.1"
         self.port = 0
+        self.monitor = ""
         self._config = folder / "server.conf"
         self._log = folder / "server.log"
         self._ports = folder / "ports"
@@ -59,7 +61,9 @@ class RealServer:
         texts = [file.read_text() for file in self._ports.iterdir()]
         if not texts or not texts[0].endswith("}"):
             return False
-        self.port = int(json.loads(texts[0])["nats"][0].rpartition(":")[2])
+        told = json.loads(texts[0])
+        self.port = int(told["nats"][0].rpartition(":")[2])
+        self.monitor = told.get("monitoring", [""])[0]
         return True
 
     def _write(self, config: str, port: str) -> None:
@@ -117,6 +121,11 @@ class OurServer:
     def port(self) -> int:
         assert self.server is not None
         return self.server.port
+
+    @property
+    def monitor(self) -> str:
+        assert self.server is not None
+        return self.server.monitor_url
 
     async def start(self, config: str) -> None:
         logger = logging.getLogger("natskit")

@@ -153,6 +153,8 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
         told |= _identity(seen)
     if query.subscriptions or query.details:
         told |= _subscriptions(server, seen, query.details)
+    if seen.admission is not None and seen.admission.proxy:
+        told["proxy"] = {"key": seen.admission.proxy}
     return told
 
 
