@@ -14,6 +14,7 @@ import pytest
 
 from natskit.nkeys import KeyPair, Role
 from support.engines import ENGINES, Engine
+from support.realm import Realm
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
@@ -167,3 +168,31 @@ def signature(nonce: str) -> str:
     import base64
 
     return base64.urlsafe_b64encode(PROXY.sign(nonce.encode())).rstrip(b"=").decode()
+
+
+LABELS = [
+    ("", {"name": "n"}, '"n"'),
+    ("", {"user": "bob", "lang": "go", "version": "1", "name": "n"}, '"v1:go:n" - "$G/user:bob"'),
+    ("authorization { token: tok }", {"auth_token": "tok", "lang": "go"}, '"go" - "$G/token"'),
+    ("authorization { users: [{user: bob, password: b}] }", {"user": "bob", "pass": "b"}, '"$G/user:bob"'),
+]
+
+
+@pytest.mark.parametrize(("config", "connect", "labels"), LABELS)
+async def test_log_says_who_a_client_is(engine: Engine, config: str, connect: dict[str, str], labels: str) -> None:
+    await engine.start(MONITORED + config)
+    await say(engine, f"CONNECT {json.dumps(connect | {'verbose': False})}\r\nPING\r\nFOO\r\n".encode())
+    await closed(engine)
+    assert f" - {labels} - Client connection closed: Protocol Violation" in engine.log()
+
+
+async def test_log_says_which_token_a_client_has(engine: Engine) -> None:
+    realm = Realm()
+    account = realm.account("ACC")
+    user = account.user("joe", bearer_token=True)
+    await engine.start(realm.config("debug: true"))
+    await say(engine, f"CONNECT {json.dumps({'jwt': user.token, 'name': 'n'})}\r\nPING\r\nFOO\r\n".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        while "Client connection closed" not in engine.log():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert f' - "n" - "{account.id}/ACC/jwt:{user.key.public}" - Client connection closed' in engine.log()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
@@ -176,6 +178,7 @@ class Client:
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
+        self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
         if self._server.authenticator.required:
             self._leave()
@@ -240,6 +243,7 @@ class Client:
             first = min(FIRST_PING_S, self._server.options.ping_interval_s)
             self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
+        self.peer = replace(self.peer, labels=(self.connect.program, _who(admission, self.connect)))
         self._grant(admission)
         if connected and self._server.events is not None:
             self._server.events.connected(self)
@@ -456,6 +460,21 @@ class Client:
     def on_reading(self, wanted: bool) -> None:
         if self.stream is not None:
             self.stream.read(wanted)
+
+
+def _who(admission: Admission, connect: ConnectOptions) -> str:
+    """Account and user as the log shows them; empty for somebody who did not say."""
+    if connect.jwt and admission.claims is not None:
+        user = f"jwt:{admission.claims.subject}"
+    elif connect.nkey:
+        user = f"nkey:{connect.nkey}"
+    elif connect.user:
+        user = f"user:{connect.user}"
+    else:
+        user = "token" if connect.auth_token else ""
+    account = admission.account
+    named = account.id if account.name == account.id else f"{account.id}/{account.name}"
+    return f"{named}/{user}" if user else ""
 
 
 def _text(raw: bytes) -> str:

@@ -65,6 +65,12 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
             changes[field.name] = value
         return msgspec.structs.replace(self, **changes)
 
+    @property
+    def program(self) -> str:
+        """Which program it says it is: ``v<version>:<lang>:<name>``, of these what it says."""
+        version = f"v{self.version}" if self.version else ""
+        return ":".join(part for part in (version, self.lang, self.name) if part)
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:
@@ -96,7 +102,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     """A connection as its server sees it. ``nonce`` is what the client was asked to sign; empty: it was not asked.
 
     ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS. ``certificate``: the names in the one that the client showed
-    and that was verified.
+    and that was verified. ``labels``: what the log calls it besides, once it has said who it is.
     """
 
     host: str
@@ -105,6 +111,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     connection_type: str = "STANDARD"
     cid: int = 0
     certificate: CertificateNames | None = None
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port} - cid:{self.cid}"
+        labels = "".join([f' - "{label}"' for label in self.labels if label])
+        return f"{self.host}:{self.port} - cid:{self.cid}{labels}"
