@@ -11,10 +11,14 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from bench.framed import FramedSocket
 
 TICKS = os.sysconf("SC_CLK_TCK")
 TIMEOUT_S = 20.0
+WEBSOCKET_PORT = "$websocket_port"
+"""In a configuration: a free port."""
 
 Login = Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -30,6 +34,10 @@ class Server:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port: int = sock.getsockname()[1]
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            self.websocket_port: int = sock.getsockname()[1]
+        config = config.replace(WEBSOCKET_PORT, str(self.websocket_port))
         path = folder / f"{self.port}.conf"
         path.write_text(f"listen: 127.0.0.1:{self.port}\n{config}\n")
         with open(folder / f"{self.port}.log", "wb") as log:
@@ -56,12 +64,12 @@ class Server:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * resource.getpagesize() / 2**20
 
-    def dial(self) -> socket.socket:
-        """A TCP connection; waits for a server that is still starting."""
+    def dial(self, port: int = 0) -> socket.socket:
+        """A TCP connection to that port, or to that of clients; waits for a server that is still starting."""
         end = time.monotonic() + TIMEOUT_S
         while True:
             try:
-                sock = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
+                sock = socket.create_connection(("127.0.0.1", port or self.port), TIMEOUT_S)
                 break
             except OSError:
                 if time.monotonic() > end or self.process.poll() is not None:
@@ -70,9 +78,9 @@ class Server:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def login(self, login: Login, tls: bool = False) -> socket.socket:
+    def login(self, login: Login, tls: bool = False, websocket: bool = False) -> socket.socket:
         """Dial, read INFO, perhaps start TLS, CONNECT and PING; returns after the PONG."""
-        sock = self.dial()
+        sock = cast(socket.socket, FramedSocket(self.dial(self.websocket_port))) if websocket else self.dial()
         line = b""
         while not line.endswith(b"\n"):
             line += receive_some(sock)

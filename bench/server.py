@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import BenchError, Login, Server, wait_for_pong
+from bench.process import WEBSOCKET_PORT, BenchError, Login, Server, wait_for_pong
 from bench.traffic import FORK, A, B, Traffic, measure
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
@@ -44,6 +44,7 @@ accounts {
 }
 no_auth_user: a
 """
+WEBSOCKET = f'websocket {{ listen: "127.0.0.1:{WEBSOCKET_PORT}", no_tls: true }}'
 
 
 # ---- scenarios ---------------------------------------------------------------------------------------
@@ -70,6 +71,7 @@ def traffic_scenarios() -> dict[str, Traffic]:
     named["subs100k-128"] = Traffic(crowd[::37], (crowd,), 128, A)
     named["nobody-16"] = Traffic(one, (), 16, A)
     named["tls-128"] = Traffic(one, (one,), 128, A, tls=True)
+    named["ws-128"] = Traffic(one, (one,), 128, A, websocket=True)
     return named
 
 
@@ -89,7 +91,7 @@ class Place:
 
 def traffic(place: Place, what: Traffic) -> Runs:
     """A stream of messages."""
-    config = ACCOUNTS + (certificate(place.folder) if what.tls else "")
+    config = ACCOUNTS + (certificate(place.folder) if what.tls else "") + (WEBSOCKET if what.websocket else "")
     with place.server(config) as server:
         yield from measure(server, what, place.seconds)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench.framed import framed
 from bench.process import TIMEOUT_S, BenchError, Server, wait_for_pong
 from natskit.subjects import has_wildcard, matches
 
@@ -37,11 +38,13 @@ class Traffic:
     subscriber: dict[str, str]
     seen_as: Callable[[str], str] = unchanged
     tls: bool = False
+    websocket: bool = False
 
 
 @dataclass(frozen=True)
 class Block:
-    """Frames to send at once, how many messages they are, and the bytes that each subscriber gets for them."""
+    """What to send at once (over WebSocket one frame for each message), how many messages they are, and the bytes that
+    each subscriber gets for them."""
 
     frames: bytes
     messages: int
@@ -52,7 +55,8 @@ class Block:
 def block_of(traffic: Traffic) -> Block:
     """One round of the publisher's subjects, repeated to a good size for one ``send``."""
     payload = b"x" * traffic.size
-    cycle = b"".join(b"PUB %b %d\r\n%b\r\n" % (each.encode(), traffic.size, payload) for each in traffic.publish)
+    wrap = framed if traffic.websocket else bytes
+    cycle = b"".join(wrap(b"PUB %b %d\r\n%b\r\n" % (each.encode(), traffic.size, payload)) for each in traffic.publish)
     repeat = max(1, BLOCK_BYTES // len(cycle))
     frames = [list(frames_of(traffic, patterns)) for patterns in traffic.subscribers]
     return Block(
@@ -88,12 +92,12 @@ def measure(server: Server, traffic: Traffic, seconds: float) -> Iterator[dict[s
 
 def run(server: Server, traffic: Traffic, block: Block, rounds: int) -> dict[str, float]:
     """Send ``rounds`` blocks through the server; fails unless exactly what must arrive has arrived."""
-    subscribers = [server.login(traffic.subscriber, traffic.tls) for _ in traffic.subscribers]
+    subscribers = [server.login(traffic.subscriber, traffic.tls, traffic.websocket) for _ in traffic.subscribers]
     for sock, patterns in zip(subscribers, traffic.subscribers, strict=True):
         lines = "".join(f"SUB {pattern} {sid}\r\n" for sid, pattern in enumerate(patterns, 1))
         sock.sendall(lines.encode() + b"PING\r\n")
         wait_for_pong(sock)
-    publisher = server.login(A, traffic.tls)
+    publisher = server.login(A, traffic.tls, traffic.websocket)
     # Shared with the child: bytes received so far, so that it does not run too far ahead; start and end of sending.
     shared = memoryview(mmap.mmap(-1, 4096)).cast("Q")
     cpu = server.cpu_s()
@@ -117,11 +121,12 @@ def run(server: Server, traffic: Traffic, block: Block, rounds: int) -> dict[str
 def publish(sock: socket.socket, block: Block, rounds: int, shared: memoryview) -> None:
     """The child: send all blocks, at most a window ahead of what was received, and wait until they are taken."""
     window = WINDOW_BYTES * max(1, len(block.expected))
+    raw: socket.socket = getattr(sock, "raw", sock)
     ahead, shared[1] = sum(block.expected), time.perf_counter_ns()
     for number in range(rounds):
         while number * ahead - shared[0] > window:
             time.sleep(0.0001)
-        sock.sendall(block.frames)
+        raw.sendall(block.frames)
     sock.sendall(b"PING\r\n")
     wait_for_pong(sock)
     shared[2] = time.perf_counter_ns()

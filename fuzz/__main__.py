@@ -1,7 +1,7 @@
 """Run fuzz targets for a bounded time: ``python -m fuzz [--seconds N] [--seed N] [--plain] [TARGET ...]``.
 
 The core is compiled with the address sanitizer into ``build/fuzz`` and loaded from there, unless ``--plain`` or the
-compiler has none. A failure prints the seed that repeats it.
+compiler has none. Without a TARGET the tests of the core run with it, too. A failure prints the seed that repeats it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "build" / "fuzz"
 SANITIZE = "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+
+NOT_FUZZ = "not against_model and not fuzz_target"
 
 
 def sanitizer() -> str | None:
@@ -47,8 +51,8 @@ def build() -> None:
         sys.exit(f"{done.stderr[-2000:]}\nthe core cannot be built with sanitizers; without them: --plain")
 
 
-def rerun_sanitized(library: str) -> int:
-    """Run this program again with the sanitized core."""
+def rerun_sanitized(library: str, wants_tests: bool) -> int:
+    """Run this program again with the sanitized core; then tests of the core, if wanted."""
     print("building the core with sanitizers", flush=True)
     build()
     env = os.environ | {
@@ -57,9 +61,27 @@ def rerun_sanitized(library: str) -> int:
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": "detect_leaks=0",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "fuzz", "--plain", *sys.argv[1:]], cwd=ROOT, env=env, check=False
-    ).returncode
+    fuzzed = subprocess.run([sys.executable, "-m", "fuzz", "--plain", *sys.argv[1:]], cwd=ROOT, env=env, check=False)
+    return fuzzed.returncode or (run_tests(env) if wants_tests else 0)
+
+
+def run_tests(env: Mapping[str, str]) -> int:
+    """The tests of the wire layer with the sanitized core, but for those that make up long scripts."""
+    print("tests of the core with sanitizers", flush=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n0",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        NOT_FUZZ,
+        "tests/wire",
+    ]
+    return subprocess.run(command, cwd=ROOT, env=dict(env), check=False).returncode
 
 
 def run(name: str, seconds: float, seed: int) -> bool:
@@ -89,7 +111,7 @@ def main() -> int:
     options = parser.parse_args()
     library = None if options.plain else sanitizer()
     if library:
-        return rerun_sanitized(library)
+        return rerun_sanitized(library, not options.targets)
     seed = random.SystemRandom().randrange(1 << 40) if options.seed is None else options.seed
     good = [run(name, options.seconds, seed) for name in options.targets or targets]
     return 0 if all(good) else 1

@@ -19,14 +19,14 @@ KEYS = (
     "cipher_suites pinned_certs authorization user pass password token timeout users nkey permissions publish "
     "subscribe allow deny allow_responses max expires allowed_connection_types auth_callout issuer accounts A "
     "B $G $SYS exports imports stream service account subject to prefix latency sampling mappings destination "
-    "weight limits msg_trace no_auth_user system_account operator resolver type dir resolver_preload websocket "
-    "no_tls headers cluster jetstream include"
+    "weight limits msg_trace write_deadline response_threshold no_auth_user system_account operator resolver type dir "
+    "resolver_preload websocket no_tls headers cluster jetstream include"
 )
 SCALARS = [
     "a", "a.*", ">", "b.$1", "'x y'", '"q\\n"', "1", "-1", "64KB", "1.5", "2s", "1m30s", "true", "off", "$LOOP",
     "$LIST", "$X", "$BAD", "$NO", "127.0.0.1:-1", "$2a$11$aaaaaaaa", "2021-01-01T00:00:00Z", "(\nblock\n)\n",
     "MEMORY", "'50%'", "URL(http://h/)", "eyJ0eXAi.e30.AA", "9" * 25, "é", "STANDARD", "singleton",
-    "headers", '"1.3"', "auto", "full",
+    "headers", '"1.3"', "auto", "full", "'²%'", "'" + "9" * 5000 + "'", "1e400",
 ]  # fmt: skip
 
 

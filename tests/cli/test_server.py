@@ -309,12 +309,15 @@ def test_reopening_without_a_file_is_ignored(serve):
 
 def test_pid_file_stays_and_ports_file_goes(tmp_path, serve):
     pid_file = tmp_path / "server.pid"
-    program = serve("-P", str(pid_file), "--ports_file_dir", str(tmp_path), "-m", "-1")
+    config = tmp_path / "server.conf"
+    config.write_text('websocket { listen: "127.0.0.1:-1", no_tls: true }')
+    program = serve("-P", str(pid_file), "--ports_file_dir", str(tmp_path), "-m", "-1", "-c", str(config))
     pid = program.process.pid
     ports = tmp_path / f"nats-server_{pid}.ports"
     told = json.loads(ports.read_text())
     assert told["nats"] == [f"nats://127.0.0.1:{port_of(program)}"]
     assert told["monitoring"][0].startswith("http://127.0.0.1:")
+    program.wait_for(f"Listening for websocket clients on {told['websocket'][0]}")
     assert pid_file.read_text() == str(pid)
     assert pid_file.stat().st_mode & 0o777 == 0o600
     assert run("--signal", f"quit={pid_file}").returncode == 0

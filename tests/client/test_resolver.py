@@ -184,3 +184,17 @@ async def test_every_server_is_asked_for_every_token() -> None:
 def test_the_hash_of_a_store_does_not_depend_on_the_order() -> None:
     assert store_hash(["a", "b"]) == store_hash(["b", "a"]) != store_hash(["a"])
     assert store_hash([]) == bytes(32)
+
+
+async def test_a_server_with_many_accounts_may_take_its_time_to_list_them() -> None:
+    line = Line(PING=lambda _: [ping(1)])
+    late = json.dumps({"server": {"name": "S1"}, "data": ["A"]}).encode()
+
+    async def publish(subject: str, payload: bytes, *, reply: str) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.2, lambda: line.deliver(Message(reply, late, "", None)))
+
+    async with Resolver(line, 0.05, accounts=10_000) as cluster:  # type: ignore[arg-type]
+        line.publish = publish  # type: ignore[method-assign]
+        (listed,) = await cluster.list_accounts()
+        assert listed.data == ["A"]

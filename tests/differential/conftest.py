@@ -27,6 +27,7 @@ class InThread:
         self.server = Server(Options.load(text=f"listen: 127.0.0.1:-1\n{config}\n"))
         self._call(self.server.start())
         self.port = self.server.port
+        self.websocket_port = self.server.websocket_port
 
     def _call(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -51,18 +52,20 @@ class InProcess:
             [program, "-c", str(path), "--ports_file_dir", str(ports), "-l", str(folder / "log")]
         )
         found = wait_for(lambda: list(ports.iterdir()), f"{program} to start with {config!r}")
-        self.port = wait_for(lambda: _port(found[0]), "its ports file")
+        ports = wait_for(lambda: _ports(found[0]), "its ports file")
+        self.port = ports["nats"]
+        self.websocket_port = ports.get("websocket", 0)
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
 
 
-def _port(path: Path) -> int:
+def _ports(path: Path) -> dict[str, int]:
     try:
-        return int(json.loads(path.read_text())["nats"][0].rpartition(":")[2])
+        return {name: int(urls[0].rpartition(":")[2]) for name, urls in json.loads(path.read_text()).items()}
     except json.JSONDecodeError:
-        return 0
+        return {}
 
 
 class Arena:

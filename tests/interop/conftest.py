@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def javascript(request: pytest.FixtureRequest) -> Callable[..., Any]:
         request.getfixturevalue("missing")("no Node.js with the official libraries: run `make tools`")
 
     def run(script: str, *arguments: Any) -> Any:
-        path = NODE_FOLDER / f"test-{os.getpid()}.mjs"
+        path = NODE_FOLDER / f"test-{os.getpid()}-{threading.get_ident()}.mjs"
         path.write_text("const args = process.argv.slice(2).map((each) => JSON.parse(each));\n" + script)
         try:
             done = subprocess.run(

@@ -17,7 +17,7 @@ class Gate:
     def __init__(self, server):
         self.reached = asyncio.Event()
         self._opened = asyncio.Event()
-        self._door = server.authenticator
+        self._door = server.gates["STANDARD"].authenticator
         self._authenticate = self._door.authenticate
         self._door.authenticate = self._held
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
+import weakref
 
 import pytest
 from tests.wire.pair import End, Recorder, ends
@@ -358,3 +360,18 @@ def test_slow_receiver_is_cut_and_others_are_not(hub):
     assert good.session.was_told("on_close") == []
     for wire in (slow, good, b):
         wire.peer.close()
+
+
+def test_connections_are_collected_with_output_that_waits():
+    """They form cycles with their sessions and their outbox; which is collected first must not matter."""
+
+    def abandon():
+        for connection in ends(3):
+            connection.session.told.append(connection.engine)
+            connection.engine.write(b"PING\r\n" * 100)
+            connection.engine.outbox.flush()
+            yield weakref.ref(connection.session)
+
+    sessions = list(abandon())
+    gc.collect()
+    assert not [session for session in sessions if session()]

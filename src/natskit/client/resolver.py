@@ -42,6 +42,7 @@ SUBJECTS = (UPDATE, DELETE, LIST, PACK, LOOKUP, PING)
 
 _IN_FLIGHT = 256
 _LONGEST_S = 60.0
+_SEARCHED_A_SECOND = 1000
 _MOST_SERVERS = 10_000
 _MOST_ACCOUNTS = 1_000_000
 
@@ -86,15 +87,17 @@ class Resolver:
     """``async with Resolver(connection, timeout_s=1) as resolver``: requests to all servers at once.
 
     ``servers`` is how many there are, 0 if none of them told; ``names`` are those that told their names.
-    ``timeout_s`` bounds the wait for each request's answers.
+    ``timeout_s`` bounds the wait for each request's answers; those for which a server looks through all of the
+    ``accounts`` that it may have take longer.
     """
 
-    def __init__(self, connection: Connection, timeout_s: float) -> None:
+    def __init__(self, connection: Connection, timeout_s: float, accounts: int = 0) -> None:
         self.servers = 0
         self.names: frozenset[str] = frozenset()
         self._answering = 0
         self._connection = connection
         self._timeout_s = timeout_s
+        self._search_s = max(timeout_s, accounts / _SEARCHED_A_SECOND)
         self._inbox = f"_INBOX.{os.urandom(11).hex()}"
         self._waiting: dict[str, _Waiting] = {}
         self._packs: dict[str, asyncio.Queue[Message]] = {}
@@ -133,14 +136,16 @@ class Resolver:
         self._next += 1
         return str(self._next)
 
-    async def _ask(self, subject: str, payload: bytes, *, expected: int | None = None) -> list[Message]:
+    async def _ask(
+        self, subject: str, payload: bytes, *, expected: int | None = None, wait_s: float = 0
+    ) -> list[Message]:
         """Every answer to one request. Raises DeniedError, Unreachable."""
         token = self._begin()
         expected = self._answering if expected is None else expected
         waiting = self._waiting[token] = _Waiting(expected)
         try:
             await self._connection.publish(subject, payload, reply=f"{self._inbox}.{token}")
-            await self._wait(waiting)
+            await self._wait(waiting, wait_s or self._timeout_s)
         finally:
             del self._waiting[token]
         if not waiting.answers:
@@ -151,7 +156,7 @@ class Resolver:
             raise NobodyListens
         return waiting.answers
 
-    async def _wait(self, waiting: _Waiting) -> None:
+    async def _wait(self, waiting: _Waiting, wait_s: float) -> None:
         """Until the last answer, the time is over, or the connection (raises what ended it).
 
         With many requests under way a busy server answers each late but all the time: as long as answers come in,
@@ -162,7 +167,7 @@ class Resolver:
         start = clock()
         while not waiting.done.done():
             since = max(start, self._heard_at) if self.servers else start
-            left = min(since + self._timeout_s, start + _LONGEST_S) - clock()
+            left = min(since + wait_s, start + _LONGEST_S) - clock()
             if left <= 0:
                 return
             await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -219,7 +224,7 @@ class Resolver:
 
     async def list_accounts(self) -> list[Answer]:
         """The public keys of the accounts that each server has, as ``data``."""
-        return [_read(message) for message in await self._ask(LIST, b"")]
+        return [_read(message) for message in await self._ask(LIST, b"", wait_s=self._search_s)]
 
     async def delete(self, request: str) -> list[Answer]:
         """Delete the accounts that ``request`` names, a token signed by the operator."""
@@ -250,7 +255,7 @@ class Resolver:
         getting = asyncio.ensure_future(queue.get())
         ends: set[asyncio.Future[Any]] = {getting, self._connection.closed}
         try:
-            await asyncio.wait(ends, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=self._search_s, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
                 return getting.result()
         finally:

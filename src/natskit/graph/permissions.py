@@ -109,6 +109,7 @@ class _Entries:
 
 
 _NO_ALLOW_LIST = Verdict(True, "no allow list")
+_ONLY_RESPONSES = Verdict(False, "only responses are allowed")
 
 
 class Permissions:
@@ -218,7 +219,7 @@ class Permissions:
         if denied is not None:
             return Verdict(False, f'deny "{denied}"')
         if not self._publish_allow:
-            return Verdict(False, "only responses are allowed") if self.responses else _NO_ALLOW_LIST
+            return _ONLY_RESPONSES if self.responses else _NO_ALLOW_LIST
         allowed = self._publish_allow.covering(subject)
         if allowed is None:
             return Verdict(False, _not_listed("publish", self.publish_allow))
@@ -249,10 +250,13 @@ class Permissions:
     def publish_parts(self, flow: Flow) -> list[tuple[Flow, Verdict]]:
         """The parts of ``flow`` that the user may publish on, with the rule; if there are none: all of it, and why."""
         left = flow.minus(*self.publish_deny)
-        if flow.is_one or left is None or not self.publish_allow:
-            denied = next((entry for entry in self.publish_deny if subjects.covers(entry, flow.subject)), None)
-            refused = denied is not None and Verdict(False, f'deny "{denied}"')
-            return [(left or flow, refused or self.may_publish(flow.subject))]
+        if flow.is_one:
+            return [(flow, self.may_publish(flow.subject))]
+        if left is None:
+            denied = next(entry for entry in self.publish_deny if subjects.covers(entry, flow.subject))
+            return [(flow, Verdict(False, f'deny "{denied}"'))]
+        if not self.publish_allow:
+            return [(left, _ONLY_RESPONSES if self.responses else _NO_ALLOW_LIST)]
         parts = {entry: part for entry in self.publish_allow if (part := left.within(entry)) is not None}
         widest = {
             entry: part

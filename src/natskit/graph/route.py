@@ -37,7 +37,7 @@ __all__ = ["Stop", "route_of_publish", "route_of_subscription"]
 MAX_SERVICE_CHAIN = 64
 """How many service imports a request may go through."""
 
-MAX_STOPS = 10_000
+MAX_STOPS = 100_000
 """A route with more stops than this is cut off: accounts that import from each other may make any number."""
 
 StopKind = Literal["publish", "subscribe", "permission", "mapping", "stream", "service"]
@@ -52,7 +52,8 @@ class Stop(Struct, frozen=True, kw_only=True):
 
     ``ends``: forward, subscribers of ``account`` receive it; backward, it is published here. ``chance`` (0 to 1) is the
     share that goes this way of the messages at the stop before. Not ``exact``: only some of ``flow`` go this way, which
-    ones cannot be told. ``permission`` is the rule that let the user publish or subscribe.
+    ones cannot be told. ``permission`` is the rule that let the user publish or subscribe. ``cut_off``, of the first
+    stop: there are more stops than anybody could look at, and some are missing.
     """
 
     kind: StopKind
@@ -62,6 +63,7 @@ class Stop(Struct, frozen=True, kw_only=True):
     ends: bool = False
     chance: float = 1.0
     exact: bool = True
+    cut_off: bool = False
     permission: str = ""
     link: ImportAnswer | None = None
     export: Export | None = None
@@ -86,7 +88,8 @@ def route_of_publish(graph: Graph, account: str, subject: str, permissions: Perm
 
     Of what happens in each account, its subscribers' own permissions are the last word; they are not asked here.
     """
-    return _Forward(graph, permissions).start(account, Flow(subject))
+    walk = _Forward(graph, permissions)
+    return walk.finished(walk.start(account, Flow(subject)))
 
 
 def route_of_subscription(
@@ -96,7 +99,8 @@ def route_of_subscription(
 
     The publishers' own permissions are not asked here.
     """
-    return _Backward(graph).start(account, Flow(subject), permissions, queue)
+    walk = _Backward(graph)
+    return walk.finished(walk.start(account, Flow(subject), permissions, queue))
 
 
 class _Walk:
@@ -107,9 +111,17 @@ class _Walk:
         self._left = MAX_STOPS
 
     def takes(self, passed: Passed, answer: ImportAnswer) -> bool:
-        """Whether the walk goes on by an import; each call is a stop."""
+        """Whether the walk goes on by an import."""
+        return answer not in passed and len(passed) < MAX_SERVICE_CHAIN and self.counts()
+
+    def counts(self) -> bool:
+        """Count one more stop; False if that is one too many."""
         self._left -= 1
-        return self._left > 0 and answer not in passed and len(passed) < MAX_SERVICE_CHAIN
+        return self._left >= 0
+
+    def finished(self, start: Stop) -> Stop:
+        """The first stop of the whole route."""
+        return replace(start, cut_off=self._left < 0)
 
     def stop(self, answer: ImportAnswer, account: str, flow: Flow) -> Stop:
         exporter = self.graph.accounts.get(answer.exporter)
@@ -137,7 +149,8 @@ class _Forward(_Walk):
         if len(branches) == 1 and branches[0].after == stop.flow and branches[0].chance == 1:
             return self._named(stop, passed)
         several = len(mappings.overlapping(stop.flow)) > 1
-        return replace(stop, onward=tuple(self._branch(stop, each, passed, several) for each in branches))
+        onward = [self._branch(stop, each, passed, several) for each in branches if self.counts()]
+        return replace(stop, onward=tuple(onward))
 
     def _branch(self, stop: Stop, branch: Branch, passed: Passed, several: bool) -> Stop:
         because = _mapped(branch, several=several and stop.flow.is_one)
@@ -222,8 +235,9 @@ class _Backward(_Walk):
         branches = list(self.graph.mappings_of(stop.account).backward(stop.flow))
         if len(branches) == 1 and branches[0].before == stop.flow and branches[0].chance == 1:
             return replace(stop, ends=True, onward=tuple(self._requests(stop, passed)))
-        found = [self._branch(stop, branch, passed) for branch in branches]
-        return replace(stop, onward=tuple(found or self._mapped_away(stop)))
+        if not branches:
+            return replace(stop, onward=tuple(self._mapped_away(stop)))
+        return replace(stop, onward=tuple(self._branch(stop, each, passed) for each in branches if self.counts()))
 
     def _mapped_away(self, stop: Stop) -> Iterator[Stop]:
         """The mappings that give every message of this name another one."""

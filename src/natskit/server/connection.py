@@ -22,6 +22,7 @@ from natskit.wire import Connection
 
 if TYPE_CHECKING:
     from natskit.graph import Permissions
+    from natskit.server.gate import Gate
     from natskit.server.server import Server
     from natskit.server.stream import Stream
     from natskit.server.tls import Secured
@@ -38,7 +39,11 @@ RTT_VALID_S = 3600.0
 
 
 class Client:
-    """A connected client. ``engine`` moves its bytes; ``admission`` is None until it has logged in."""
+    """A connected client. ``engine`` moves its bytes; ``admission`` is None until it has logged in.
+
+    ``credentials``: fields of CONNECT that it said otherwise, for those that it leaves empty there. ``surplus``: there
+    are too many, it is only told so.
+    """
 
     __slots__ = (
         "_auth_timer",
@@ -56,6 +61,7 @@ class Client:
         "admission",
         "connect",
         "connected_at",
+        "credentials",
         "engine",
         "greeted",
         "informed",
@@ -66,6 +72,7 @@ class Client:
         "secured",
         "started_at",
         "stream",
+        "surplus",
         "trace",
     )
 
@@ -91,10 +98,12 @@ class Client:
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
         self.informed = False
-        self.introduced = not server.options.proxy_protocol
+        self.introduced = not server.options.proxy_protocol or peer.connection_type != "STANDARD"
         self.stream: Stream | None = None
         self.secured: Secured | None = None
         self.trace: MessageTrace | None = None
+        self.credentials: dict[str, str] = {}
+        self.surplus = False
         self._auth_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -110,24 +119,31 @@ class Client:
 
     # life
 
-    def begin(self, *, greet_only: bool = False) -> None:
-        """Greet the client, if it was not before, and, unless it is to be turned away, start its timers."""
-        server = self._server
+    @property
+    def gate(self) -> Gate:
+        """What it found where it came in."""
+        return self._server.gates[self.peer.connection_type]
+
+    def begin(self) -> None:
+        """Greet the client, if it was not before, and, unless there are too many, start its timers."""
+        server, gate = self._server, self.gate
         self._log_talk()
         if not self.greeted:
             self.greeted = True
             self.engine.write(server.info_for(self).line())
-        if greet_only:
+        if self.surplus:
+            log.error("%s - maximum connections exceeded: %d", self.peer, server.options.limits.max_connections)
+            self.close("Maximum Connections Exceeded", "maximum connections exceeded")
             return
-        if not server.authenticator.required:
+        if not gate.authenticator.required:
             admission = server.open_admission()
             self.admission = admission
             admission.account.join(self)
             self.engine.welcome(admission.account.space)
         else:
-            self._auth_timer = server.loop.call_later(server.options.auth_timeout_s, self._on_auth_timeout)
-            self.engine.welcome(anonymous=server.authenticator.may_skip_connect)
-        self._arm_ping(server.options.ping_interval_s)
+            self._auth_timer = server.loop.call_later(gate.auth_timeout_s, self._on_auth_timeout)
+            self.engine.welcome(anonymous=gate.authenticator.may_skip_connect)
+        self._arm_ping(gate.ping_interval_s)
 
     def close(self, reason: str, error: str = "") -> None:
         """Tell the client ``-ERR 'error'`` (nothing if empty) and close, after what is queued has been written."""
@@ -154,7 +170,7 @@ class Client:
 
     def on_close(self, reason: str, cause: str) -> None:
         if self.stream is not None:
-            self.stream.end(lost=reason.startswith(("Slow Consumer", "Write Error", "Read Error")))
+            self.stream.end(reason)
         for timer in (self._auth_timer, self._ping_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
@@ -174,13 +190,13 @@ class Client:
         """CONNECT came, or (None) an anonymous client began to speak."""
         try:
             if document is not None:
-                self.connect = self.connect.merge(document)
+                self.connect = self.connect.merge(document).completed(self.credentials)
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
-        if self._server.authenticator.required:
+        if self.gate.authenticator.required:
             self._leave()
             self._login = self._server.loop.create_task(self._log_in())
         elif self.connect.account or self.connect.new_account:
@@ -193,7 +209,7 @@ class Client:
             admission = await self._authenticate()
             self.admission = admission
             try:
-                self._server.authenticator.join(self, self.connect)
+                self.gate.authenticator.join(self, self.connect)
             except AuthenticationError:
                 self.admission = None
                 raise
@@ -209,9 +225,9 @@ class Client:
     async def _authenticate(self) -> Admission:
         """What the server lets the client have; judged anew if a new configuration came meanwhile."""
         while True:
-            door = self._server.authenticator
-            admission = await door.authenticate(self.connect, self.peer)
-            if door is self._server.authenticator:
+            authenticator = self.gate.authenticator
+            admission = await authenticator.authenticate(self.connect, self.peer)
+            if authenticator is self.gate.authenticator:
                 return admission
 
     def _leave(self) -> None:
@@ -240,7 +256,7 @@ class Client:
         if connected and not self.connected_at:
             self.connected_at = time.monotonic()
             self.rtt_s, self.rtt_at = self.connected_at - self.started_at, self.connected_at
-            first = min(FIRST_PING_S, self._server.options.ping_interval_s)
+            first = min(FIRST_PING_S, self.gate.ping_interval_s)
             self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
         self.peer = replace(self.peer, labels=(self.connect.program, _who(admission, self.connect)))
@@ -273,10 +289,12 @@ class Client:
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
-        self.engine.max_control_line = self._server.options.limits.max_control_line
+        limits = self._server.options.limits
+        self.engine.max_control_line = limits.max_control_line
         self._log_talk()
         if self.admission is not None:
-            await self._server.authenticator.judge_again(self, self.connect, self.peer)
+            self.engine.max_payload = tighter(limits.max_payload, self.admission.max_payload)
+            await self.gate.authenticator.judge_again(self, self.connect, self.peer)
 
     def _apply_modes(self) -> None:
         connect, engine = self.connect, self.engine
@@ -395,7 +413,7 @@ class Client:
                 return
             self.engine.ping()
             self._ping_sent_at = now
-        self._arm_ping(server.options.ping_interval_s)
+        self._arm_ping(self.gate.ping_interval_s)
 
     def on_pong(self) -> None:
         if self._ping_sent_at:

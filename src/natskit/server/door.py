@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from natskit.errors import Error, ProtocolError, VerifyError
-from natskit.server.auth import CertificateNames
 from natskit.server.proxy import MAX_HEADER, Origin, read_header
 from natskit.server.stream import Stream
-from natskit.server.tls import Secured, certificate_end, check_pins, server_context
+from natskit.server.tls import Secured, certificate_end, certificate_names, check_pins, server_context
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
     from natskit.server.options import Tls
     from natskit.server.server import Server
 
-__all__ = ["Door"]
+__all__ = ["Door", "first_bytes", "readable"]
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +155,7 @@ class Door:
         """Read a header and not a byte more, unless there is none: then what was read for one comes back."""
         taken = b""
         while True:
-            await self._readable(accepted)
+            await readable(self._server.loop, accepted)
             seen = accepted.recv(MAX_HEADER - len(taken), socket.MSG_PEEK)
             if not seen:
                 raise ConnectionError("the client is gone")
@@ -190,14 +189,13 @@ class Door:
         except VerifyError as error:
             log.error("%s - TLS handshake error: %s", client.peer, error)
             raise
-        if shown := secured.getpeercert():
-            client.peer = replace(client.peer, certificate=CertificateNames.from_ssl(shown))
+        client.peer = replace(client.peer, certificate=certificate_names(secured))
 
     async def _wants_tls(self, accepted: socket.socket, tls: Tls) -> bool:
         """Whether the client begins with TLS. One silent for long is served in clear text, with its timers."""
         try:
             async with asyncio.timeout(tls.timeout_s):
-                return await self._first_byte(accepted) == TLS_HANDSHAKE
+                return (await first_bytes(self._server.loop, accepted))[0] == TLS_HANDSHAKE
         except TimeoutError:
             return False
 
@@ -205,28 +203,10 @@ class Door:
         """Whether the client says something in that time."""
         try:
             async with asyncio.timeout(seconds):
-                await self._first_byte(accepted)
+                await first_bytes(self._server.loop, accepted)
         except TimeoutError:
             return False
         return True
-
-    async def _first_byte(self, accepted: socket.socket) -> int:
-        """The first byte that comes, left where it is. Raises ConnectionError if none does."""
-        await self._readable(accepted)
-        first = accepted.recv(1, socket.MSG_PEEK)
-        if not first:
-            raise ConnectionError("the client is gone")
-        return first[0]
-
-    async def _readable(self, accepted: socket.socket) -> None:
-        """Return when there is something to read, or the end."""
-        loop = self._server.loop
-        ready = asyncio.Event()
-        loop.add_reader(accepted.fileno(), ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_reader(accepted.fileno())
 
     def _is_throttled(self, limit: int) -> bool:
         """Count a handshake; whether there were too many in this second."""
@@ -240,6 +220,25 @@ class Door:
         throttled = 0 < limit < self._begun
         self._rejected += throttled
         return throttled
+
+
+async def readable(loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+    """Return when there is something to read, or the end."""
+    ready = asyncio.Event()
+    loop.add_reader(accepted.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(accepted.fileno())
+
+
+async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, count: int = 1) -> bytes:
+    """The first bytes that come, at most ``count``, left where they are. Raises ConnectionError if none do."""
+    await readable(loop, accepted)
+    first = accepted.recv(count, socket.MSG_PEEK)
+    if not first:
+        raise ConnectionError("the client is gone")
+    return first
 
 
 def _refuse_closed(client: Client) -> None:

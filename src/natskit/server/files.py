@@ -64,4 +64,5 @@ def _ports(server: Server) -> dict[str, list[str]]:
     """Where the server listens, by what for."""
     url = server.client_url
     found = {"nats": [url.replace("nats:", "tls:", 1) if server.options.tls is not None else url]}
-    return found | {"monitoring": [server.monitor_url]} if server.monitor_url else found
+    others = {"monitoring": server.monitor_url, "websocket": server.websocket_url}
+    return found | {name: [url] for name, url in others.items() if url}

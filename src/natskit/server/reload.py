@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from natskit.errors import ServerError
-from natskit.server.options import Authorization, Limits, Logging, Monitoring, Options, Tls
+from natskit.server.options import Authorization, Limits, Logging, Monitoring, Options, Tls, WebSocket
 from natskit.server.options.shapes import SECRET_FIELDS
 
 __all__ = ["Change", "diff", "reloadable"]
@@ -34,6 +34,7 @@ FIXED = frozenset(
         "authorization.callout",
         "authorization.proxy_required",
         "tls.verify_and_map",
+        "websocket.tls.verify_and_map",
         "tls.connection_rate_limit",
         "no_header_support",
         "proxy_protocol",
@@ -104,6 +105,8 @@ def reloadable(old: Options, new: Options) -> Options:
     if refused:
         told = "; ".join(f"{change.key}: old={change.old}, new={change.new}" for change in refused)
         raise ServerError(f"config reload not supported for {told}", hint="restart the server for this change")
+    if old.websocket is not None and new.websocket is not None:
+        new = replace(new, websocket=replace(new.websocket, port=old.websocket.port))
     return replace(new, port=old.port)
 
 
@@ -115,10 +118,22 @@ def _changes(old: Options, new: Options) -> Iterator[Change]:
         if name in ("tls", "resolver") and (before is None) != (after is None):
             key = f"moving to or from {'tls' if name == 'tls' else 'an account resolver'}"
             yield Change(key=key, old=str(before is not None), new=str(after is not None), refused=True)
+        elif name == "websocket" and before is not None and after is not None:
+            yield from _websocket_changes(before, after)
         elif name in PARTS:
             yield from _part_changes(name, before or PARTS[name], after or PARTS[name])
         elif name != "port" or after != -1:
             yield _change(name, before, after, refused=_refused(name, old, new))
+
+
+def _websocket_changes(before: WebSocket, after: WebSocket) -> Iterator[Change]:
+    """Only TLS settings can change, and an open port stays what it is."""
+    for name in before.__struct_fields__:
+        one, other = getattr(before, name), getattr(after, name)
+        if name == "tls" and one is not None and other is not None:
+            yield from _part_changes("websocket.tls", one, other)
+        elif one != other and (name != "port" or other != -1):
+            yield _change(f"websocket.{name}", one, other, refused=True)
 
 
 def _part_changes(part: str, before: Struct, after: Struct) -> Iterator[Change]:
@@ -131,7 +146,7 @@ def _part_changes(part: str, before: Struct, after: Struct) -> Iterator[Change]:
 
 def _change(path: str, before: object, after: object, *, refused: bool) -> Change:
     name = path.rpartition(".")[2]
-    key = KEYS.get(path, name.removesuffix("_s"))
+    key = KEYS.get(path) or (path if path.startswith("websocket.") else name).removesuffix("_s")
     return Change(key=key, old=_shown(name, before), new=_shown(name, after), refused=refused)
 
 

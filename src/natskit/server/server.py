@@ -32,6 +32,7 @@ from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
 from natskit.server.events import Events
+from natskit.server.gate import Gate, client_gate, websocket_gate
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
 from natskit.server.lame_duck import LameDuck
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from natskit.server.door import Door
     from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
+    from natskit.server.websocket import WebSocketDoor
 
 __all__ = ["Server"]
 
@@ -58,10 +60,9 @@ FIRST_CLIENT_ID = 5
 """Server-wide connection ids start here: the first ones are the server's own."""
 
 NONCE_BYTES = 11
+TOO_MANY_CONNECTIONS = "maximum connections exceeded"
 STOP_S = 2.0
 """How long stopping waits for clients to take what is queued for them."""
-
-TOO_MANY_CONNECTIONS = "maximum connections exceeded"
 
 
 class Server:
@@ -95,7 +96,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop
         self.hub: Hub
         self.accounts: Accounts
-        self.authenticator: Authenticator
+        self.gates: dict[str, Gate] = {}
         self.system: System | None = None
         self.events: Events | None = None
         self.requests: Requests | None = None
@@ -105,8 +106,9 @@ class Server:
         self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
         self._door: Door | None = None
+        self._websocket_listener: Listener | None = None
+        self._websocket: WebSocketDoor | None = None
         self._next_id = FIRST_CLIENT_ID
-        self._info: Info
         self._empty: asyncio.Event
         self._lame_duck: LameDuck | None = None
         self._running = False
@@ -159,7 +161,23 @@ class Server:
     @property
     def info(self) -> Info:
         """What it tells every client."""
-        return self._info
+        return self.gates["STANDARD"].info
+
+    @property
+    def websocket_port(self) -> int:
+        """The port of WebSocket clients; the real one once the server runs; 0: there is none."""
+        if self._websocket_listener is not None:
+            return self._websocket_listener.port
+        return self.options.websocket.port if self.options.websocket is not None else 0
+
+    @property
+    def websocket_url(self) -> str:
+        """``ws://host:port`` (or wss), with an address that can be connected to from here; empty: there is none."""
+        websocket = self.options.websocket
+        if websocket is None:
+            return ""
+        scheme = "ws" if websocket.tls is None else "wss"
+        return f"{scheme}://{_reachable(websocket.host)}:{self.websocket_port}"
 
     @property
     def monitor_port(self) -> int:
@@ -183,6 +201,11 @@ class Server:
     def certificate_ends_at(self) -> float | None:
         """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
         return self._door.certificate_ends_at if self._door is not None else None
+
+    @property
+    def websocket_certificate_ends_at(self) -> float | None:
+        """The same for WebSocket clients."""
+        return self._websocket.certificate_ends_at if self._websocket is not None else None
 
     def now(self) -> float:
         """Its time in Unix seconds."""
@@ -233,7 +256,6 @@ class Server:
         """Listen. Idempotent. Raises: ServerError if the address is taken or the accounts cannot be had."""
         if self._running:
             return
-        _refuse_unsupported(self.options)
         self.loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_crash)
         self.started_at = self.configured_at = self.clock.now()
@@ -244,7 +266,7 @@ class Server:
             self.clock.close()
             raise
         try:
-            await self._open()
+            await self._open(self.options)
         except BaseException:
             self._stop_listening()
             await self._close_rooms()
@@ -252,33 +274,30 @@ class Server:
         self._running = True
         self._announce()
 
+    async def _open(self, options: Options) -> None:
+        """Open everything around the accounts. Raises ServerError."""
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._lame_duck = None
+        if options.tls is not None or options.proxy_protocol:
+            from natskit.server.door import Door
+
+            self._door = Door(self, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
+        self._listener = Listener(options.host, options.port, self._on_accept)
+        self._listener.start(self.loop)
+        self._open_websocket()
+        self._use_gates(self._open_gates(options))
+        await self._open_monitor()
+        self.loop.add_reader(self.hub.fileno(), self.hub.run)
+        self._open_system()
+
     def _announce(self) -> None:
         options = self.options
         log.info("Listening for client connections on %s:%d", self.host, self.port)
         if options.proxy_protocol:
             log.info("PROXY protocol enabled for client connections")
         if options.tls is not None:
-            how = "available" if options.allow_non_tls else "required"
-            log.info("TLS %s for client connections", how)
-
-    async def _open(self) -> None:
-        """Open everything around the accounts. Raises ServerError."""
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._lame_duck = None
-        self.authenticator = self._authenticator(self.options)
-        self.accounts.on_change = self.authenticator.review
-        options = self.options
-        if options.tls is not None or options.proxy_protocol:
-            from natskit.server.door import Door
-
-            self._door = Door(self, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
-        self._listener = Listener(self.options.host, self.options.port, self._on_accept)
-        self._listener.start(self.loop)
-        self._info = self._describe()
-        await self._open_monitor()
-        self.loop.add_reader(self.hub.fileno(), self.hub.run)
-        self._open_system()
+            log.info("TLS %s for client connections", "available" if options.allow_non_tls else "required")
 
     async def stop(self) -> None:
         """Close everything, queued output first. Idempotent."""
@@ -309,7 +328,7 @@ class Server:
             return
         if self._lame_duck is None:
             self._lame_duck = LameDuck(self)
-            self._info = msgspec.structs.replace(self._info, ldm=True)
+            self.gates = {kind: gate.in_lame_duck_mode() for kind, gate in self.gates.items()}
             self._stop_listening()
             if self.events is not None:
                 self.events.server_ends("LAMEDUCK")
@@ -318,8 +337,9 @@ class Server:
         await self.stop()
 
     def _stop_listening(self) -> None:
-        if self._listener is not None:
-            self._listener.stop()
+        for listener in (self._listener, self._websocket_listener):
+            if listener is not None:
+                listener.stop()
 
     async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """Go on with other users, accounts and limits; connected clients are judged by them anew.
@@ -329,21 +349,22 @@ class Server:
         """
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
         prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
-        authenticator = self._authenticator(options)
+        if self._websocket is not None and options.websocket is not None:
+            prepared.append(self._websocket.prepare(options.websocket))
+        gates = self._open_gates(options)
         reprovision(self.accounts, options)
         # What could fail has not; the rest is put in force at once.
         for use in prepared:
             use()
         before, self.options = self.options, options
-        self.authenticator = authenticator
-        self.accounts.on_change = authenticator.review
+        self._use_gates(gates)
         if self.system is not None:
             self.system.identity = self._identity()
-        self._info = self._describe()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
-            if self._door is not None:
-                self._door.judge_again(client)
+            door = self._websocket if client.peer.connection_type == "WEBSOCKET" else self._door
+            if door is not None:
+                door.judge_again(client)
             await client.judge_again()
         self._close_surplus()
         self.on_reload(before)
@@ -356,6 +377,21 @@ class Server:
         surplus = len(self.clients) - max(self.options.limits.max_connections, 0)
         for client in random.sample(tuple(self.clients.values()), max(surplus, 0)):
             client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+
+    def _open_websocket(self) -> None:
+        """Listen for WebSocket clients if that is wanted. Raises ServerError."""
+        websocket = self.options.websocket
+        if websocket is None:
+            return
+        from natskit.server.websocket import WebSocketDoor
+
+        self._websocket = WebSocketDoor(self, websocket)
+        self._websocket_listener = Listener(websocket.host, websocket.port, self._websocket.enter)
+        self._websocket_listener.start(self.loop)
+        scheme = "ws" if websocket.tls is None else "wss"
+        log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        if websocket.tls is None:
+            log.warning("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""
@@ -375,6 +411,12 @@ class Server:
         if self._door is not None:
             await self._door.close()
             self._door = None
+        if self._websocket_listener is not None:
+            self._websocket_listener.stop()
+            self._websocket_listener = None
+        if self._websocket is not None:
+            await self._websocket.close()
+            self._websocket = None
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:
@@ -404,7 +446,7 @@ class Server:
             name=self.name,
             host=self.host,
             id=self.id,
-            version=self._info.version,
+            version=self.info.version,
             tags=options.tags,
             metadata=options.metadata,
         )
@@ -441,25 +483,26 @@ class Server:
 
     def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        nonce = secrets.token_urlsafe(NONCE_BYTES) if self.authenticator.needs_nonce else ""
-        peer = Peer(host=address[0], port=address[1], nonce=nonce, cid=self._next_id)
+        client = self.receive(address)
+        if self._door is not None and not client.surplus:
+            self.hub.adopt(client.engine)
+            self._door.enter(client, accepted)
+        elif self.attach(client, accepted):
+            client.begin()
+
+    def receive(self, address: tuple[str, int], **known: Any) -> Client:
+        """A new client, with what is ``known`` of it (fields of `Peer`). It has not been greeted yet."""
+        kind = known.setdefault("connection_type", "STANDARD")
+        nonce = secrets.token_urlsafe(NONCE_BYTES) if self.gates[kind].authenticator.needs_nonce else ""
+        peer = Peer(host=address[0], port=address[1], nonce=nonce, cid=self._next_id, **known)
         self._next_id += 1
         self.total_connections += 1
-        full = not 0 <= len(self.clients) < self.options.limits.max_connections
         client = Client(self, peer)
+        client.surplus = not 0 <= len(self.clients) < self.options.limits.max_connections
         self.clients[peer.cid] = client
         self._empty.clear()
         log.debug("%s - Client connection created", peer)
-        if self._door is not None and not full:
-            self.hub.adopt(client.engine)
-            self._door.enter(client, accepted)
-            return
-        if not self.attach(client, accepted):
-            return
-        client.begin(greet_only=full)
-        if full:
-            log.error("%s - maximum connections exceeded: %d", peer, self.options.limits.max_connections)
-            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+        return client
 
     def attach(self, client: Client, accepted: socket.socket) -> bool:
         """Serve a socket in clear text; False: it cannot be, and the client is gone."""
@@ -493,43 +536,52 @@ class Server:
 
     # INFO
 
-    def _describe(self) -> Info:
-        tls = self.options.tls
-        host, port = self.options.advertised(self.port)
-        return Info(
+    def _open_gates(self, options: Options) -> dict[str, Gate]:
+        """What clients find by their connection type."""
+        info = Info(
             server_id=self.id,
             server_name=self.name,
             proto=1,
-            host=host,
-            port=port,
-            headers=not self.options.no_header_support,
-            auth_required=self.authenticator.announced,
-            tls_required=tls is not None and (not self.options.allow_non_tls or tls.handshake_first_s is not None),
-            tls_verify=tls is not None and tls.verify,
-            tls_available=tls is not None and self.options.allow_non_tls,
+            host=self.host,
+            port=self.port,
+            headers=not options.no_header_support,
             ldm=self._lame_duck is not None,
-            max_payload=self.options.limits.max_payload,
+            max_payload=options.limits.max_payload,
             xkey=self.xkey.public,
         )
+        authenticator = self._authenticator(options)
+        gates = {"STANDARD": client_gate(options, info, authenticator, self.port)}
+        if options.websocket is not None:
+            others = options.for_websocket()
+            if others is not options:
+                authenticator = self._authenticator(others)
+            gates["WEBSOCKET"] = websocket_gate(options, options.websocket, info, authenticator, self.websocket_port)
+        return gates
+
+    def _use_gates(self, gates: dict[str, Gate]) -> None:
+        self.gates = gates
+        self.accounts.on_change = gates["STANDARD"].authenticator.review
 
     def info_for(self, client: Client) -> Info:
         """The INFO that greets a client."""
         peer = client.peer
+        info = self.gates[peer.connection_type].info
         host = peer.host if client.introduced else ""
-        return msgspec.structs.replace(self._info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
+        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
 
     def lame_duck_info_for(self, client: Client) -> Info:
         """The INFO that asks a client to go elsewhere."""
         peer = client.peer
+        info = self.gates[peer.connection_type].info
         return msgspec.structs.replace(
-            self._info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
+            info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
         )
 
     def connect_info_for(self, client: Client) -> Info:
         """The INFO that follows the first PONG: what the client is to the server now."""
         account = client.admission.account if client.admission is not None else None
         return msgspec.structs.replace(
-            self._info,
+            self.gates[client.peer.connection_type].info,
             max_payload=client.engine.max_payload,
             client_id=client.peer.cid,
             client_ip=client.peer.host,
@@ -554,10 +606,5 @@ def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | No
 
 def _reachable(host: str) -> str:
     """The host of a listener as one to connect to."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
-
-
-def _refuse_unsupported(options: Options) -> None:
-    """Rather refuse than run without what was asked for."""
-    if options.websocket:
-        raise ServerError("websocket is not supported yet", hint="remove it from the configuration")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Connections whose bytes go through an asyncio transport: TLS.
+"""Connections whose bytes go through an asyncio transport: TLS, WebSocket.
 
 The transport is filled from the engine while it takes more, and told to rest when the engine is not to be fed.
 """
@@ -26,7 +26,9 @@ CLOSE_S = 5.0
 class Stream(asyncio.BufferedProtocol):
     """Carries bytes between a transport and the engine of a client, from when ``admit(transport)`` does not raise."""
 
-    def __init__(self, client: Client, buffer: memoryview, admit: Callable[[asyncio.BaseTransport], None]) -> None:
+    def __init__(
+        self, client: Client, buffer: memoryview, admit: Callable[[asyncio.BaseTransport], None] = lambda _: None
+    ) -> None:
         self._client = client
         self._engine = client.engine
         self._buffer = buffer
@@ -40,14 +42,17 @@ class Stream(asyncio.BufferedProtocol):
     # from the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(HIGH_WATER)
+        self.take_over(cast(asyncio.Transport, transport))
         try:
             self._admit(transport)
         except Error as error:
             self._engine.cut("TLS Handshake Failure", error.message)
             return
         self._client.begin()  # here, not later: what comes next may be its first bytes
+
+    def take_over(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(HIGH_WATER)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -56,9 +61,13 @@ class Stream(asyncio.BufferedProtocol):
         if self._ended:
             return
         try:
-            self._engine.feed(self._buffer[:nbytes])
+            self.receive(self._buffer[:nbytes])
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
             self._client.crashed(error)
+
+    def receive(self, data: memoryview) -> None:
+        """What the peer sent, until the next read."""
+        self._engine.feed(data)
 
     def eof_received(self) -> bool:
         self._engine.feed_eof()
@@ -86,7 +95,11 @@ class Stream(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Give the transport what is queued, unless it is full."""
         if self._transport is not None and not self._full and self._engine.pending:
-            self._transport.write(self._engine.take())
+            self._transport.write(self.wrap(self._engine.take()))
+
+    def wrap(self, data: bytes) -> bytes:
+        """What the protocol says as the transport is to carry it."""
+        return data
 
     def read(self, wanted: bool) -> None:
         """Go on or stop reading."""
@@ -97,17 +110,22 @@ class Stream(asyncio.BufferedProtocol):
         else:
             self._transport.pause_reading()
 
-    def end(self, lost: bool) -> None:
-        """The connection is closed; ``lost``: what the transport still holds is not to be waited for."""
+    def end(self, reason: str) -> None:
+        """The connection is closed for a reason as in connz."""
         self._ended = True
         transport = self._transport
         if transport is None:
             return
-        if lost:
+        if self.is_lost(reason):
             transport.abort()
         else:
             transport.close()
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
+
+    @staticmethod
+    def is_lost(reason: str) -> bool:
+        """Whether the peer takes nothing any more, and what waits for it is not to be waited for."""
+        return reason.startswith(("Slow Consumer", "Write Error", "Read Error"))
 
     @property
     def held(self) -> int:

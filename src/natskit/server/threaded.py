@@ -129,6 +129,11 @@ class ThreadedServer:
         return self.server.client_url
 
     @property
+    def websocket_url(self) -> str:
+        """Where WebSocket clients connect to; empty if there is no such listener."""
+        return self.server.websocket_url
+
+    @property
     def monitor_url(self) -> str:
         """Where HTTP monitoring is; empty: nowhere."""
         return self.server.monitor_url

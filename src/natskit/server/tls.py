@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from natskit.errors import DecodeError, ServerError, VerifyError
+from natskit.server.auth import CertificateNames
 from natskit.server.options import CertificatePair, Tls
 
-__all__ = ["Secured", "certificate_end", "check_pins", "public_key_info", "server_context"]
+__all__ = ["Secured", "certificate_end", "certificate_names", "check_pins", "public_key_info", "server_context"]
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +171,12 @@ def check_pins(certificate: bytes | None, pins: frozenset[str]) -> None:
     digest = hashlib.sha256(public_key_info(certificate)).hexdigest()
     if digest not in pins:
         raise VerifyError(f"certificate not pinned: its key is {digest}")
+
+
+def certificate_names(handshake: ssl.SSLObject) -> CertificateNames | None:
+    """The names in the certificate that the peer showed and that was verified."""
+    shown = handshake.getpeercert()
+    return CertificateNames.from_ssl(shown) if shown else None
 
 
 def public_key_info(certificate: bytes) -> bytes:

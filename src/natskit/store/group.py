@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
+from natskit.errors import Error, StoreError
+
 from . import journal, plan
 from .staging import Change, Staged, staging
 
@@ -70,9 +72,10 @@ class Group:
         )
 
     def commit(self, *more: Change) -> None:
-        """Write everything that is staged, and ``more`` after it, all or nothing. Raises StoreError.
+        """Write everything that is staged, and ``more`` after it. Raises StoreError; then nothing was written.
 
-        Either way nothing is staged afterwards; a rehearsal keeps it, and writes nothing.
+        Either way nothing is staged afterwards; a rehearsal keeps it, and writes nothing. Raises Error (no StoreError)
+        for what fails when all is written: a key that cannot be removed, a lock that does not come back.
         """
         if self.rehearsal:
             return
@@ -81,10 +84,23 @@ class Group:
         if changes:
             with self._lock, self.workspace.config_locked():
                 journal.commit(self.workspace.journal_root, changes)
-        plan.discard(done.discards)
-        if self._lock.held and self._lock.wanted:
-            self._lock.give_way()
+        try:
+            plan.discard(done.discards)
+            if self._lock.held and self._lock.wanted:
+                self._lock.give_way()
+        except StoreError as error:
+            raise Error(f"{error} - what comes before that is done", hint=error.hint) from None
         self._begun_at = time.monotonic()
+
+    def forget(self) -> None:
+        """Forget what is staged and not committed."""
+        self._staged = Staged(rehearsal=self.rehearsal)
+
+    def move_to(self, workspace: Workspace) -> None:
+        """Go on in a workspace that has been opened again, perhaps with another stores root."""
+        self.let_go()
+        self.workspace = workspace
+        self._lock = workspace.locked()
 
     def let_go(self) -> None:
         """Let go of the lock; what is staged and not committed is forgotten."""

@@ -97,6 +97,10 @@ class Workspace:
         other._read_context(flags, Config.read(self.directories.config_file) if not self.cwd_only else None)
         return other if other.journal_root == self.journal_root else None
 
+    def reopened(self) -> Workspace:
+        """The same workspace as it is for a command that comes later. Raises as `open`."""
+        return Workspace(self.environ, self._flags, self.cwd, self.clock, writes=True)
+
     @classmethod
     def open(
         cls,

@@ -204,6 +204,41 @@ def test_a_command_that_cannot_be_written_is_found_out(nsc, operator, monkeypatc
     assert users(nsc) == ["a", "c"]
 
 
+def test_a_key_that_cannot_be_removed_ends_the_batch_and_nothing_is_done_twice(nsc, operator, monkeypatch):
+    nsc("add", "user", "old")
+    name = write(["add user a", "delete user old --rm-nkey", "add user b"])
+    unlink = os.unlink
+
+    def failing(path, **more):
+        if str(path).endswith(".nk"):
+            raise PermissionError(13, "not allowed", path)
+        unlink(path, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", failing)
+        result = nsc("batch", name, exit=1)
+    assert "cannot remove" in result.err
+    assert "what comes before that is done" in result.err
+    assert users(nsc) == ["a", "b"]
+    assert "nothing is left to do" in nsc("batch", name, "--resume").err
+
+
+def test_a_batch_makes_a_store_elsewhere_and_goes_on_in_it(nsc, home):
+    stores = home / "elsewhere"
+    name = write([f"init --name D --dir {stores}", "add account A", *(f"add user u{number}" for number in range(20))])
+    nsc("batch", name)
+    assert len(list((stores / "D/accounts/A/users").iterdir())) == 20
+    assert len(users(nsc)) == 20
+
+
+def test_the_tool_of_2019_has_batches_too(nsc, home, monkeypatch):
+    monkeypatch.setenv("NSC_PROFILE", "2019")
+    name = write(["add operator -n O", "add account -n A", "add user -n u", "add user -n u", "edit user -n u --tag x"])
+    assert f"{name}:4: nsc add user -n u: " in nsc("batch", name, "--keep-going", exit=1).err
+    assert (home / ".nkeys/O/accounts/A/users/u.creds").exists()
+    assert nsc("describe", "user", "u", "--json").json["tags"] == ["x"]
+
+
 def test_another_batch_on_the_same_file_is_noticed(nsc, operator, monkeypatch):
     name = write(["add user a", "env -a A", "add user b"])
     leave = Group.let_go

@@ -772,7 +772,10 @@ def test_every_code_has_a_case():
 
 def test_every_reason_against_an_import_has_a_code():
     others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION"}  # for it
-    others |= {"PERMISSION", "SUBJECT", "MAPPING"}  # against a message
+    others |= {"PERMISSION", "SUBJECT", "MAPPING", "RESERVED", "NO_IMPORT"}  # against a message
+    others |= {"CREDS", "USER_TOKEN", "USER_EXPIRED", "USER_NOT_YET_VALID", "USER_SIGNER", "USER_REVOKED"}  # of logins
+    others |= {"ACCOUNT_SIGNER", "ACCOUNT_INVALID", "SCOPE", "BEARER", "CONNECTION_TYPE", "SEED", "PROXY"}
+    others |= {"SOURCE_ADDRESS", "TIME_OF_DAY", "CONNECTION_LIMIT", "SUBSCRIPTION_LIMIT", "PAYLOAD_LIMIT"}
     others |= {"NOT_LISTED"}  # of configurations
     assert {rule.name for rule in imports._CODES} | others == {rule.name for rule in Rule}
     assert set(imports._CODES.values()) <= set(CODES)

@@ -370,3 +370,27 @@ def test_no_answer_shows_a_seed_or_a_token(town: Nsc) -> None:
         said = town("explain", "denied", "pub", "--creds", "mixed.creds", "orders.eu.7", *more, exit=1)
         assert token not in said.out + said.err
         assert seed not in said.out + said.err
+
+
+def test_control_characters_of_a_subject_do_not_reach_the_terminal(town: Nsc) -> None:
+    subject = "a.\x1b[31mred"
+    for words in (("pub",), ("sub",), ("pub", "--dot"), ("sub", "--mermaid")):
+        assert "\x1b" not in town("explain", *words, "--account", "Team", subject).out
+    assert "\x1b" not in town("explain", "denied", "pub", "--account", "Team", subject).out
+
+
+def test_a_store_of_2019_is_explained_too(town: Nsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSC_PROFILE", "2019")
+    for command in (
+        "add operator --name Old",
+        "add account --name A",
+        "add user --name u",
+        "add export --subject a.b.>",
+        "add account --name B",
+        "add user --name v",
+    ):
+        run(town, command)
+    key = town("describe", "account", "A", "--json").json["sub"]
+    run(town, f"add import --account B --src-account {key} --remote-subject a.b.> --local-subject abc.>")
+    assert '-> in B as "abc.a.b.c"' in town("explain", "pub", "--account", "A", "--user", "u", "a.b.c").out
+    assert '-> in A on "a.b.>"' in town("explain", "sub", "--account", "B", ">").out

@@ -24,7 +24,8 @@ READING = {
     ),
     *("describe jwt", "describe operator", "describe user", "env", "expirations", "generate diagram component"),
     *("generate diagram object", "generate profile", "list accounts", "list exports", "list imports", "list keys"),
-    *("list operators", "list users", "revocations list-activations", "revocations list-users", "validate"),
+    *("explain denied pub", "explain denied sub", "explain pub", "explain sub", "list operators", "list users"),
+    *("revocations list-activations", "revocations list-users", "validate"),
     *("tool pub", "tool reply", "tool req", "tool rtt", "tool sub", "pub", "reply", "req", "rtt", "sub"),
 }
 """They change nothing; or, ``batch`` and ``doctor --fix``, nothing that one could be asked about."""

@@ -334,7 +334,7 @@ def test_a_push_of_several_tells_which_of_them_failed(nsc, home, service, own):
 
 
 def test_a_server_that_is_away_is_not_asked_for_each_account(nsc, home, service, own):
-    for number in range(30):
+    for number in range(20):
         nsc("add", "account", f"N{number}")
     service.close()
     done = nsc("push", "--all", exit=1)
@@ -354,6 +354,30 @@ def test_accounts_that_servers_would_refuse_are_all_named_before_any_is_sent(nsc
     assert not service.posted
     nsc("push", "--all", "--force")
     assert len(service.posted) == 2
+
+
+def test_an_account_that_is_not_the_operators_is_not_sent(nsc, home, service, own):
+    path = home / DATA / "stores/O/accounts/A/A.jwt"
+    claims = jwt.decode(path.read_text(), jwt.AccountClaims)
+    path.write_text(jwt.encode(claims, KeyPair.create(Role.OPERATOR), issued_at=NOW))
+    service.posted.clear()
+    done = nsc("push", "--account", "A", exit=1)
+    assert 'unable to push account "A" as it is not signed by the operator "O"' in done.err
+    assert not service.posted
+    nsc("push", "--account", "A", "--force")
+    assert list(service.posted) == [own["A"]]
+
+
+def test_of_many_accounts_that_cannot_be_sent_some_are_named(nsc, home, service, own):
+    accounts = home / DATA / "stores/O/accounts"
+    thief = KeyPair.create(Role.OPERATOR)
+    for number in range(30):
+        claims = jwt.new_account(KeyPair.create(Role.ACCOUNT).public, f"N{number:02}")
+        (accounts / claims.name).mkdir()
+        (accounts / claims.name / f"{claims.name}.jwt").write_text(jwt.encode(claims, thief, issued_at=NOW))
+    done = nsc("push", "--all", exit=1)
+    assert done.err.count("unable to push account") == 20
+    assert "and 10 more" in done.err
 
 
 def test_todays_operator_is_preferred_to_the_one_for_old_tools(nsc, home, service):

@@ -120,6 +120,7 @@ _TASKS = (
         "nsc add accounts --from accounts.csv",
         "nsc add users --from users.csv --creds-dir out",
         "nsc batch commands.txt",
+        "nsc batch commands.txt --resume",
     ),
     (
         "sign again what a lost or replaced key has signed",

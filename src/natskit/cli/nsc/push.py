@@ -248,9 +248,7 @@ class _Task:
         lists = await self._lists(resolver, node)
         if node.failed:
             return
-        # The system account never goes, also where it is in no store: with it servers would refuse the whole request.
-        kept = {*self._names(), self.store.operator().nats.system_account}
-        extra = sorted(set().union(*lists.values()) - kept)
+        extra = sorted(set().union(*lists.values()) - set(self._names()))
         if extra:
             await self._delete(resolver, node, extra)
         else:

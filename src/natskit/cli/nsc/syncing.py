@@ -77,7 +77,7 @@ class Cluster:
             raise
         report = self._run.report
         try:
-            async with connection, Resolver(connection, self._timeout_s) as resolver:
+            async with connection, Resolver(connection, self._timeout_s, len(self._store.accounts())) as resolver:
                 await work(resolver, report)
         except Error as error:  # what was done before is told as well
             report.fail(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -71,6 +72,11 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         version = f"v{self.version}" if self.version else ""
         return ":".join(part for part in (version, self.lang, self.name) if part)
 
+    def completed(self, credentials: Mapping[str, str]) -> ConnectOptions:
+        """These options, with ``credentials`` by field name where they have none."""
+        missing = {name: value for name, value in credentials.items() if not getattr(self, name)}
+        return msgspec.structs.replace(self, **missing) if missing else self
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:
@@ -102,7 +108,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     """A connection as its server sees it. ``nonce`` is what the client was asked to sign; empty: it was not asked.
 
     ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS. ``certificate``: the names in the one that the client showed
-    and that was verified. ``labels``: what the log calls it besides, once it has said who it is.
+    and that was verified. ``forwarded_for``: the address that a proxy says it has; for the log, nothing relies on it.
+    ``labels``: what the log calls it besides, once it has said who it is.
     """
 
     host: str
@@ -111,8 +118,11 @@ class Peer(Struct, frozen=True, kw_only=True):
     connection_type: str = "STANDARD"
     cid: int = 0
     certificate: CertificateNames | None = None
+    forwarded_for: str = ""
     labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        via = f"{self.forwarded_for}/" if self.forwarded_for else ""
+        kind = "wid" if self.connection_type == "WEBSOCKET" else "cid"
         labels = "".join([f' - "{label}"' for label in self.labels if label])
-        return f"{self.host}:{self.port} - cid:{self.cid}{labels}"
+        return f"{via}{self.host}:{self.port} - {kind}:{self.cid}{labels}"

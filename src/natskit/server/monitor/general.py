@@ -92,7 +92,7 @@ def _settings(server: Server) -> dict[str, Any]:
         "gateway": {},
         "leaf": {},
         "mqtt": {},
-        "websocket": _websocket(options.websocket) if options.websocket is not None else {},
+        "websocket": _websocket(server, options.websocket) if options.websocket is not None else {},
         "jetstream": {},
         "tls_timeout": _plain(options.tls.timeout_s if options.tls is not None else 2.0),
         "write_deadline": int(options.write_deadline_s * _NS),
@@ -100,12 +100,12 @@ def _settings(server: Server) -> dict[str, Any]:
     return told | present({"write_timeout": options.write_timeout if options.write_timeout != "close" else ""})
 
 
-def _websocket(websocket: WebSocket) -> dict[str, Any]:
+def _websocket(server: Server, websocket: WebSocket) -> dict[str, Any]:
     tls = websocket.tls
-    return present(
+    told = present(
         {
             "host": websocket.host,
-            "port": websocket.port,
+            "port": server.websocket_port,
             "advertise": websocket.advertise,
             "no_auth_user": websocket.no_auth_user,
             "jwt_cookie": websocket.jwt_cookie,
@@ -119,6 +119,7 @@ def _websocket(websocket: WebSocket) -> dict[str, Any]:
             "compression": websocket.compression,
         }
     )
+    return told | _ending(server.websocket_certificate_ends_at)
 
 
 def _state(server: Server, processor: Processor) -> dict[str, Any]:

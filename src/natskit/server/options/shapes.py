@@ -282,6 +282,12 @@ class WebSocket(Shape, frozen=True, kw_only=True):
     token_cookie: str = ""
     headers: dict[str, str] = {}
 
+    @property
+    def replaces_login(self) -> bool:
+        """Whether who is let in here is not what the server says elsewhere."""
+        login = self.authorization
+        return bool(self.no_auth_user or (login is not None and (login.user or login.token)))
+
 
 class Monitoring(Shape, frozen=True, kw_only=True):
     """Monitoring listeners; None: off, -1: any free port. ``host`` empty: that of the client listener."""
@@ -397,6 +403,19 @@ class Options(Shape, frozen=True, kw_only=True):
         from natskit.server.options.reading import split_address
 
         return split_address(self.client_advertise, port) if self.client_advertise else (self.host, port)
+
+    def for_websocket(self) -> Options:
+        """The options by which WebSocket clients are let in: these, unless the ``websocket`` block has a login."""
+        websocket = self.websocket
+        if websocket is None or not websocket.replaces_login or self.operator_mode:
+            return self
+        login, authorization = websocket.authorization, self.authorization
+        if login is not None or authorization is not None:
+            login = login or WebSocketAuthorization()
+            authorization = replace(
+                authorization or Authorization(), user=login.user, password=login.password, token=login.token
+            )
+        return replace(self, authorization=authorization, no_auth_user=websocket.no_auth_user)
 
     def users(self) -> tuple[tuple[str, User], ...]:
         """Every configured user with its account's name, its permissions replaced by the block's defaults if absent.

@@ -251,14 +251,22 @@ def _websocket_authorization(reading: Reading, node: Node) -> WebSocketAuthoriza
 
 
 def _origins(reading: Reading, node: Node) -> tuple[str, ...]:
-    from urllib.parse import urlsplit
 
     origins = reading.texts(node)
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        if not _is_origin(origin):
             reading.fault(node, f'allowed origin "{origin}" must be like https://example.com')
     return origins
+
+
+def _is_origin(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _headers(reading: Reading, node: Node) -> dict[str, str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..commands import Command
 from .accounts import account_complaints, store_complaints
 from .exports import export_complaints
 from .files import file_complaints, mend
-from .finding import CODES, SEVERITIES, Command, Complaint, Finding, Severity
+from .finding import CODES, SEVERITIES, Complaint, Finding, Severity
 from .imports import graph_of, import_complaints
 from .keys import account_key_complaints, creds_complaints, keystore_complaints, operator_key_complaints
 from .operator import operator_complaints, system_account_complaints

@@ -10,8 +10,8 @@ from natskit.errors import InvalidSubject
 from natskit.subjects import Transform
 
 from ..checks import DATES, ISSUER, JETSTREAM
-from .commands import edit_account, element
-from .finding import Command, Finding, when
+from ..commands import Command, edit_account, element
+from .finding import Finding, when
 from .permissions import dead_entries
 
 if TYPE_CHECKING:

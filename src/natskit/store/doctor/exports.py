@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from natskit import subjects
 
-from .commands import revocations
-from .finding import Command, Finding, when
+from ..commands import Command, revocations
+from .finding import Finding, when
 from .permissions import may_publish_into, may_subscribe_into, rights_of
 
 if TYPE_CHECKING:

@@ -7,14 +7,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["CODES", "SEVERITIES", "Command", "Complaint", "Finding", "Severity", "when"]
+from ..commands import Command
+
+__all__ = ["CODES", "SEVERITIES", "Complaint", "Finding", "Severity", "when"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst: something does not work; it soon will not, or is unsafe; good to know."""
-
-Command = tuple[str, ...]
-"""A command as its words."""
 
 
 class Complaint(NamedTuple):

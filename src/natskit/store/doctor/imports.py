@@ -13,8 +13,8 @@ from natskit.errors import InvalidSubject
 from natskit.graph import Account, Graph, RefusedImport, Rule
 from natskit.subjects import Transform
 
-from .commands import delete_import, remade_import
-from .finding import Command, Finding, when
+from ..commands import Command, delete_import, remade_import
+from .finding import Finding, when
 
 if TYPE_CHECKING:
     from natskit.graph.link import ImportAnswer

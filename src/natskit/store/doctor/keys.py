@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from natskit.errors import Error
 from natskit.nkeys import KeyPair, is_public
 
+from ..commands import Command
 from ..files import read_text, sub_directories
 from ..inventory import public_keys_of
 from ..keystore import Keystore, read_pair
 from ..operator_store import find_store
-from .finding import Command, Finding
+from .finding import Finding
 
 if TYPE_CHECKING:
     from natskit.jwt import UserClaims

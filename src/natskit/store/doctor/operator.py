@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..checks import DATES, operator_findings
-from .commands import edit_account, edit_operator
+from ..commands import edit_account, edit_operator
 from .finding import Finding, when
 
 if TYPE_CHECKING:

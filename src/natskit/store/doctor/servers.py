@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.errors import Error
 
+from ..commands import Command
 from ..tokens import is_url
-from .finding import Command, Finding, when
+from .finding import Finding, when
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims

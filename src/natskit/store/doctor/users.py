@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from natskit.errors import ClaimsError
 
 from ..checks import DATES, ISSUER, STRICT, user_findings
-from .commands import edit_user, element, revocations
-from .finding import Command, Finding, when
+from ..commands import Command, edit_user, element, revocations
+from .finding import Finding, when
 from .permissions import dead_entries, rights_of
 
 if TYPE_CHECKING:

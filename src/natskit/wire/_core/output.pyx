@@ -1,5 +1,6 @@
 """Output of connections: one `Output` each, and the `Outbox` that flushes those with something to send."""
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawFree
 from cpython.ref cimport Py_DECREF
@@ -76,6 +77,7 @@ cdef class Outbox:
         raise error
 
 
+@cython.no_gc_clear  # its end gives the buffer back to the outbox, which must live until then
 cdef class Output:
     def __cinit__(self, Outbox outbox, *args, **kwargs):
         self.outbox = outbox

@@ -144,6 +144,11 @@ class Player:
             if not self._is_over():
                 self._play_alone(number, interruption)
             return
+        if outcome.status == INTERRUPTED:  # a second Ctrl-C: what it had staged may be half of it
+            self._group.forget()
+            self._pending.clear()
+            self._status = INTERRUPTED
+            return
         self._pending.append(outcome)
         if (not outcome.good and not self._keep_going) or self._group.is_due():
             self._write()
@@ -169,7 +174,7 @@ class Player:
         return None if isinstance(said.error, _Elsewhere) else _Outcome(number, status, said)
 
     def _opened(self, flags: Flags) -> Workspace:
-        workspace = self._run.workspace.again(flags)
+        workspace = self._group.workspace.again(flags)
         if workspace is None:
             raise _Elsewhere("another store")
         return workspace
@@ -190,6 +195,7 @@ class Player:
             return carry_out(run, command.path, command.command, command.parsed)
 
         status = interruption.aside(lambda: guard(said, action))
+        self._group.move_to(self._group.workspace.reopened())
         self._pending.append(_Outcome(number, status, said))
         self._write()
 

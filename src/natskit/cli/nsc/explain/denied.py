@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, flag, text
 from natskit.cli.exits import DONE, REFUSED
+from natskit.cli.tables import printable
 from natskit.errors import Error, NotFound, UsageError
 from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_of_subscription
 from natskit.graph.login import CONNECTION_TYPES
@@ -227,7 +228,7 @@ class _Chain:
         if run.json:
             run.fact(**self._document())
         else:
-            run.result("\n".join(self._lines()))
+            run.result("\n".join(map(printable, self._lines())))
         for name, fault in question.neighbours.unreadable.items():
             run.warn(f'account "{name}" is left out, its token cannot be read: {fault}')
 

@@ -24,6 +24,7 @@ def answer_of(question: Question, route: Stop, *, users: bool = False) -> dict[s
     return {
         "question": question.facts,
         "permitted": bool(route.because),
+        **({"cut_off": True} if route.cut_off else {}),
         "accounts": [{"account": name, "subjects": subjects} for name, subjects in ends.items()],
         "route": document_of(question, route, users=users),
     }

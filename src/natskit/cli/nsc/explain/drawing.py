@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from natskit.cli.tables import printable
+
 from .story import shown
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def mermaid_of(question: Question, route: Stop) -> str:
         lines.append(f'  n{source} {arrow}|"{_mermaid(_label(question, stop))}"| n{target}')
         if not stop.because:
             lines.append(f"  style n{number} stroke-dasharray: 4 4")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def dot_of(question: Question, route: Stop) -> str:
@@ -37,7 +39,7 @@ def dot_of(question: Question, route: Stop) -> str:
         style = "" if stop.because else ", style=dashed"
         lines.append(f"  n{max(source, target)} [label={_dot(_box(question, stop))}{style}];")
         lines.append(f"  n{source} -> n{target} [label={_dot(_label(question, stop))}{style}];")
-    return "\n".join([*lines, "}"])
+    return "\n".join(map(printable, [*lines, "}"]))
 
 
 def _edges(question: Question, route: Stop) -> Iterator[Edge]:

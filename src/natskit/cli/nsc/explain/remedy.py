@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from natskit import subjects
 from natskit.graph import Rule, governing_export
 from natskit.graph.account import SERVICE
-from natskit.store.doctor.commands import add_import, delete_import
+from natskit.store.commands import add_import, delete_import, element
 
 if TYPE_CHECKING:
     from natskit.graph import Export, Reason, Stop
@@ -85,8 +85,8 @@ class _Remedy:
         rule = self.reason.permission
         entry = rule.split('"')[1] if rule.startswith("deny") else ""
         if entry:
-            return self.edit_user("--rm", entry)
-        return self.edit_user(f"--allow-{self.question.verb}", self.question.subject)
+            return self.edit_user("--rm", element(entry))
+        return self.edit_user(f"--allow-{self.question.verb}", element(self.question.subject))
 
     def signer(self) -> Commands:
         """Have the user signed by a key that may."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from natskit.cli.flags import format_date
+from natskit.cli.tables import printable
 from natskit.graph import Link
 
 from .people import people_of
@@ -25,7 +26,7 @@ _BELOW = "       "
 
 def story_of(question: Question, route: Stop, *, users: bool) -> str:
     """The whole route, for people."""
-    return "\n".join(_Story(question, users=users).tell(route))
+    return "\n".join(map(printable, _Story(question, users=users).tell(route)))
 
 
 def shown(flow: Flow) -> str:
@@ -54,6 +55,8 @@ class _Story:
         yield "It is received" if self._forward else "It receives what is published"
         yield from self._stop(route, _INDENT)
         yield ""
+        if route.cut_off:
+            yield "There are too many ways to tell them all: what is shown is a part."
         yield self._summary(route)
 
     def _stop(self, stop: Stop, indent: str) -> Lines:

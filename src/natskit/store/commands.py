@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .finding import Command
-
 if TYPE_CHECKING:
     from natskit.jwt import Import
 
-    from .survey import Survey
+    from .doctor.survey import Survey
 
 __all__ = [
+    "Command",
     "add_import",
     "delete_import",
     "edit_account",
@@ -21,6 +20,10 @@ __all__ = [
     "remade_import",
     "revocations",
 ]
+
+
+Command = tuple[str, ...]
+"""A command line, word by word."""
 
 
 def element(text: str) -> str:

@@ -1,0 +1,227 @@
+"""How an accepted socket becomes a WebSocket client: TLS, then the HTTP request, then frames.
+
+Source: spec/server-protocol.md section 20.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from natskit.errors import Error, VerifyError
+from natskit.server.door import READ_BYTES, TLS_HANDSHAKE, first_bytes
+from natskit.server.tls import Secured, certificate_end, certificate_names, check_pins, server_context
+from natskit.server.websocket.frames import Deflater
+from natskit.server.websocket.handshake import Refusal, Request, upgrade
+from natskit.server.websocket.stream import WebSocketStream
+
+if TYPE_CHECKING:
+    from natskit.server.auth import CertificateNames
+    from natskit.server.connection import Client
+    from natskit.server.options import WebSocket
+    from natskit.server.server import Server
+
+__all__ = ["WebSocketDoor"]
+
+log = logging.getLogger(__name__)
+
+MAX_HANDSHAKES = 4096
+"""How many clients may be on their way in; with their requests they need 256 MB at most."""
+
+LINGER_S = 1.0
+"""How long a refused client has to read why."""
+
+LEAVE_S = 1.0
+"""How long closing waits for clients to take their close frames."""
+
+NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+_HTTP = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
+
+
+class WebSocketDoor:
+    """Lets clients in over WebSocket; `close` ends what is under way."""
+
+    def __init__(self, server: Server, websocket: WebSocket) -> None:
+        self.server = server
+        self.buffer = memoryview(bytearray(READ_BYTES))  # shared: it is empty again after each read
+        self.deflater = Deflater()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.handshakes: set[Handshake] = set()
+        self._streams: set[WebSocketStream] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._context: ssl.SSLContext | None = None
+        self.websocket = websocket
+        self.certificate_ends_at: float | None = None
+        self.prepare(websocket)()
+
+    def prepare(self, websocket: WebSocket) -> Callable[[], None]:
+        """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
+        tls = websocket.tls
+        context, end = (server_context(tls), certificate_end(tls)) if tls is not None else (None, None)
+
+        def use() -> None:
+            self._context, self.websocket, self.certificate_ends_at = context, websocket, end
+
+        return use
+
+    def judge_again(self, client: Client) -> None:
+        """The settings changed: close a client whose certificate is not among the pinned ones any more."""
+        try:
+            self.check_pins(client.secured)
+        except VerifyError as error:
+            log.error("%s - TLS: %s", client.peer, error)
+            client.close("TLS Handshake Failure")
+
+    def check_pins(self, secured: Secured | None) -> None:
+        """Raises VerifyError if certificates are pinned and that of the client is none of them."""
+        if secured is not None and self.websocket.tls is not None:
+            check_pins(secured.certificate, self.websocket.tls.pinned_certs)
+
+    def enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
+        """Take over an accepted socket."""
+        if len(self._tasks) + len(self.handshakes) >= MAX_HANDSHAKES:
+            log.error("%s:%d - too many websocket handshakes at once", *address)
+            accepted.close()
+            return
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self.server.loop.create_task(self._enter(accepted, address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def entered(self, stream: WebSocketStream) -> None:
+        self._streams.add(stream)
+        self._empty.clear()
+
+    def left(self, stream: WebSocketStream) -> None:
+        self._streams.discard(stream)
+        if not self._streams:
+            self._empty.set()
+
+    async def close(self) -> None:
+        """End handshakes, and wait for what clients were told last to be sent."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for handshake in tuple(self.handshakes):
+            handshake.give_up()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._empty.wait()
+        except TimeoutError:
+            log.debug("%d websocket clients did not take what they were told last", len(self._streams))
+
+    async def _enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
+        tls = self.websocket.tls
+        timeout_s = tls.timeout_s if tls is not None else None
+        try:
+            if tls is not None:
+                await self._await_tls(accepted, tls.timeout_s)
+            await self.server.loop.connect_accepted_socket(
+                lambda: Handshake(self, address), accepted, ssl=self._context, ssl_handshake_timeout=timeout_s
+            )
+        except (OSError, TimeoutError, Error) as error:
+            log.debug("%s:%d - TLS handshake error: %s", *address, error)
+            accepted.close()
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
+
+    async def _await_tls(self, accepted: socket.socket, timeout_s: float) -> None:
+        """Wait for a client that speaks TLS; tell one that speaks HTTP. Raises ConnectionError, TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            first = await first_bytes(self.server.loop, accepted, len(_HTTP[0]))
+            if first[0] == TLS_HANDSHAKE:
+                return
+            accepted.recv(READ_BYTES)  # what is left unread would break the connection before the answer is there
+            if first in _HTTP:
+                await self.server.loop.sock_sendall(accepted, NO_TLS)
+        raise ConnectionError("client does not speak TLS")
+
+
+class Handshake(asyncio.BufferedProtocol):
+    """Reads the request of a client that is not one yet."""
+
+    def __init__(self, door: WebSocketDoor, address: tuple[str, int]) -> None:
+        self._door = door
+        self._address = address
+        self._request: Request | None = Request()
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+        self._secured: Secured | None = None
+        self._names: CertificateNames | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        door = self._door
+        self._transport = cast(asyncio.Transport, transport)
+        door.handshakes.add(self)
+        self._timer = door.server.loop.call_later(door.websocket.handshake_timeout_s, self.give_up)
+        handshake: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if handshake is None:
+            return
+        self._secured, self._names = Secured.after(handshake, first=False), certificate_names(handshake)
+        try:
+            door.check_pins(self._secured)
+        except VerifyError as error:
+            log.error("%s:%d - TLS handshake error: %s", *self._address, error)
+            self.give_up()
+
+    def give_up(self) -> None:
+        self._request = None
+        self._transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._door.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._request is None:
+            return
+        try:
+            if self._request.feed(bytes(self._door.buffer[:nbytes])):
+                self._upgrade(self._request)
+        except Refusal as error:
+            log.error("%s:%d - websocket handshake error: %s", *self._address, error.message)
+            self._refuse(error.answer)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._door.handshakes.discard(self)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer; what still comes is read and passed over, so that the answer is not lost."""
+        self._request = None
+        self._timer.cancel()
+        if not answer or not self._transport.can_write_eof():
+            self._transport.write(answer)
+            self._transport.close()
+            return
+        self._transport.write(answer)
+        self._transport.write_eof()
+        self._timer = self._door.server.loop.call_later(LINGER_S, self.give_up)
+
+    def _upgrade(self, request: Request) -> None:
+        """Go on as a client. Raises Refusal."""
+        door = self._door
+        agreed = upgrade(request, door.websocket, secure=self._secured is not None)
+        self._request = None
+        self._timer.cancel()
+        self._transport.write(agreed.answer)
+        client = door.server.receive(
+            self._address,
+            connection_type="WEBSOCKET",
+            certificate=self._names,
+            forwarded_for=agreed.forwarded_for,
+        )
+        client.secured = self._secured
+        client.credentials = agreed.credentials
+        door.server.hub.adopt(client.engine)
+        door.handshakes.discard(self)
+        WebSocketStream(door, client, agreed).take_over(self._transport)
+        client.begin()
