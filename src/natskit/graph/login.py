@@ -29,6 +29,7 @@ __all__ = [
     "judge_bearer",
     "judge_connection_type",
     "judge_login",
+    "judge_payload",
     "judge_revocation",
     "judge_token",
     "judge_window",
@@ -318,6 +319,14 @@ def _limit_faults(rights: Rights, limits: jwt.AccountLimits) -> Iterator[tuple[R
     if 0 in (rights.subs, limits.subs):
         whose = "user" if rights.subs == 0 else "account"
         yield Rule.SUBSCRIPTION_LIMIT, f"the {whose} may have no subscriptions, so servers close the connection at once"
+
+
+def judge_payload(rights: Rights, account: jwt.AccountClaims) -> Iterator[Reason]:
+    """What a user's limits say about publishing: one of 0 lets nothing but empty messages through."""
+    if 0 in (rights.payload, account.nats.limits.payload):
+        whose = "account" if account.nats.limits.payload == 0 else "user"
+        text = f"the {whose} may publish empty messages only: its payload limit is 0"
+        yield Reason(granted=False, rule=Rule.PAYLOAD_LIMIT, text=text)
 
 
 def _revoked(user: jwt.UserClaims, account: jwt.AccountClaims) -> str:

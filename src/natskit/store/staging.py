@@ -43,6 +43,7 @@ class Staged:
         self._files: dict[str, Change | None] = {}
         self._folders: dict[str, int | None] = {}
         self._discards: dict[str, None] = {}
+        self._below: dict[str, dict[str, bool | None]] = {}
         self._listings: dict[str, dict[str, bool]] = {}
         self._spellings: dict[str, dict[str, set[str]]] = {}
 
@@ -73,20 +74,30 @@ class Staged:
     def _make_folders(self, path: str, mode: int = 0o700) -> None:
         while self._folders.get(path, -1) is None or (path not in self._folders and not os.path.isdir(path)):
             self._folders[path] = mode
+            self._discards.pop(f"{path}/", None)
             self._list(path, folder=True)
             path, mode = os.path.dirname(path), 0o700
 
     def discard(self, path: str) -> bool:
-        """Remove a file when everything else is done, or (final slash) a folder if it is empty; was it a file?"""
+        """Remove a file when everything else is done, or (final slash) a folder if it is empty; was it a file?
+
+        The folder of a key goes with the last key in it.
+        """
         there = not path.endswith("/") and self.data(path) is not None
-        self._discards[path] = None
         if there:
+            self._discards[path] = None
             self._files[path] = None
             self._unlist(path)
+        folder = path[:-1] if path.endswith("/") else os.path.dirname(path) if there and path.endswith(".nk") else ""
+        if folder and not self.names(folder):
+            self._folders[folder] = None
+            self._discards[f"{folder}/"] = None
+            self._unlist(folder)
         return there
 
     def _list(self, path: str, *, folder: bool) -> None:
         parent, name = os.path.split(path)
+        self._below.setdefault(parent, {})[name] = folder
         if parent in self._listings:
             self._listings[parent][name] = folder
         if parent in self._spellings:
@@ -94,6 +105,7 @@ class Staged:
 
     def _unlist(self, path: str) -> None:
         parent, name = os.path.split(path)
+        self._below.setdefault(parent, {})[name] = None
         if parent in self._listings:
             self._listings[parent].pop(name, None)
         if parent in self._spellings:
@@ -126,11 +138,11 @@ class Staged:
             found: dict[str, bool] = {}
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
                 found = {entry.name: entry.is_dir() for entry in entries}
+            for name, is_folder in self._below.get(folder, {}).items():
+                found.pop(name, None)
+                if is_folder is not None:
+                    found[name] = is_folder
             self._listings[folder] = found
-            for nodes, is_folder in ((self._folders, True), (self._files, False)):
-                for path, node in nodes.items():
-                    if os.path.dirname(path) == folder:
-                        self._unlist(path) if node is None else self._list(path, folder=is_folder)
         return self._listings[folder]
 
     def spellings(self, folder: str, name: str) -> set[str]:
@@ -156,6 +168,7 @@ class Staged:
         written = [change for change in self._files.values() if change is not None]
         gone = [path for path, change in self._files.items() if change is None and path not in self._discards]
         emptied = [f"{path}/" for path, mode in self._folders.items() if mode is None]
+        emptied = [path for path in emptied if path not in self._discards]
         removed = [Change(path, None) for path in (*gone, *sorted(emptied, reverse=True)) if os.path.lexists(path)]
         return [*made, *written, *removed]
 

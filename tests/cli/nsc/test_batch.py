@@ -49,6 +49,7 @@ def test_later_commands_see_what_earlier_ones_did(nsc, home):
         ]
     )
     result = nsc("batch", name)
+    assert '"name": "u"' in result.out, "the document of a command whose line asks for it"
     assert '"blue"' in result.out
     assert "No entries defined" in result.out
     assert 'added account "B"' in result.out
@@ -149,6 +150,7 @@ def test_json_is_one_line_for_each_command(nsc, operator):
     assert lines[1]["result"][0]["name"] == "a"
     assert lines[2]["error"] == 'the user "a" already exists'
     assert "hint" in lines[2]
+    assert json.loads(result.err)["error"] == "3 of 4 commands are carried out, 1 failed"
     assert summary == {"total": 4, "done": 3, "failed": 1, "before": 0, "left": 0}
 
 

@@ -124,6 +124,8 @@ class Player:
         if interruption.asked and not self._status:
             self._status = INTERRUPTED
         self._sum_up()
+        if self._status == INTERRUPTED and self._run.json:
+            raise KeyboardInterrupt  # told as an error, as from every command
         return self._status
 
     def _is_over(self) -> bool:
@@ -163,7 +165,7 @@ class Player:
     def _staged(self, number: int) -> _Outcome | None:
         """Carry a command out on the staged store; None if it works on another one."""
         command = self._commands[number]
-        said = Recorder(json=bool(command.parsed.values["json"]))
+        said = Recorder(json=bool(command.parsed.values["json"]), gathers=self._run.json)
 
         def action() -> int:
             with self._group.staging():
@@ -181,7 +183,7 @@ class Player:
 
     def _play_alone(self, number: int, interruption: _Interruption) -> None:
         command = self._commands[number]
-        said = Recorder(json=True) if self._run.json else Live(json=bool(command.parsed.values["json"]))
+        said = Recorder(json=True, gathers=True) if self._run.json else Live(json=bool(command.parsed.values["json"]))
         if self._rehearsal:
             said.error = Error("not tried: it does more than change the store")
             self._not_tried += 1
@@ -245,7 +247,7 @@ class Player:
         self._done += outcome.good
         self._failed += not outcome.good
         if not outcome.good and not self._is_over():
-            self._status = outcome.status
+            self._status = INTERRUPTED if outcome.status == INTERRUPTED else REFUSED
         self._teller.tell(self._commands[outcome.number], outcome.status, outcome.said, good=outcome.good)
         self._teller.advance()
 
@@ -265,8 +267,8 @@ class Player:
         for count, how in ((self._failed, "failed"), (self._not_tried, "not tried"), (left, "left")):
             words += [f"{count} {how}"] if count else []
         if self._failed or left:
-            self._run.warn(", ".join(words))
+            node = (self._run.fail if self._failed else self._run.warn)(", ".join(words))
             if self._place:
-                self._run.note(f"go on with: nsc batch {self._file} --resume")
+                node.note(f"go on with: nsc batch {self._file} --resume")
         else:
             self._run.success(", ".join(words))

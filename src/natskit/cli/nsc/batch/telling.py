@@ -28,15 +28,20 @@ class Live(Console):
 
 
 class Recorder(Live):
-    """Keeps what a command says: lines and whether they are notices; with ``json`` its documents."""
+    """Keeps what a command says: lines, and whether they are notices.
 
-    def __init__(self, *, json: bool) -> None:
+    Where it ``gathers`` (the batch speaks JSON), its documents instead, and what it says beside them.
+    """
+
+    def __init__(self, *, json: bool, gathers: bool) -> None:
         super().__init__(json=json)
         self.lines: list[tuple[bool, str]] = []
         self.documents: list[msgspec.Raw] = []
+        self.beside: dict[str, Any] = {}
+        self._gathers = gathers
 
     def write(self, text: str) -> None:
-        if not self.json:
+        if not self._gathers:
             self.lines.append((False, text))
             return
         try:
@@ -46,7 +51,7 @@ class Recorder(Live):
         self.documents.append(msgspec.Raw(document.encode()))
 
     def document(self, value: object) -> None:
-        self.write(msgspec.json.encode(value).decode() if self.json else format_json(value))
+        self.write(format_json(value))
 
     def line(self, value: object) -> None:
         self.write(msgspec.json.encode(value).decode())
@@ -55,7 +60,16 @@ class Recorder(Live):
         """Nothing is shown yet."""
 
     def notice(self, text: str) -> None:
-        self.lines.append((True, text))
+        if self._gathers:
+            self.beside.setdefault("notices", []).append(masked(text))
+        else:
+            self.lines.append((True, text))
+
+    def aside(self, value: object) -> None:
+        if self._gathers and isinstance(value, dict):
+            self.beside |= value
+        else:
+            self.lines.append((True, format_json(value)))
 
 
 class Teller:
@@ -116,6 +130,7 @@ class Teller:
     def _document(command: BatchCommand, status: int, said: Live) -> dict[str, Any]:
         document: dict[str, Any] = {"line": command.number, "command": masked(command.text), "exit": status}
         documents = said.documents if isinstance(said, Recorder) else []
+        document |= said.beside if isinstance(said, Recorder) else {}
         if len(documents) == 1:
             document["result"] = documents[0]
         elif documents:

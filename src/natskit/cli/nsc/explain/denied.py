@@ -9,7 +9,7 @@ from natskit.cli.exits import DONE, REFUSED
 from natskit.cli.tables import printable
 from natskit.errors import Error, NotFound, UsageError
 from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_of_subscription
-from natskit.graph.login import CONNECTION_TYPES
+from natskit.graph.login import CONNECTION_TYPES, judge_payload
 
 from .question import AT, QUEUE, Asker, Question, checked_subject, moment
 
@@ -198,7 +198,9 @@ class _Chain:
         question, asker = self._question, self._question.asker
         assert asker.claims is not None
         account_id = asker.claims.account
-        self._checks += self._payload()
+        account = question.read(account_id)
+        if question.verb == "pub" and asker.rights is not None and account is not None:
+            self._checks += judge_payload(asker.rights, account)
         if self._peer:
             question.neighbours.add_receivers(self._peer)
         if question.verb == "pub":
@@ -208,18 +210,6 @@ class _Chain:
             graph = question.neighbours.add_senders(account_id)
             self._route = route_of_subscription(graph, account_id, question.subject, asker.permissions, self._queue)
         self._hurdles += hurdles(self._route, self._peer)
-
-    def _payload(self) -> list[Reason]:
-        """A limit that lets nothing but empty messages through."""
-        question, asker = self._question, self._question.asker
-        assert asker.claims is not None
-        account = question.read(asker.claims.account)
-        limits = account.nats.limits.payload if account is not None else -1
-        if question.verb == "sub" or 0 not in (limits, asker.rights.payload if asker.rights else -1):
-            return []
-        whose = "account" if limits == 0 else "user"
-        text_ = f"the {whose} may publish empty messages only: its payload limit is 0"
-        return [Reason(granted=False, rule=Rule.PAYLOAD_LIMIT, text=text_)]
 
     # ---- telling
 
@@ -236,18 +226,19 @@ class _Chain:
         question = self._question
         does = "publish on" if question.verb == "pub" else "subscribe to"
         who = question.who if question.asker.user else "the user"
-        failed = bool(self._refused or self._hurdles)
+        links = self._links()
+        failed = not all(reason for reason, _ in links)
         lines = [f'May {who} {does} "{question.subject}"? {"No" if failed else "Yes"}.', ""]
-        first = True
-        for check in self._checks:
-            lines += self._link(check, None, first=first)
-            first = first and bool(check)
+        for number, (reason, stop) in enumerate(links):
+            lines += self._link(reason, stop, first=all(each for each, _ in links[:number]))
+        return [*lines, "", *self._end([reason for reason, _ in links if not reason])]
+
+    def _links(self) -> list[tuple[Reason, Stop | None]]:
+        """Every link with its place on the route, those of the login first."""
+        links: list[tuple[Reason, Stop | None]] = [(check, None) for check in self._checks]
         if self._route is not None and not any(each.stop is self._route for each in self._hurdles):
-            lines += self._link(self._permitted(self._route), None, first=False)
-        for hurdle in self._hurdles:
-            lines += self._link(hurdle.reason, hurdle.stop, first=first)
-            first = False
-        return [*lines, "", *self._end()]
+            links.append((self._permitted(self._route), None))
+        return links + [(each.reason, each.stop) for each in self._hurdles]
 
     def _permitted(self, route: Stop) -> Reason:
         verb = "publish on" if self._question.verb == "pub" else "subscribe to"
@@ -266,24 +257,18 @@ class _Chain:
             lines += [f"         {each}" for each in commands]
         return lines
 
-    def _end(self) -> list[str]:
+    def _end(self, failed: list[Reason]) -> list[str]:
         question = self._question
-        if self._refused or self._hurdles:
-            found = self._refused or [each.reason for each in self._hurdles]
+        if failed:
             after = "Servers learn of changed accounts by nsc push, users of their new tokens by creds files."
-            return [f"The first link that fails: {found[0].rule.value}.", after]
-        user = f" --user {question.asker.user}" if question.asker.user else ""
-        more = f"nsc explain {question.verb} --account {question.account}{user} '{question.subject}'"
-        return ["Nothing stands in the way.", f"Where it leads: {more}"]
+            return [f"The first link that fails: {failed[0].rule.value}.", after]
+        return ["Nothing stands in the way.", f"Where it leads: {question.command('explain', question.verb)}"]
 
     def _document(self) -> dict[str, object]:
         from .document import document_of, reason_of
 
         question = self._question
-        links = [reason_of(question, check) for check in self._checks]
-        if self._route is not None and not any(each.stop is self._route for each in self._hurdles):
-            links.append(reason_of(question, self._permitted(self._route)))
-        links += [reason_of(question, each.reason, each.stop, self._peer) for each in self._hurdles]
+        links = [reason_of(question, reason, stop, self._peer) for reason, stop in self._links()]
         failed = [link for link in links if not link["granted"]]
         document: dict[str, object] = {"question": question.facts, "allowed": not failed, "links": links}
         if failed:

@@ -162,11 +162,15 @@ class Question:
             self.run.warn(f'account "{name}" is left out, its token cannot be read: {fault}')
         refusal = self.asker.refusal
         if refusal is not None:
-            user = self.asker.user
-            self.run.warn(
-                f"servers do not let {user} in at all: {self.named(refusal.text)}\n"
-                f"see: nsc explain denied {self.verb} --account {self.account} --user {user} '{self.subject}'"
-            )
+            see = self.command("explain", "denied", self.verb)
+            self.run.warn(f"servers do not let {self.asker.user} in at all: {self.named(refusal.text)}\nsee: {see}")
+
+    def command(self, *words: str) -> str:
+        """A command about the same account, user and subject."""
+        import shlex
+
+        user = ("--user", self.asker.user) if self.asker.user else ()
+        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject))
 
 
 def checked_subject(subject: str) -> str:

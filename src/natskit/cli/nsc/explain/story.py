@@ -77,12 +77,8 @@ class _Story:
     def _place(self, stop: Stop) -> str:
         share = f", {stop.chance:.0%} of the messages" if stop.chance < 1 else ""
         some = "" if stop.exact else ", some of them"
-        name = shown(stop.flow)
-        return (
-            f"in {self._question.name(stop.account)} as {name}{share}{some}"
-            if self._forward
-            else (f"in {self._question.name(stop.account)} on {name}{share}{some}")
-        )
+        on = "as" if self._forward else "on"
+        return f"in {self._question.name(stop.account)} {on} {shown(stop.flow)}{share}{some}"
 
     def _how(self, stop: Stop) -> Lines:
         if stop.kind in ("publish", "subscribe"):
@@ -107,14 +103,9 @@ class _Story:
             yield self._answers(stop, link)
 
     def _answers(self, stop: Stop, link: Link) -> str:
-        kind = stop.export.response_type if stop.export is not None else "singleton"
-        many = "one answer" if kind == "singleton" else "any number of answers, an empty one is the last,"
-        place = self._question.name(link.importer)
-        return (
-            f"{many} to each request goes back to {place}, to the reply subject of the request"
-            if (kind == "singleton")
-            else f"{many} go back to {place}, to the reply subject of the request"
-        )
+        single = stop.export is None or stop.export.response_type == "singleton"
+        answers = "one answer to each request goes" if single else "any number of answers, the last one empty, go"
+        return f"{answers} back to {self._question.name(link.importer)}, to the reply subject of the request"
 
     def _people(self, stop: Stop) -> Lines:
         may, others = people_of(self._question, stop)
