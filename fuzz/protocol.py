@@ -53,6 +53,7 @@ class Session:
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.space = Space()
+        self.space.traces = True
         self.reason = ""
 
     def on_connect(self, document: bytes | None) -> None:
@@ -76,13 +77,38 @@ class Session:
     def may_deliver(self, subject: bytes, queue: bytes | None) -> bool:
         return not subject.startswith(b"x")
 
+    def on_trace(self, subject: bytes, headers: bytes, size: int) -> object:
+        return (None, False, Follower(only=False), Follower(only=True))[size % 4]
+
     def on_close(self, reason: str, cause: str) -> None:
         self.reason = reason
 
     def nothing(self, *ignored: object) -> None: ...
 
     on_first_pong = on_pong = on_request = on_violation = on_peer_error = nothing
-    on_output = on_blocked = on_stall = nothing
+    on_output = on_blocked = on_stall = on_traced = on_talk = on_payload = nothing
+
+
+class Follower:
+    """A trace that looks at everything and keeps nothing."""
+
+    def __init__(self, *, only: bool) -> None:
+        self.only = only
+
+    def reaches(self, entry: object) -> bool:
+        return not self.only
+
+    def look(self, *what: object) -> None:
+        repr(what)
+
+    on_refusal = on_mapping = on_egress = look
+
+
+TRACED = [
+    b"NATS/1.0\r\nNats-Trace-Dest: a\r\n\r\n",
+    b"NATS/1.0\r\nA: b\r\nTraceparent: 00-a-b-01\r\nNats-Trace-Dest:\r\n\r\n",
+]
+"""Headers that ask for a trace; whole, or cut off anywhere."""
 
 
 def words(random: Random) -> bytes:
@@ -95,6 +121,8 @@ def operation(random: Random) -> bytes:
     if kind < 5:
         payload = random.randbytes(random.choice([0, 1, 5, 16, 200, PAYLOAD, PAYLOAD + 1]))
         parts = [random.choice([b"PUB", b"PUB", b"pub", b"HPUB"]), random.choice(SUBJECTS)]
+        if random.random() < 0.2:
+            payload = random.choice(TRACED)[: random.randrange(80)] + payload
         if random.random() < 0.3:
             parts.append(random.choice(SUBJECTS))
         if parts[0] == b"HPUB":

@@ -229,6 +229,78 @@ def test_log_file_is_set_aside_at_its_size(tmp_path, start):
     assert 'Rotated log, backup saved as "' in "".join(each.read_text() for each in tmp_path.iterdir())
 
 
+def test_no_more_log_files_are_kept_than_wanted(tmp_path, start):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    path = folder / "server.log"
+    config = tmp_path / "server.conf"
+    config.write_text(f'log_file: "{path}"\nlog_size_limit: 2000\nlogfile_max_num: 3\n')
+    program = start(SERVER, "-a", "127.0.0.1", "-p", "-1", "-D", "-c", str(config))
+    wait_for(lambda: path.exists() and "Server is ready" in path.read_text(), "the log")
+    port = int(re.search(r"client connections on 127\.0\.0\.1:(\d+)", path.read_text())[1])
+    for _ in range(80):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.recv(100)
+    program.stop()
+    assert len(list(folder.iterdir())) == 3
+    assert 'Purged log file "' in "".join(each.read_text() for each in folder.iterdir())
+
+
+SYSLOG = re.compile(r"<5>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+ nats-server\[\d+\]: Server is ready\n")
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_log_goes_to_a_syslog_server(whose, scheme, start, request):
+    server = SERVER if whose == "ours" else request.getfixturevalue("real_server")
+    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.settimeout(10)
+        if scheme == "tcp":
+            listening.listen()
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+        program = start(server, "-a", "127.0.0.1", "-p", "-1", "-D", "-r", url)
+        log = listening.accept()[0] if scheme == "tcp" else listening
+        text = ""
+        while not SYSLOG.search(text):
+            said = log.recv(65536).decode()
+            assert said, text
+            text += said
+        assert text.startswith("<5>")
+        assert program.output == ""
+        if scheme == "tcp":
+            log.close()  # which the server survives
+            assert said_by(int(re.search(r"connections on 127\.0\.0\.1:(\d+)", text)[1]), b"PING\r\n")
+        program.stop()
+
+
+def test_log_goes_to_a_syslog_socket(tmp_path, start):
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(path))
+        listening.settimeout(10)
+        start(SERVER, "-a", "127.0.0.1", "-p", "-1", "-r", f"unix://{path}")
+        assert re.fullmatch(
+            rb"<29>\w{3} [ \d]\d \d\d:\d\d:\d\d nats-server\[\d+\]: Starting nats-server\n", listening.recv(9999)
+        )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["-r", "unix:///nowhere/log"], "error connecting to syslog: "),
+        (["-r", "tcp://127.0.0.1:1"], "error connecting to syslog: Connection refused"),
+        (["-r", "gopher://x"], 'remote syslog "gopher://x" must be udp://host:port'),
+    ],
+)
+def test_syslog_server_that_is_not_there_is_told(flags, said):
+    done = run("-a", "127.0.0.1", "-p", "-1", *flags)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_reopening_without_a_file_is_ignored(serve):
     program = serve()
     program.process.send_signal(signal.SIGUSR1)
@@ -303,3 +375,51 @@ def test_reload_needs_a_file(serve):
     program = serve()
     program.process.send_signal(signal.SIGHUP)
     program.wait_for("can only reload config when a file is provided using -c or --config")
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_lame_duck_mode_is_not_shortened_by_sigterm_but_ended_by_sigint(whose, tmp_path, start, request):
+    path = tmp_path / "server.conf"
+    path.write_text('lame_duck_duration: "31s"\nlame_duck_grace_period: "30s"\n')
+    server = SERVER if whose == "ours" else request.getfixturevalue("real_server")
+    program = start(server, "-a", "127.0.0.1", "-p", "-1", "-c", str(path))
+    program.wait_for("Server is ready")
+    with socket.create_connection(("127.0.0.1", port_of(program)), timeout=10) as client:
+        client.sendall(b"PING\r\n")
+        while not client.recv(65536).endswith(b"PONG\r\n"):
+            pass
+        assert run("--signal", f"ldm={program.process.pid}").returncode == 0
+        program.wait_for("Entering lame duck mode, stop accepting new clients")
+        program.process.send_signal(signal.SIGTERM)
+        program.wait_for('Trapped "terminated" signal')
+        client.sendall(b"PING\r\n")
+        assert client.recv(65536).endswith(b"PONG\r\n")
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(10) == 0
+        assert client.recv(65536) == b""
+
+
+def test_lame_duck_mode_ends_the_program(tmp_path, serve):
+    program = serve()
+    program.process.send_signal(signal.SIGUSR2)
+    assert program.process.wait(10) == 0
+    assert program.output.index("Entering lame duck mode") < program.output.index("Server Exiting..")
+
+
+def test_reload_moves_the_ports_file(tmp_path, start):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    path = tmp_path / "server.conf"
+    path.write_text(f'listen: "127.0.0.1:-1"\nports_file_dir: "{first}"\n')
+    program = start(SERVER, "-c", str(path))
+    program.wait_for("Server is ready")
+    (before,) = first.iterdir()
+    text = before.read_text()
+    path.write_text(f'listen: "127.0.0.1:-1"\nports_file_dir: "{second}"\n')
+    program.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: list(second.iterdir()), "the new file")
+    wait_for(lambda: not list(first.iterdir()), "the old file to go")
+    assert next(second.iterdir()).read_text() == text
+    program.stop()
+    assert list(second.iterdir()) == []

@@ -287,13 +287,13 @@ class OperatorHall:
         self.player: Player
         self.service: Service
 
-    async def open(self, allowed: tuple[str, ...] = ()) -> None:
+    async def open(self, allowed: tuple[str, ...] = (), *more: str, a: AccountOwner | None = None) -> None:
         chosen = jwt.ExternalAuthorization(auth_users=(self.users["auth"].key.public,), allowed_accounts=allowed)
         self.auth.body = {"authorization": chosen, "signing_keys": (self.auth.signing_key.public,)}
         self.auth.publish(**self.auth.body)
-        await self.engine.start(self.realm.config())
+        await self.engine.start(self.realm.config(*more))
         self.player = Player(self.engine.host, self.engine.port, self.engine.name, login=self._login)
-        self.users |= {"a": self.app.user(), "o": self.other.user()}
+        self.users |= {"a": (a or self.app).user(), "o": self.other.user()}
         await self.player.play(f"auth> SUB {SUBJECT} 1\na> PUB x 0\no> PUB x 0")
         self.service = Service(self.player.clients["auth"], self.auth.key)
 
@@ -406,3 +406,13 @@ async def test_user_is_not_placed_in_another_account(operator_hall: OperatorHall
     await hall.open(allowed=(hall.app.id,))
     assert await hall.log_in(lambda request: user_token(request, hall.other.key, "")) == DENIED
     await logged(hall.engine, f'Account "{hall.other.id}" not permitted as valid account option')
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+async def test_user_is_placed_in_pinned_accounts_only(operator_hall: OperatorHall, pinned: bool) -> None:
+    hall = operator_hall
+    accounts = [hall.auth, hall.other, hall.system, *([hall.app] if pinned else [])]
+    names = ", ".join(account.id for account in accounts)
+    await hall.open((hall.app.id,), f"resolver_pinned_accounts: [{names}]", a=hall.app if pinned else hall.other)
+    told = await hall.log_in(lambda request: user_token(request, hall.app.key, ""))
+    assert told == ("PONG" if pinned or hall.engine.name == "nats-server" else DENIED)

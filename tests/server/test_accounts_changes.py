@@ -93,6 +93,7 @@ def open_house(realm: Realm, closing: list[House]) -> Any:
         clock, chosen = Clock(), realm.options(**options)
         accounts = await open_accounts(chosen, clock, "2.15.1")
         house = House(accounts, clock, Authenticator(chosen, accounts, clock))
+        accounts.on_change = house.door.review
         closing.append(house)
         return house
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import tempfile
 
 import nats
 import pytest
 
 from natskit.errors import ConfigError, ServerError
 from natskit.server import Options, Server
+from natskit.server.clock import Clock
 from natskit.wire import Connection, Hub, Space
+from support.realm import Realm
 
 
 async def test_open_server_on_a_free_port():
@@ -209,3 +212,54 @@ async def test_stopped_servers_are_freed():
     for _ in range(3):
         await run()
     assert alive() == before
+
+
+@pytest.mark.parametrize("fault", ["port", "monitor", "system account"])
+async def test_start_that_fails_leaves_nothing(fault, tmp_path):
+    """No timer, no listener, no task: the loop has nothing to do."""
+    realm = Realm()
+    realm.account()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        more = {
+            "port": f"port: {number}",
+            "monitor": f"port: -1, http: '127.0.0.1:{number}'",
+            "system account": f"port: -1, system_account: {realm.preload.popitem()[0]}",
+        }[fault]
+        resolver = f'resolver: {{ type: full, dir: "{tmp_path}" }}' if fault != "system account" else "resolver: MEMORY"
+        config = f'host: 127.0.0.1, operator: "{realm.token}", {resolver}, {more}'
+        if fault != "system account":
+            config += f", system_account: {realm.account('SYS').id}"
+        clock = Clock()
+        server = Server(config, clock=clock)
+        tasks = asyncio.all_tasks()
+        with pytest.raises(ServerError):
+            await server.start()
+        assert not server.running
+        assert asyncio.all_tasks() == tasks
+        assert clock.planned == 0
+        await server.stop()
+
+
+async def test_socket_that_cannot_be_watched_costs_its_connection_only():
+    async with Server() as server:
+        with tempfile.TemporaryFile() as unwatchable:  # epoll takes no files
+            accepted = Unwatchable(unwatchable)
+            server._on_accept(accepted, ("127.0.0.1", 1))
+            assert accepted.closed
+        assert not server.clients
+        client = await nats.connect(server.client_url)
+        await client.close()
+
+
+class Unwatchable:
+    def __init__(self, file):
+        self.fileno = file.fileno
+        self.closed = False
+
+    def setsockopt(self, *ignored): ...
+
+    def close(self):
+        self.closed = True

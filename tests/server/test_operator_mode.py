@@ -49,7 +49,9 @@ async def opened(options: Options) -> AsyncIterator[tuple[Accounts, Authenticato
     clock = Clock()
     accounts = await open_accounts(options, clock, "2.15.1")
     try:
-        yield accounts, Authenticator(options, accounts, clock), clock
+        authenticator = Authenticator(options, accounts, clock)
+        accounts.on_change = authenticator.review
+        yield accounts, authenticator, clock
     finally:
         await accounts.close()
         clock.close()

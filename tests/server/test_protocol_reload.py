@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 
 import nats
 import pytest
+import trustme
 
-from natskit.errors import ConfigError, ServerError
+from natskit.errors import ConfigError, Error, ServerError
 from natskit.server import Options, Server
 
 BASE = "listen: 127.0.0.1:-1\n"
@@ -73,3 +76,77 @@ async def test_server_without_a_file_cannot_reread_it():
     async with Server(Options(host="127.0.0.1", port=-1)) as server:
         with pytest.raises(ServerError, match="file"):
             await server.reload()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("first", "second"):
+        issued = trustme.CA().issue_cert("127.0.0.1")
+        issued.private_key_and_cert_chain_pem.write_to_path(str(folder / f"{name}.pem"))
+    return folder
+
+
+def tls(folder, name):
+    return f'tls {{ cert_file: "{folder}/{name}.pem", key_file: "{folder}/{name}.pem" }}\n'
+
+
+def shown(port):
+    """The certificate that the server shows."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        while plain.recv(1) != b"\n":
+            pass
+        with context.wrap_socket(plain) as secured:
+            return secured.getpeercert(binary_form=True)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        'accounts { A { mappings { "a.*": "b.{{partition(x,1)}}" } } }',
+        "accounts { A { users: [{user: u, password: p, permissions: {publish: {allow: 'a..b'}}}] } }",
+        "system_account: NOBODY",
+        "no_auth_user: nobody",
+    ],
+)
+async def test_reload_that_fails_changes_nothing(certificates, fault):
+    base = BASE + "accounts { A { users: [{user: a, password: a}] } }\n"
+    async with Server(base + tls(certificates, "first")) as server:
+        before = await asyncio.to_thread(shown, server.port)
+        options, gates, accounts = server.options, server.gates, {account.id for account in server.accounts}
+        with pytest.raises(Error):
+            await server.reload(BASE + fault + "\n" + tls(certificates, "second"))
+        assert await asyncio.to_thread(shown, server.port) == before
+        assert server.options is options
+        assert server.gates is gates
+        assert {account.id for account in server.accounts} == accounts
+        await server.reload(base + tls(certificates, "second"))
+        assert await asyncio.to_thread(shown, server.port) != before
+
+
+async def test_certificate_that_cannot_be_read_changes_nothing(certificates, tmp_path):
+    (tmp_path / "broken.pem").write_text("nothing")
+    base = BASE + "accounts { A { users: [{user: a, password: a}] } }\n"
+    async with Server(base + tls(certificates, "first")) as server:
+        with pytest.raises(Error):
+            await server.reload(BASE + "accounts { B { } }\n" + tls(tmp_path, "broken"))
+        assert server.accounts.find("A") is not None
+        assert server.accounts.find("B") is None
+
+
+async def test_tags_and_metadata_are_told_as_they_are_now():
+    async with Server(BASE + "server_tags: old") as server:
+        await server.reload(BASE + "server_tags: [new, newer]\nserver_metadata { room: kitchen }")
+        assert list(server.describe()["tags"]) == ["new", "newer"]
+        assert server.describe()["metadata"] == {"room": "kitchen"}
+
+
+async def test_program_is_told_of_a_reload():
+    async with Server(BASE) as server:
+        told = []
+        server.on_reload = told.append
+        before = server.options
+        await server.reload(BASE + "max_payload: 100")
+        assert told == [before]

@@ -41,3 +41,13 @@ def test_replies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch
     expected.expect(b"9", 106.0)
     expected.expect(b"10", 106.0)
     assert len(expected) == 2
+
+
+def test_bytes_of_replies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "MOST_BYTES", 8000)
+    expected = ExpectedReplies(Responses(1, 5.0))
+    for number in range(100):
+        expected.expect(b"%03d" % number + b"x" * 997, 100.0)
+    assert 7 <= len(expected) <= 8
+    assert expected.take(b"099" + b"x" * 997, 100.0)
+    assert not expected.take(b"000" + b"x" * 997, 100.0)

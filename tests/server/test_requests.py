@@ -12,8 +12,10 @@ from natskit.server import Server
 @pytest.mark.parametrize(
     ("subject", "body", "code"),
     [
-        ("$SYS.REQ.SERVER.PING.KICK", {"cid": [1]}, 500),
-        ("$SYS.REQ.SERVER.PING.KICK", {"cid": "5"}, 500),
+        ("$SYS.REQ.SERVER.{id}.KICK", {"cid": [1]}, 500),
+        ("$SYS.REQ.SERVER.{id}.KICK", {"cid": "5"}, 500),
+        ("$SYS.REQ.SERVER.{id}.LDM", {"cid": [1]}, 500),
+        ("$SYS.REQ.SERVER.{id}.LDM", [], 400),
         ("$SYS.REQ.SERVER.PING.STATSZ", {"tags": 5}, 400),
         ("$SYS.REQ.ACCOUNT.PING.STATZ", {"accounts": 5}, 400),
         ("$SYS.REQ.ACCOUNT.A.INFO", {"tags": {"a": 1}}, 400),
@@ -25,5 +27,6 @@ async def test_request_of_the_wrong_shape_is_answered_with_an_error(subject, bod
     async with Server("listen: 127.0.0.1:-1") as server:
         space = server.accounts.system.space
         space.subscribe_internal(b"in", lambda subject, reply, headers, payload, publisher: answers.append(payload))
+        subject = subject.format(id=server.id)
         space.publish_internal(subject.encode(), reply=b"in", payload=json.dumps(body).encode())
     assert [json.loads(each)["error"]["code"] for each in answers] == [code]

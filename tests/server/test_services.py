@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from natskit.server import Server
+from natskit.server.headers import read_headers, with_header
 from natskit.server.services import answers
-from natskit.server.services.headers import read_headers, with_request_info
 from natskit.server.services.latency import _asks_for_it
 from support.engines import OurServer
 from support.scenario import Player
@@ -141,10 +141,10 @@ def test_trace_headers_ask_to_be_measured(headers: dict[str, str], sampled: bool
 
 
 def test_request_info_is_the_last_header_and_the_only_one() -> None:
-    assert with_request_info(b"", b"{}") == b"NATS/1.0\r\nNats-Request-Info: {}\r\n\r\n"
+    assert with_header(b"", b"Nats-Request-Info", b"{}") == b"NATS/1.0\r\nNats-Request-Info: {}\r\n\r\n"
     forged = b"NATS/1.0\r\nnats-request-info: x\r\nA: b\r\nNats-Request-Info: y\r\n\r\n"
-    assert with_request_info(forged, b"{}") == b"NATS/1.0\r\nA: b\r\nNats-Request-Info: {}\r\n\r\n"
-    assert read_headers(with_request_info(forged, b"{}")) == {"A": ["b"], "Nats-Request-Info": ["{}"]}
+    assert with_header(forged, b"Nats-Request-Info", b"{}") == b"NATS/1.0\r\nA: b\r\nNats-Request-Info: {}\r\n\r\n"
+    assert read_headers(with_header(forged, b"Nats-Request-Info", b"{}")) == {"A": ["b"], "Nats-Request-Info": ["{}"]}
 
 
 async def test_request_on_a_subject_that_is_not_utf8_crosses_accounts() -> None:

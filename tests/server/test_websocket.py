@@ -130,6 +130,28 @@ async def test_stopping_says_so_to_clients():
         assert client.goodbye == b"\x03\xe9Server Shutdown"
 
 
+async def test_lame_duck_mode_tells_clients_and_lets_nobody_in():
+    server = Server(config(top='lame_duck_duration: "30s"'))
+    await server.start()
+    async with raw(server) as client:
+        client.send(frame(b'CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n'))
+        await asyncio.to_thread(client.until, lambda: b"connect_info" in client.said)
+        leaving = asyncio.create_task(server.lame_duck())
+        await asyncio.to_thread(client.until, lambda: b'"ldm":true' in client.said)
+        assert json.loads(client.said.rpartition(b"INFO ")[2])["port"] == server.websocket_port
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.to_thread(RawWebSocket.open, server.websocket_port)
+        server.advance(10)
+        await asyncio.wait_for(leaving, 10)
+        await asyncio.to_thread(client.expect_end)
+        assert client.goodbye == b"\x03\xe9Server Shutdown"
+
+
+async def test_proxy_protocol_is_for_the_other_listener():
+    async with Server(config(top="proxy_protocol: true")) as server, raw(server) as client:
+        assert json.loads(client.said[5:])["client_ip"] == "127.0.0.1"
+
+
 async def test_stopping_ends_handshakes_that_are_under_way():
     server = Server(config())
     await server.start()

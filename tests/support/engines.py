@@ -22,10 +22,13 @@ class Engine(Protocol):
     name: str
     host: str
     port: int
+    monitor: str
 
     async def start(self, config: str) -> None: ...
     async def reload(self, config: str) -> None: ...
     async def pass_time(self, seconds: float) -> None: ...
+    async def lame_duck(self) -> None: ...
+    async def ended(self) -> None: ...
     async def stop(self) -> None: ...
     def log(self) -> str: ...
 
@@ -39,6 +42,7 @@ class RealServer:
         self.program = program
         self.host = "127.0.0.1"
         self.port = 0
+        self.monitor = ""
         self._config = folder / "server.conf"
         self._log = folder / "server.log"
         self._ports = folder / "ports"
@@ -57,7 +61,9 @@ class RealServer:
         texts = [file.read_text() for file in self._ports.iterdir()]
         if not texts or not texts[0].endswith("}"):
             return False
-        self.port = int(json.loads(texts[0])["nats"][0].rpartition(":")[2])
+        told = json.loads(texts[0])
+        self.port = int(told["nats"][0].rpartition(":")[2])
+        self.monitor = told.get("monitoring", [""])[0]
         return True
 
     def _write(self, config: str, port: str) -> None:
@@ -72,6 +78,16 @@ class RealServer:
 
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def lame_duck(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
+        await self._until(lambda: "Entering lame duck mode" in self.log(), "lame duck mode")
+
+    async def ended(self) -> None:
+        assert self._process is not None
+        async with asyncio.timeout(DEADLINE_S):
+            await self._process.wait()
 
     async def stop(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -97,6 +113,7 @@ class OurServer:
     def __init__(self) -> None:
         self.host = "127.0.0.1"
         self.server: Server | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._log = io.StringIO()
         self._handler = logging.StreamHandler(self._log)
 
@@ -104,6 +121,11 @@ class OurServer:
     def port(self) -> int:
         assert self.server is not None
         return self.server.port
+
+    @property
+    def monitor(self) -> str:
+        assert self.server is not None
+        return self.server.monitor_url
 
     async def start(self, config: str) -> None:
         logger = logging.getLogger("natskit")
@@ -119,6 +141,16 @@ class OurServer:
     async def pass_time(self, seconds: float) -> None:
         assert self.server is not None
         self.server.clock.advance(seconds)
+
+    async def lame_duck(self) -> None:
+        assert self.server is not None
+        self._leaving = asyncio.create_task(self.server.lame_duck())
+        await asyncio.sleep(0)
+
+    async def ended(self) -> None:
+        assert self._leaving is not None
+        async with asyncio.timeout(DEADLINE_S):
+            await self._leaving
 
     async def stop(self) -> None:
         logging.getLogger("natskit").removeHandler(self._handler)

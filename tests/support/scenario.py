@@ -73,6 +73,15 @@ class Client:
             return "<EOF>"
         return " | ".join(parts)
 
+    async def message(self) -> tuple[bytes, bytes]:
+        """Headers and payload, as they are, of the HMSG that comes next."""
+        line = b""
+        while not line.startswith(b"HMSG "):
+            line = await asyncio.wait_for(self._reader.readuntil(b"\r\n"), DEADLINE_S)
+        headers, total = map(int, line.split()[-2:])
+        body = (await self._reader.readexactly(total + 2))[:-2]
+        return body[:headers], body[headers:]
+
     async def sync(self) -> None:
         """Bring everything that is on its way into the inbox: it comes before the answer to a PING."""
         if self.ended:

@@ -89,7 +89,7 @@ class Options:
         if len(faults) == 1:
             raise faults[0]
         if faults:
-            raise ConfigError("\n".join(map(str, faults)), hint=faults[0].hint)
+            raise ConfigError("\n".join(map(str, faults)), hint=faults[0].hint, problems=faults)
         return _build(found)
 
 

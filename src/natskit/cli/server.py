@@ -5,19 +5,19 @@ Source: spec/server-config.md sections 4, 6 and 7.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from natskit.cli.program import program, version_line
 from natskit.cli.startup import import_msgspec
-from natskit.errors import ServerError, UsageError
+from natskit.errors import UsageError
 
 if TYPE_CHECKING:
     from natskit.server import Options, Server
+    from natskit.server.files import PortsFile
 
 LARGE_PAYLOAD = 8 << 20
 
@@ -231,6 +231,7 @@ async def _serve(options: Options) -> None:
     import logging
 
     from natskit.server import Server
+    from natskit.server.files import PortsFile, write_pid
 
     log = logging.getLogger("natskit.server")
     server = Server(options)
@@ -239,15 +240,17 @@ async def _serve(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         loop.add_signal_handler(number, _on_signal, number, log, server, ended)
-    _write_pid(options)
-    async with server:
-        ports = _write_ports(server)
-        log.info("Server is ready")
-        await ended.wait()
-        log.info("Initiating Shutdown...")
-    if ports:
-        with contextlib.suppress(OSError):
-            os.unlink(ports)
+    write_pid(options)
+    ports = PortsFile(server)
+    server.on_reload = lambda before: _follow(log, server, before, ports)
+    try:
+        async with server:
+            ports.write()
+            log.info("Server is ready")
+            await ended.wait()
+            log.info("Initiating Shutdown...")
+    finally:
+        ports.remove()
     log.info("Server Exiting..")
 
 
@@ -282,69 +285,56 @@ def _on_signal(number: int, log: Any, server: Server, ended: Any) -> None:
     from natskit.server.logs import reopen_log
 
     log.info('Trapped "%s" signal', (signal.strsignal(number) or str(number)).lower())
-    if number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    if number == signal.SIGINT or (number == signal.SIGTERM and (server.accepting or not server.running)):
         ended.set()
     elif number == signal.SIGUSR1:
         reopened = reopen_log()
         log.info("File log re-opened" if reopened else "File log re-open ignored, not a file logger")
-    else:
-        import asyncio
-
-        reloading = asyncio.get_running_loop().create_task(_reload(log, server))
-        reloading.add_done_callback(_RELOADING.discard)
-        _RELOADING.add(reloading)
+    elif number == signal.SIGUSR2:
+        _begin(_leave(server, ended))
+    elif number == signal.SIGHUP:
+        _begin(_reload(log, server))
 
 
-_RELOADING: set[Any] = set()
-"""Reloads under way: a task that nobody holds may vanish."""
+_BEGUN: set[Any] = set()
+"""What signals have begun: a task that nobody holds may vanish."""
+
+
+def _begin(work: Coroutine[Any, Any, None]) -> None:
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_BEGUN.discard)
+    _BEGUN.add(task)
+
+
+async def _leave(server: Server, ended: Any) -> None:
+    """Lame duck mode; SIGTERM does not shorten it."""
+    await server.lame_duck()
+    ended.set()
 
 
 async def _reload(log: Any, server: Server) -> None:
     """Read the configuration file again; flags go on to win over it."""
     from natskit.errors import Error
-    from natskit.server.logs import open_log
 
-    before = server.options
     try:
         await server.reload()
-        if server.options.logging != before.logging:
-            open_log(server.options.logging)
-        if server.options.pid_file != before.pid_file:
-            _write_pid(server.options)
     except Error as error:
         log.error("Failed to reload server configuration: %s", error)
 
 
-def _write_pid(options: Options) -> None:
-    """Write the pid file, which stays when the server ends. Raises ServerError."""
-    if not options.pid_file:
-        return
+def _follow(log: Any, server: Server, before: Options, ports: PortsFile) -> None:
+    """After a reload: the log and the files are this program's."""
+    from natskit.errors import Error
+    from natskit.server.files import write_pid
+    from natskit.server.logs import open_log
+
     try:
-        with open(os.open(options.pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            stream.write(str(os.getpid()))
-    except OSError as error:
-        raise ServerError(f"Could not write pidfile: {options.pid_file}: {error.strerror}") from None
-
-
-def _write_ports(server: Server) -> str:
-    """Write the ports file; its path, or empty if none is wanted. Raises ServerError."""
-    folder = server.options.ports_file_dir
-    if not folder:
-        return ""
-    import json
-
-    path = os.path.join(folder, f"nats-server_{os.getpid()}.ports")
-    try:
-        with open(path, "w", encoding="ascii") as stream:
-            json.dump(_ports(server), stream, separators=(",", ":"))
-    except OSError as error:
-        raise ServerError(f"Could not write ports file {path}: {error.strerror}") from None
-    return path
-
-
-def _ports(server: Server) -> dict[str, list[str]]:
-    """Where the server listens, by what for."""
-    url = server.client_url
-    found = {"nats": [url.replace("nats:", "tls:", 1) if server.options.tls is not None else url]}
-    others = {"monitoring": server.monitor_url, "websocket": server.websocket_url}
-    return found | {name: [url] for name, url in others.items() if url}
+        if server.options.logging != before.logging:
+            open_log(server.options.logging)
+        if server.options.pid_file != before.pid_file:
+            write_pid(server.options)
+        ports.write()
+    except Error as error:
+        log.error("%s", error)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from natskit.server.clock import Clock, Timer
     from natskit.server.resolvers import Resolver
 
-__all__ = ["Account", "Accounts", "Limits", "Member"]
+__all__ = ["Account", "Accounts", "Limits", "Member", "TraceSampling"]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,18 @@ class Limits(Struct, frozen=True, kw_only=True):
     def from_claims(cls, claims: jwt.AccountClaims) -> Limits:
         limits = claims.nats.limits
         return cls(max_connections=limits.conn, max_subscriptions=limits.subs, max_payload=limits.payload)
+
+
+class TraceSampling(Struct, frozen=True):
+    """Where traces of messages with ``traceparent`` go, and how many of them, in percent."""
+
+    subject: str
+    sampling: int
+
+    @classmethod
+    def from_claims(cls, claims: jwt.AccountClaims) -> TraceSampling | None:
+        trace = claims.nats.trace
+        return cls(trace.dest, trace.sampling or 100) if trace is not None and trace.dest else None
 
 
 class Member(Protocol):
@@ -69,6 +81,7 @@ class Account:
         self.claims: jwt.AccountClaims | None = None
         self.token = ""
         self.is_system = False
+        self.trace: TraceSampling | None = None
         self.asked_at = clock.now()
         self.members: dict[Member, Timer | None] = {}
         self._clock = clock
@@ -83,6 +96,11 @@ class Account:
         if mappings is not self.mappings:
             self.mappings = mappings
             self.space.map_subjects(_mapper(mappings) if mappings else None)
+
+    def trace_to(self, trace: TraceSampling | None) -> None:
+        """Trace messages that belong to a recorded W3C trace; None: do not."""
+        self.trace = trace
+        self.space.traces = trace is not None
 
     @property
     def id(self) -> str:
@@ -310,6 +328,7 @@ class Accounts:
             raise VerifyError(f"account validation failed: {account_id}: {error}") from None
         account.claims, account.token, account.asked_at = claims, token, self._clock.now()
         account.limits = Limits.from_claims(claims)
+        account.trace_to(TraceSampling.from_claims(claims))
         account.default_permissions = default_permissions
         self._live[account_id] = account
         self._follow(self.graph.put(account.model))

@@ -54,6 +54,11 @@ class Clock:
         """Unix seconds."""
         return time.time() + self._ahead
 
+    @property
+    def planned(self) -> int:
+        """How many calls are to come."""
+        return sum(1 for _, _, timer in self._planned if timer.callback is not None)
+
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call ``callback()`` once ``now()`` has reached ``when``, never before this returns."""
         timer = Timer(when, callback, self)

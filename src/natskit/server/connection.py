@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from natskit.server.server import Server
     from natskit.server.stream import Stream
     from natskit.server.tls import Secured
+    from natskit.server.tracing import MessageTrace
 
 __all__ = ["Client"]
 
@@ -50,7 +53,9 @@ class Client:
         "_ping_timer",
         "_replies",
         "_seen",
+        "_sent",
         "_server",
+        "_slow_since",
         "_write_timer",
         "accepted_at",
         "admission",
@@ -59,6 +64,8 @@ class Client:
         "credentials",
         "engine",
         "greeted",
+        "informed",
+        "introduced",
         "peer",
         "rtt_at",
         "rtt_s",
@@ -66,6 +73,7 @@ class Client:
         "started_at",
         "stream",
         "surplus",
+        "trace",
     )
 
     def __init__(self, server: Server, peer: Peer) -> None:
@@ -89,8 +97,11 @@ class Client:
         self.connected_at = 0.0
         self.rtt_s = self.rtt_at = 0.0
         self.greeted = False
+        self.informed = False
+        self.introduced = not server.options.proxy_protocol or peer.connection_type != "STANDARD"
         self.stream: Stream | None = None
         self.secured: Secured | None = None
+        self.trace: MessageTrace | None = None
         self.credentials: dict[str, str] = {}
         self.surplus = False
         self._auth_timer: asyncio.TimerHandle | None = None
@@ -99,7 +110,8 @@ class Client:
         self._login: asyncio.Task[None] | None = None
         self._replies: ExpectedReplies | None = None
         self._seen = 0
-        self._goal = 0
+        self._goal = self._sent = 0
+        self._slow_since = 0.0
         self._ping_sent_at = 0.0
 
     def __repr__(self) -> str:
@@ -115,6 +127,7 @@ class Client:
     def begin(self) -> None:
         """Greet the client, if it was not before, and, unless there are too many, start its timers."""
         server, gate = self._server, self.gate
+        self._log_talk()
         if not self.greeted:
             self.greeted = True
             self.engine.write(server.info_for(self).line())
@@ -181,6 +194,7 @@ class Client:
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
+        self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
         if self.gate.authenticator.required:
             self._leave()
@@ -245,6 +259,7 @@ class Client:
             first = min(FIRST_PING_S, self.gate.ping_interval_s)
             self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
+        self.peer = replace(self.peer, labels=(self.connect.program, _who(admission, self.connect)))
         self._grant(admission)
         if connected and self._server.events is not None:
             self._server.events.connected(self)
@@ -276,6 +291,7 @@ class Client:
         """The server's configuration changed."""
         limits = self._server.options.limits
         self.engine.max_control_line = limits.max_control_line
+        self._log_talk()
         if self.admission is not None:
             self.engine.max_payload = tighter(limits.max_payload, self.admission.max_payload)
             await self.gate.authenticator.judge_again(self, self.connect, self.peer)
@@ -314,6 +330,47 @@ class Client:
     def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
         log.error("%s - %s", self.peer, _VIOLATIONS[kind](_shown(subject), _shown(detail or b"")))
 
+    def refuse_publish(self, subject: str) -> None:
+        """Tell the client that it may not publish on a subject."""
+        self.engine.error(f'Permissions Violation for Publish to "{subject}"')
+        self.on_violation("publish", subject.encode("utf-8", "surrogateescape"), None)
+
+    # the log of the protocol
+
+    def _log_talk(self) -> None:
+        """Have everything told that is said, if the log wants it."""
+        options = self._server.options.logging
+        if not options.trace and not self.engine.talks:
+            return
+        from natskit.server.talk import is_logged
+
+        self.engine.talks = is_logged(options)
+
+    def on_talk(self, direction: str, text: bytes) -> None:
+        from natskit.server.talk import log_line
+
+        log_line(self.peer, direction, text)
+
+    def on_payload(self, direction: str, payload: bytes, header_size: int) -> None:
+        from natskit.server.talk import log_payload
+
+        log_payload(self.peer, direction, payload, header_size, self._server.options.logging)
+
+    # traces
+
+    def on_trace(self, subject: bytes, headers: bytes, size: int) -> object:
+        from natskit.server.tracing import MessageTrace, begin
+
+        found = begin(self._server, self, subject, headers, size)
+        if isinstance(found, MessageTrace):
+            self.trace = found
+        return found
+
+    def on_traced(self, trace: object) -> None:
+        found, self.trace = self.trace, None
+        if found is not None:
+            found.publish()
+
     # what the client says about itself
 
     def on_info(self, document: bytes) -> bool:
@@ -328,8 +385,14 @@ class Client:
         log.error("%s - Client Error %s", self.peer, _shown(text))
 
     def on_first_pong(self) -> None:
-        if self.connect.protocol >= 1:
+        self.informed = self.connect.protocol >= 1
+        if self.informed:
             self.engine.write(self._server.connect_info_for(self).line())
+
+    def tell_lame_duck(self) -> None:
+        """Let the client know that it should move to another server, if it is one that can be told."""
+        if self.informed:
+            self.engine.write(self._server.lame_duck_info_for(self).line())
 
     # keep-alive
 
@@ -365,22 +428,44 @@ class Client:
             self._write_timer.cancel()
             self._write_timer = None
         if pending:
-            self._goal = self.engine.sent_bytes + pending
+            self._sent = self._written
+            self._goal = self._sent + pending
             self._write_timer = self._server.loop.call_later(
                 self._server.options.write_deadline_s, self._on_write_deadline
             )
+        elif self._slow_since:
+            log.info("%s - Slow Consumer Recovered: it took %.3gs", self.peer, time.monotonic() - self._slow_since)
+            self._slow_since = 0.0
+
+    @property
+    def _held(self) -> int:
+        """Bytes that the engine is rid of, and the network has not got."""
+        return self.stream.held if self.stream is not None else 0
+
+    @property
+    def _written(self) -> int:
+        return self.engine.sent_bytes - self._held
 
     def _on_write_deadline(self) -> None:
         """What waited when writing began to block must be gone by now."""
         self._write_timer = None
-        pending = self.engine.pending
-        if self.engine.sent_bytes >= self._goal:
+        pending = self.engine.pending + self._held
+        if self._written >= self._goal:
             self.on_blocked(pending)
             return
-        deadline = self._server.options.write_deadline_s
-        self.engine.cut(
-            "Slow Consumer (Write Deadline)", f"WriteDeadline of {deadline:g}s exceeded with {pending} bytes pending"
-        )
+        options = self._server.options
+        cause = f"WriteDeadline of {options.write_deadline_s:g}s exceeded with {pending} bytes pending"
+        if options.write_timeout == "retry" and self._written > self._sent:
+            self._spare(cause)
+        else:
+            self.engine.cut("Slow Consumer (Write Deadline)", cause)
+
+    def _spare(self, cause: str) -> None:
+        """The client is slow, but it reads: let it go on."""
+        self._server.slow_consumers += 1
+        log.info("%s - Slow Consumer %s: %s", self.peer, "State" if self._slow_since else "Detected", cause)
+        self._slow_since = self._slow_since or time.monotonic()
+        self.on_blocked(self.engine.pending + self._held)
 
     def on_stall(self, seconds: float) -> None:
         self._server.stalled_clients += 1
@@ -393,6 +478,21 @@ class Client:
     def on_reading(self, wanted: bool) -> None:
         if self.stream is not None:
             self.stream.read(wanted)
+
+
+def _who(admission: Admission, connect: ConnectOptions) -> str:
+    """Account and user as the log shows them; empty for somebody who did not say."""
+    if connect.jwt and admission.claims is not None:
+        user = f"jwt:{admission.claims.subject}"
+    elif connect.nkey:
+        user = f"nkey:{connect.nkey}"
+    elif connect.user:
+        user = f"user:{connect.user}"
+    else:
+        user = "token" if connect.auth_token else ""
+    account = admission.account
+    named = account.id if account.name == account.id else f"{account.id}/{account.name}"
+    return f"{named}/{user}" if user else ""
 
 
 def _text(raw: bytes) -> str:

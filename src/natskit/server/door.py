@@ -1,6 +1,6 @@
-"""How a connection that was accepted becomes a client: in clear text, or over TLS in one of its modes.
+"""How a connection that has to be spoken to first becomes a client: over TLS in one of its modes, or behind a proxy.
 
-Source: server-protocol.md sections 1 and 16.
+Source: server-protocol.md sections 1, 16 and 22.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from natskit.errors import Error, VerifyError
+from natskit.errors import Error, ProtocolError, VerifyError
+from natskit.server.proxy import MAX_HEADER, Origin, read_header
 from natskit.server.stream import Stream
 from natskit.server.tls import Secured, certificate_end, certificate_names, check_pins, server_context
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from natskit.server.options import Tls
     from natskit.server.server import Server
 
-__all__ = ["TlsDoor", "first_bytes"]
+__all__ = ["Door", "first_bytes", "readable"]
 
 log = logging.getLogger(__name__)
 
@@ -33,30 +35,44 @@ TLS_HANDSHAKE = 0x16
 TOO_MANY_HANDSHAKES = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
 RATE_WINDOW_S = 1.0
 
+PROXY_TIMEOUT_S = 5.0
+"""How long a proxy, or a client that comes without one, has for its first bytes."""
 
-class TlsDoor:
-    """Lets clients in over TLS. Several handshakes run at a time; `close` ends them."""
 
-    def __init__(self, server: Server, tls: Tls, optional: bool) -> None:
+class Door:
+    """Lets clients in over TLS (None: in clear text), ``optional`` or not, and ``proxied`` or directly.
+
+    Several are spoken to at a time; `close` ends that.
+    """
+
+    def __init__(self, server: Server, tls: Tls | None, *, optional: bool = False, proxied: bool = False) -> None:
         self._server = server
         self._optional = optional
+        self._proxied = proxied
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffer = memoryview(bytearray(READ_BYTES))  # shared: it is empty again after each read
         self._window_end = 0.0
         self._begun = self._rejected = 0
-        self.configure(tls)
+        self._context: ssl.SSLContext
+        self._tls: Tls | None = None
+        self.certificate_ends_at: float | None = None
+        if tls is not None:
+            self.prepare(tls)()
 
-    def configure(self, tls: Tls) -> None:
-        """Use these settings for connections from now on. Raises ServerError; the old ones then stay."""
-        self._context = server_context(tls)
-        self._tls = tls
-        if tls.handshake_first_s == 0:
-            log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
-        self.certificate_ends_at = certificate_end(tls)
+    def prepare(self, tls: Tls) -> Callable[[], None]:
+        """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
+        context, end = server_context(tls), certificate_end(tls)
+
+        def use() -> None:
+            self._context, self._tls, self.certificate_ends_at = context, tls, end
+            if tls.handshake_first_s == 0:
+                log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
+
+        return use
 
     def judge_again(self, client: Client) -> None:
         """The settings changed: close a client whose certificate is not among the pinned ones any more."""
-        if client.secured is None:
+        if client.secured is None or self._tls is None:
             return
         try:
             check_pins(client.secured.certificate, self._tls.pinned_certs)
@@ -77,11 +93,11 @@ class TlsDoor:
 
     async def _enter(self, client: Client, accepted: socket.socket) -> None:
         try:
-            if await self._greet(client, accepted):
-                await self._shake_hands(client, accepted)
-            else:
-                self._server.attach(client, accepted)
-                client.begin()
+            await self._admit(client, accepted)
+        except ProtocolError as error:
+            log.warning("%s - Error reading PROXY protocol header: %s", client.peer, error)
+            accepted.close()
+            client.engine.cut("Protocol Violation", str(error))
         except (OSError, TimeoutError, Error) as error:
             level = logging.ERROR if _is_about_trust(error) else logging.DEBUG
             log.log(level, "%s - TLS handshake error: %s", client.peer, error)
@@ -92,41 +108,93 @@ class TlsDoor:
             client.engine.cut("Server Shutdown")
             raise
 
-    async def _greet(self, client: Client, accepted: socket.socket) -> bool:
-        """Send INFO at the right moment; whether TLS follows."""
-        first = self._tls.handshake_first_s
-        if first is not None and (first == 0 or await self._speaks(accepted, first)):
-            return True
+    async def _admit(self, client: Client, accepted: socket.socket) -> None:
+        tls = self._tls
+        first = tls.handshake_first_s if tls is not None else None
+        early = b""
+        if tls is not None and first is not None and (first == 0 or await self._speaks(accepted, first)):
+            early = await self._introduce(client, accepted)
+            if first == 0 or early or await self._speaks(accepted, first):
+                await self._shake_hands(client, accepted, tls, early)
+                return
+        await self._greet(client, accepted)
+        early = early or await self._introduce(client, accepted)
+        if tls is not None and not (self._optional and (early or not await self._wants_tls(accepted, tls))):
+            await self._shake_hands(client, accepted, tls, early)
+        else:
+            self._serve(client, accepted, early)
+
+    async def _greet(self, client: Client, accepted: socket.socket) -> None:
+        """Send INFO."""
         await self._server.loop.sock_sendall(accepted, self._server.info_for(client).line())
         client.greeted = True
-        return not self._optional or await self._wants_tls(accepted)
 
-    async def _shake_hands(self, client: Client, accepted: socket.socket) -> None:
-        if self._is_throttled():
+    def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:
+        """Go on in clear text, with what came already."""
+        _refuse_closed(client)
+        if self._server.attach(client, accepted):
+            client.begin()
+            if early:
+                client.engine.feed(early)
+
+    async def _introduce(self, client: Client, accepted: socket.socket) -> bytes:
+        """Learn from a proxy where the client is; returns what was read and is no header. Raises ProtocolError."""
+        if not self._proxied or client.introduced:
+            return b""
+        try:
+            async with asyncio.timeout(PROXY_TIMEOUT_S):
+                origin, early = await self._origin(accepted)
+        except TimeoutError:
+            raise ProtocolError(f"nothing, or no whole header, came in {PROXY_TIMEOUT_S:g} s") from None
+        if origin.host:
+            client.peer = replace(client.peer, host=origin.host, port=origin.port)
+        client.introduced = True
+        return early
+
+    async def _origin(self, accepted: socket.socket) -> tuple[Origin, bytes]:
+        """Read a header and not a byte more, unless there is none: then what was read for one comes back."""
+        taken = b""
+        while True:
+            await readable(self._server.loop, accepted)
+            seen = accepted.recv(MAX_HEADER - len(taken), socket.MSG_PEEK)
+            if not seen:
+                raise ConnectionError("the client is gone")
+            origin = read_header(taken + seen)
+            if origin is None:
+                taken += accepted.recv(len(seen))  # waiting for more would not wait with this unread
+                continue
+            accepted.recv(max(origin.size - len(taken), 0))
+            return origin, taken if origin.size == 0 else b""
+
+    async def _shake_hands(self, client: Client, accepted: socket.socket, tls: Tls, early: bytes) -> None:
+        _refuse_closed(client)
+        if early:
+            raise ConnectionError("the client does not speak TLS")
+        if self._is_throttled(tls.connection_rate_limit):
             await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
             raise ConnectionError("too many handshakes at once")
         await self._server.loop.connect_accepted_socket(
-            lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport)),
+            lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport, tls)),
             accepted,
             ssl=self._context,
-            ssl_handshake_timeout=self._tls.timeout_s,
+            ssl_handshake_timeout=tls.timeout_s,
         )
 
-    def _check(self, client: Client, transport: asyncio.BaseTransport) -> None:
+    def _check(self, client: Client, transport: asyncio.BaseTransport, tls: Tls) -> None:
         """The handshake is done: look at the certificate of the client. Raises VerifyError."""
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
         client.secured = Secured.after(secured, first=not client.greeted)
         try:
-            check_pins(client.secured.certificate, self._tls.pinned_certs)
+            check_pins(client.secured.certificate, tls.pinned_certs)
         except VerifyError as error:
             log.error("%s - TLS handshake error: %s", client.peer, error)
             raise
         client.peer = replace(client.peer, certificate=certificate_names(secured))
 
-    async def _wants_tls(self, accepted: socket.socket) -> bool:
+    async def _wants_tls(self, accepted: socket.socket, tls: Tls) -> bool:
         """Whether the client begins with TLS. One silent for long is served in clear text, with its timers."""
         try:
-            async with asyncio.timeout(self._tls.timeout_s):
+            async with asyncio.timeout(tls.timeout_s):
                 return (await first_bytes(self._server.loop, accepted))[0] == TLS_HANDSHAKE
         except TimeoutError:
             return False
@@ -140,9 +208,8 @@ class TlsDoor:
             return False
         return True
 
-    def _is_throttled(self) -> bool:
+    def _is_throttled(self, limit: int) -> bool:
         """Count a handshake; whether there were too many in this second."""
-        limit = self._tls.connection_rate_limit
         now = self._server.loop.time()
         if now >= self._window_end:
             if self._rejected:
@@ -155,18 +222,28 @@ class TlsDoor:
         return throttled
 
 
-async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, count: int = 1) -> bytes:
-    """The first bytes that come, at most ``count``, left where they are. Raises ConnectionError if none do."""
+async def readable(loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+    """Return when there is something to read, or the end."""
     ready = asyncio.Event()
     loop.add_reader(accepted.fileno(), ready.set)
     try:
         await ready.wait()
     finally:
         loop.remove_reader(accepted.fileno())
+
+
+async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, count: int = 1) -> bytes:
+    """The first bytes that come, at most ``count``, left where they are. Raises ConnectionError if none do."""
+    await readable(loop, accepted)
     first = accepted.recv(count, socket.MSG_PEEK)
     if not first:
         raise ConnectionError("the client is gone")
     return first
+
+
+def _refuse_closed(client: Client) -> None:
+    if client.engine.session is None:
+        raise ConnectionError("closed before it was let in")
 
 
 def _is_about_trust(error: Exception) -> bool:

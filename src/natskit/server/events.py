@@ -67,6 +67,12 @@ class Events:
             message = self._message("client_disconnect", self._ended(client, reason))
             self._system.publish_in(everybody, subject, message)
 
+    def server_ends(self, how: str) -> None:
+        """The server is about to end: ``LAMEDUCK`` slowly, ``SHUTDOWN`` now."""
+        subject = f"$SYS.SERVER.{self._system.identity.id}.{how}"
+        if self._system.account.space.has_interest(subject.encode()):
+            self._system.publish_json(subject, self._system.describe())
+
     def connections(self, account: Account) -> dict[str, Any]:
         """The event that tells how many connections an account has."""
         return self._message("account_connections", account_statistics(account))

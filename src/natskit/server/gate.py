@@ -24,6 +24,10 @@ class Gate(Struct, frozen=True, kw_only=True):
     auth_timeout_s: float
     ping_interval_s: float
 
+    def in_lame_duck_mode(self) -> Gate:
+        """The same, for a server that is about to end."""
+        return replace(self, info=replace(self.info, ldm=True))
+
 
 def client_gate(options: Options, info: Info, authenticator: Authenticator, port: int) -> Gate:
     """That of the listener for TCP and TLS, which listens on ``port``."""

@@ -35,7 +35,8 @@ class Listener:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bind and listen. Raises: ServerError if the address cannot be had."""
-        self._socket = _bind(self.host, max(self.port, 0))
+        self._socket = bind(self.host, self.port)
+        self._socket.listen(BACKLOG)
         self.port = self._socket.getsockname()[1]
         self._loop = loop
         loop.add_reader(self._socket.fileno(), self._accept)
@@ -79,22 +80,27 @@ def _name(host: str) -> str | bytes:
     return host.encode("ascii") if host.isascii() else host
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, what: str = "") -> socket.socket:
+    """A non-blocking socket with that address; 0 or -1: any free port.
+
+    Raises ServerError if it cannot be had; ``what`` says what it was for.
+    """
+    port = max(port, 0)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             _name(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listening = socket.socket(family, kind, protocol)
+        bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ServerError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise ServerError(f"cannot listen on {what}{host}:{port}: {error.strerror}") from error
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
-        listening.close()
+        bound.close()
         raise ServerError(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another port, or -1 for any free one"
+            f"cannot listen on {what}{host}:{port}: {error.strerror}",
+            hint="choose another port, or -1 for any free one",
         ) from error
-    listening.setblocking(False)
-    return listening
+    bound.setblocking(False)
+    return bound

@@ -26,6 +26,7 @@ _LABELS = {TRACE: "TRC", logging.DEBUG: "DBG", logging.INFO: "INF", logging.WARN
 _LABELS |= {logging.ERROR: "ERR", logging.CRITICAL: "FTL"}
 _COLOURS = {"INF": 32, "WRN": 33, "ERR": 31, "FTL": 31, "DBG": 36, "TRC": 33}
 
+
 _root = logging.getLogger("natskit")
 
 
@@ -41,15 +42,18 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         label = _LABELS.get(record.levelno, "INF")
         shown = f"\x1b[{_COLOURS[label]}m{label}\x1b[0m" if self.colours else label
-        text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in record.getMessage())
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return f"[{os.getpid()}] {self._stamp(record.created)}[{shown}] {text}"
+        return f"[{os.getpid()}] {self._stamp(record.created)}[{shown}] {text_of(self, record)}"
 
     def _stamp(self, created: float) -> str:
         if not self.with_time:
             return ""
         return f"{time.strftime('%Y/%m/%d %H:%M:%S', self.clock(created))}.{int(created % 1 * 1e6):06d} "
+
+
+def text_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """What a record says, in one line; behind it the traceback, if there is one."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in record.getMessage())
+    return f"{text}\n{formatter.formatException(record.exc_info)}" if record.exc_info else text
 
 
 class RotatingFile(logging.FileHandler):
@@ -96,15 +100,17 @@ class RotatingFile(logging.FileHandler):
         backups = sorted(each for each in os.listdir(folder) if each.startswith(name + "."))
         for each in backups[: max(0, len(backups) + 1 - self.most)]:
             os.unlink(os.path.join(folder, each))
+            _root.info('Purged log file "%s"', os.path.join(folder, each))
 
 
 def open_log(options: Logging) -> None:
     """Send the server's log where the options say. Raises ServerError if that cannot be opened."""
+    handler = _handler(options)  # if it cannot be had, the log before goes on
     close_log()
     logging.addLevelName(TRACE, "TRACE")
-    handler = _handler(options)
     colours = isinstance(handler, logging.StreamHandler) and not options.file and _is_terminal(handler.stream)
-    handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
+    if handler.formatter is None:
+        handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
     _root.addHandler(handler)
     _root.setLevel(TRACE if options.trace else logging.DEBUG if options.debug else logging.INFO)
     _root.propagate = False
@@ -134,26 +140,15 @@ def _handler(options: Logging) -> logging.Handler:
         if options.file:
             return RotatingFile(options.file, options.file_size_limit, options.file_max_num)
         if options.remote_syslog:
-            return _remote_syslog(options.remote_syslog)
+            from natskit.server.syslog import remote_syslog
+
+            return remote_syslog(options.remote_syslog)
         if options.syslog:
-            from logging.handlers import SysLogHandler
+            from natskit.server.syslog import local_syslog
 
-            return SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
+            return local_syslog()
     except OSError as error:
-        what = options.file or "syslog"
-        raise ServerError(f"cannot open the log {what}: {error.strerror}") from None
+        if options.file:
+            raise ServerError(f"cannot open the log {options.file}: {error.strerror}") from None
+        raise ServerError(f"error connecting to syslog: {error.strerror or error}") from None
     return logging.StreamHandler(sys.stderr)
-
-
-def _remote_syslog(url: str) -> logging.Handler:
-    import socket
-    from logging.handlers import SysLogHandler
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return SysLogHandler(parts.path)
-    kind = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}.get(parts.scheme)
-    if kind is None or not parts.hostname:
-        raise ServerError(f'remote syslog "{url}" must be udp://host:port, tcp://host:port or unix:///path')
-    return SysLogHandler((parts.hostname, parts.port or 514), socktype=kind)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from natskit import graph
 from natskit.errors import Error, ServerError
 from natskit.graph.trust import Trust
-from natskit.server.accounts import Account, Accounts, Limits
+from natskit.server.accounts import Account, Accounts, Limits, TraceSampling
 from natskit.server.configured import account_models, permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
 
@@ -41,9 +41,13 @@ async def open_accounts(options: Options, clock: Clock, version: str) -> Account
         operator_mode.resolver_of(options, clock),
     )
     accounts.put(graph.Account(id=GLOBAL_ACCOUNT, name=GLOBAL_ACCOUNT))
-    if accounts.resolver is not None:
-        await accounts.resolver.start()
-    await _open_system_account(accounts, options, clock)
+    try:
+        if accounts.resolver is not None:
+            await accounts.resolver.start()
+        await _open_system_account(accounts, options, clock)
+    except BaseException:
+        await accounts.close()
+        raise
     return accounts
 
 
@@ -51,7 +55,8 @@ def reprovision(accounts: Accounts, options: Options) -> None:
     """Change the accounts in use to those of a new configuration.
 
     Connections of accounts that are gone are closed; the others are still to be judged again
-    (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion.
+    (`Authenticator.judge_again`). In operator mode a changed preload is an update, a removed one a deletion. Raises
+    ServerError or InvalidSubject if the configured accounts cannot work; nothing has changed then.
     """
     if options.operator_mode:
         _reload_tokens(accounts, options)
@@ -87,6 +92,9 @@ def _configure(accounts: Accounts, options: Options) -> None:
     system = options.system_account or SYSTEM_ACCOUNT
     if not options.no_system_account and system not in wanted:
         raise ServerError(f'error resolving system account: account missing: define "{system}" in accounts')
+    for model in models:
+        graph.Mappings.compile(model.mappings)
+    defaults = {account.name: permissions_of(account.default_permissions) for account in options.accounts}
     for account in accounts:
         if account.id not in wanted:
             accounts.remove(account.id, "Client Closed", "")
@@ -101,7 +109,9 @@ def _configure(accounts: Accounts, options: Options) -> None:
                 max_subscriptions=limits.max_subscriptions,
                 max_payload=limits.max_payload,
             )
-            account.default_permissions = permissions_of(described.default_permissions)
+            account.default_permissions = defaults[model.id]
+            trace = described.trace
+            account.trace_to(TraceSampling(trace.subject, trace.sampling) if trace else None)
             account.close_surplus()
         if model.id == system and not options.no_system_account:
             accounts.designate_system(account)

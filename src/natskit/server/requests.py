@@ -17,6 +17,7 @@ from natskit.server.system import timestamp
 
 if TYPE_CHECKING:
     from natskit.server.accounts import Account
+    from natskit.server.connection import Client
     from natskit.server.server import Server
     from natskit.server.system import System
 
@@ -35,10 +36,8 @@ class Requests:
     def __init__(self, server: Server, system: System) -> None:
         self._server = server
         self._system = system
-        self.server_reports: dict[str, Report] = {
-            "HEALTHZ": lambda options: {"status": "ok", "status_code": 200},
-            "KICK": self._kick,
-        }
+        self.server_reports: dict[str, Report] = {}
+        self._orders: dict[str, Callable[[Mapping[str, Any]], None]] = {"KICK": self._kick, "LDM": self._move}
         self.account_reports: dict[str, AccountReport] = {
             "INFO": self._account_info,
             "STATZ": self._account_statistics,
@@ -52,8 +51,37 @@ class Requests:
     # the server
 
     def _on_server(self, tokens: list[str], reply: str, payload: bytes) -> None:
-        if tokens[3] in ("PING", self._server.id):
+        if tokens[3] == self._server.id and tokens[4] in (*self._orders, "RELOAD"):
+            self._order(tokens[4], reply, payload)
+        elif tokens[3] in ("PING", self._server.id):
             self._ask_server(tokens[4], reply, payload)
+
+    def _order(self, name: str, reply: str, payload: bytes) -> None:
+        """Do something; unlike questions, orders are for the one server that they name."""
+        if not reply:
+            return
+        if name == "RELOAD":
+            self._server.accounts.spawn(self._reload(reply))
+            return
+        try:
+            self._orders[name](_options(payload))
+        except UsageError as error:
+            self._say_error(reply, 400, error)
+        except Error as error:
+            self._say_error(reply, 500, error)
+        else:
+            self._system.say(reply, {})
+
+    async def _reload(self, reply: str) -> None:
+        try:
+            await self._server.reload()
+        except Error as error:
+            self._say_error(reply, 500, error)
+        else:
+            self._system.say(reply, {})
+
+    def _say_error(self, reply: str, code: int, error: Error, **members: object) -> None:
+        self._system.say(reply, {**members, "error": {"code": code, "description": error.message}})
 
     def _ask_server(self, name: str, reply: str, payload: bytes) -> None:
         if not reply:
@@ -71,7 +99,7 @@ class Requests:
             elif name in self.server_reports:
                 self._answer(reply, lambda: self.server_reports[name](options))
         except UsageError as error:
-            self._system.say(reply, {"error": {"code": 400, "description": error.message}})
+            self._say_error(reply, 400, error)
 
     def _concerns_us(self, options: Mapping[str, Any]) -> bool:
         """Whether a request that filters servers is for this one."""
@@ -87,9 +115,9 @@ class Requests:
         try:
             data = report()
         except Error as error:
-            self._system.say(reply, {"data": None, "error": {"code": 500, "description": error.message}})
+            self._say_error(reply, 500, error, data=None)
         else:
-            self._system.say(reply, {} if data is None else {"data": data})
+            self._system.say(reply, {"data": data})
 
     def _statistics(self) -> dict[str, Any]:
         server = self._server
@@ -114,11 +142,22 @@ class Requests:
         }
 
     def _kick(self, options: Mapping[str, Any]) -> None:
-        cid = options.get("cid", 0)
-        client = self._server.clients.get(cid) if isinstance(cid, int) else None
+        client = self._client(options)
         if client is None:
             raise ServerError("no such client or leafnode id")
         client.close("Kicked")
+
+    def _move(self, options: Mapping[str, Any]) -> None:
+        client = self._client(options)
+        if client is None:
+            raise ServerError("no such client id")
+        if not client.informed:
+            raise ServerError("client does not support Lame Duck Mode or is not ready to receive the notification")
+        client.tell_lame_duck()
+
+    def _client(self, options: Mapping[str, Any]) -> Client | None:
+        cid = options.get("cid", 0)
+        return self._server.clients.get(cid) if isinstance(cid, int) else None
 
     # accounts
 
@@ -131,7 +170,7 @@ class Requests:
             if self._concerns_us(options):
                 self._ask_account(account_id, name, reply, options)
         except UsageError as error:
-            self._system.say(reply, {"error": {"code": 400, "description": error.message}})
+            self._say_error(reply, 400, error)
 
     def _ask_account(self, account_id: str, name: str, reply: str, options: Mapping[str, Any]) -> None:
         if account_id == "PING":

@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import secrets
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -34,18 +35,19 @@ from natskit.server.events import Events
 from natskit.server.gate import Gate, client_gate, websocket_gate
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
+from natskit.server.lame_duck import LameDuck
 from natskit.server.listener import Listener
 from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
-from natskit.server.system import Identity, System
+from natskit.server.system import Identity, System, description
 from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
 
 if TYPE_CHECKING:
-    from natskit.server.door import TlsDoor
+    from natskit.server.door import Door
     from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
     from natskit.server.websocket import WebSocketDoor
@@ -58,6 +60,7 @@ FIRST_CLIENT_ID = 5
 """Server-wide connection ids start here: the first ones are the server's own."""
 
 NONCE_BYTES = 11
+TOO_MANY_CONNECTIONS = "maximum connections exceeded"
 STOP_S = 2.0
 """How long stopping waits for clients to take what is queued for them."""
 
@@ -67,6 +70,8 @@ class Server:
 
     ``config``: Options; a Path of a configuration file; a str, the text of one; a dict with the keys of one; None: an
     open server on a free port of 127.0.0.1. Raises ConfigError if it cannot be used.
+
+    ``on_reload(before)`` is called once other options are in force.
     """
 
     def __init__(
@@ -96,14 +101,16 @@ class Server:
         self.events: Events | None = None
         self.requests: Requests | None = None
         self.started_at = self.configured_at = 0.0
+        self.on_reload: Callable[[Options], None] = lambda before: None
         self.reports = Reports(self)
         self._monitor: HttpMonitor | None = None
         self._listener: Listener | None = None
-        self._tls: TlsDoor | None = None
+        self._door: Door | None = None
         self._websocket_listener: Listener | None = None
         self._websocket: WebSocketDoor | None = None
         self._next_id = FIRST_CLIENT_ID
         self._empty: asyncio.Event
+        self._lame_duck: LameDuck | None = None
         self._running = False
 
     @staticmethod
@@ -131,6 +138,11 @@ class Server:
     @property
     def running(self) -> bool:
         return self._running
+
+    @property
+    def accepting(self) -> bool:
+        """Whether new clients are let in: it runs, and not in lame duck mode."""
+        return self._running and self._lame_duck is None
 
     @property
     def host(self) -> str:
@@ -188,7 +200,7 @@ class Server:
     @property
     def certificate_ends_at(self) -> float | None:
         """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
-        return self._tls.certificate_ends_at if self._tls is not None else None
+        return self._door.certificate_ends_at if self._door is not None else None
 
     @property
     def websocket_certificate_ends_at(self) -> float | None:
@@ -244,43 +256,59 @@ class Server:
         """Listen. Idempotent. Raises: ServerError if the address is taken or the accounts cannot be had."""
         if self._running:
             return
-        if self.options.proxy_protocol:
-            raise ServerError("proxy_protocol is not supported yet", hint="remove it from the configuration")
         self.loop = asyncio.get_running_loop()
-        self.started_at = self.configured_at = self.clock.now()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
-        if self.options.tls is not None:
-            from natskit.server.door import TlsDoor
-
-            self._tls = TlsDoor(self, self.options.tls, self.options.allow_non_tls)
-        listener = Listener(self.options.host, self.options.port, self._on_accept)
         self.hub = Hub(self._wake, self._on_crash)
-        self._listener = listener
+        self.started_at = self.configured_at = self.clock.now()
         try:
-            listener.start(self.loop)
-            self._open_websocket()
-            self.gates = self._open_gates(self.options)
-            await self._open_monitor()
-        except ServerError:
-            listener.stop()
+            self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)
+        except BaseException:
+            self.hub.close()
+            self.clock.close()
+            raise
+        try:
+            await self._open(self.options)
+        except BaseException:
+            self._stop_listening()
             await self._close_rooms()
             raise
+        self._running = True
+        self._announce()
+
+    async def _open(self, options: Options) -> None:
+        """Open everything around the accounts. Raises ServerError."""
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._lame_duck = None
+        if options.tls is not None or options.proxy_protocol:
+            from natskit.server.door import Door
+
+            self._door = Door(self, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
+        self._listener = Listener(options.host, options.port, self._on_accept)
+        self._listener.start(self.loop)
+        self._open_websocket()
+        self._use_gates(self._open_gates(options))
+        await self._open_monitor()
         self.loop.add_reader(self.hub.fileno(), self.hub.run)
         self._open_system()
-        self._running = True
+
+    def _announce(self) -> None:
+        options = self.options
         log.info("Listening for client connections on %s:%d", self.host, self.port)
+        if options.proxy_protocol:
+            log.info("PROXY protocol enabled for client connections")
+        if options.tls is not None:
+            log.info("TLS %s for client connections", "available" if options.allow_non_tls else "required")
 
     async def stop(self) -> None:
         """Close everything, queued output first. Idempotent."""
         if not self._running:
             return
         self._running = False
-        assert self._listener is not None
-        self._listener.stop()
-        if self._websocket_listener is not None:
-            self._websocket_listener.stop()
+        if self._lame_duck is not None:
+            self._lame_duck.end()
+        self._stop_listening()
+        if self.events is not None:
+            self.events.server_ends("SHUTDOWN")
         for client in tuple(self.clients.values()):
             client.close("Server Shutdown")
         try:
@@ -290,6 +318,29 @@ class Server:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
         await self._close_rooms()
 
+    async def lame_duck(self) -> None:
+        """Take no new clients, tell those there, close them one by one, and stop; returns when that is done.
+
+        It takes ``lame_duck_duration``, less if the last client goes earlier, and nothing if there is none. `stop` ends
+        it at once. May be called again meanwhile.
+        """
+        if not self._running:
+            return
+        if self._lame_duck is None:
+            self._lame_duck = LameDuck(self)
+            self.gates = {kind: gate.in_lame_duck_mode() for kind, gate in self.gates.items()}
+            self._stop_listening()
+            if self.events is not None:
+                self.events.server_ends("LAMEDUCK")
+            self._lame_duck.begin()
+        await self._lame_duck.over()
+        await self.stop()
+
+    def _stop_listening(self) -> None:
+        for listener in (self._listener, self._websocket_listener):
+            if listener is not None:
+                listener.stop()
+
     async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """Go on with other users, accounts and limits; connected clients are judged by them anew.
 
@@ -297,25 +348,35 @@ class Server:
         or changes what only a restart can change; nothing has changed then.
         """
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
-        if self._tls is not None and options.tls is not None:
-            self._tls.configure(options.tls)
+        prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
         if self._websocket is not None and options.websocket is not None:
-            self._websocket.configure(options.websocket)
-        if self._monitor is not None and options.tls is not None:
-            self._monitor.configure(options.tls)
+            prepared.append(self._websocket.prepare(options.websocket))
+        gates = self._open_gates(options)
         reprovision(self.accounts, options)
-        changes = diff(self.options, options)
-        self.options = options
-        self.gates = self._open_gates(options)
+        # What could fail has not; the rest is put in force at once.
+        for use in prepared:
+            use()
+        before, self.options = self.options, options
+        self._use_gates(gates)
+        if self.system is not None:
+            self.system.identity = self._identity()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
-            door = self._websocket if client.peer.connection_type == "WEBSOCKET" else self._tls
+            door = self._websocket if client.peer.connection_type == "WEBSOCKET" else self._door
             if door is not None:
                 door.judge_again(client)
             await client.judge_again()
-        for change in changes:
+        self._close_surplus()
+        self.on_reload(before)
+        for change in diff(before, options):
             log.info("Reloaded: %s = %s", change.key, change.new)
         log.info("Reloaded server configuration%s", f" ({options.digest})" if options.digest else "")
+
+    def _close_surplus(self) -> None:
+        """Close as many clients as there are too many now, whichever they are."""
+        surplus = len(self.clients) - max(self.options.limits.max_connections, 0)
+        for client in random.sample(tuple(self.clients.values()), max(surplus, 0)):
+            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
 
     def _open_websocket(self) -> None:
         """Listen for WebSocket clients if that is wanted. Raises ServerError."""
@@ -347,9 +408,9 @@ class Server:
         if self._monitor is not None:
             await self._monitor.close()
             self._monitor = None
-        if self._tls is not None:
-            await self._tls.close()
-            self._tls = None
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         if self._websocket_listener is not None:
             self._websocket_listener.stop()
             self._websocket_listener = None
@@ -379,13 +440,26 @@ class Server:
         callout = Callout(options, self.accounts, self.clock, asking)
         return Authenticator(options, self.accounts, self.clock, callout)
 
+    def _identity(self) -> Identity:
+        options = self.options
+        return Identity(
+            name=self.name,
+            host=self.host,
+            id=self.id,
+            version=self.info.version,
+            tags=options.tags,
+            metadata=options.metadata,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The ``server`` object of what it says about itself."""
+        system = self.system
+        return system.describe() if system is not None else description(self._identity(), 0, self.clock.now())
+
     def _open_system(self) -> None:
         account = self.accounts.system
         if account is not None:
-            identity = Identity(
-                name=self.name, host=self.host, id=self.id, version=self.info.version, tags=self.options.tags
-            )
-            system = self.system = System(account, identity, self.clock)
+            system = self.system = System(account, self._identity(), self.clock)
             self.events = Events(system, self.accounts, self.clock)
             self.requests = Requests(self, system)
             self.reports.serve(self.requests)
@@ -410,12 +484,11 @@ class Server:
     def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = self.receive(address)
-        if self._tls is not None and not client.surplus:
+        if self._door is not None and not client.surplus:
             self.hub.adopt(client.engine)
-            self._tls.enter(client, accepted)
-            return
-        self.attach(client, accepted)
-        client.begin()
+            self._door.enter(client, accepted)
+        elif self.attach(client, accepted):
+            client.begin()
 
     def receive(self, address: tuple[str, int], **known: Any) -> Client:
         """A new client, with what is ``known`` of it (fields of `Peer`). It has not been greeted yet."""
@@ -431,9 +504,17 @@ class Server:
         log.debug("%s - Client connection created", peer)
         return client
 
-    def attach(self, client: Client, accepted: socket.socket) -> None:
-        """Serve a socket in clear text."""
-        self.hub.attach(client.engine, accepted.detach())
+    def attach(self, client: Client, accepted: socket.socket) -> bool:
+        """Serve a socket in clear text; False: it cannot be, and the client is gone."""
+        try:
+            self.hub.attach(client.engine, accepted.fileno())
+        except OSError as error:
+            log.error("%s - the connection cannot be served: %s", client.peer, error.strerror)
+            accepted.close()
+            client.engine.cut("Read Error", error.strerror or "")
+            return False
+        accepted.detach()
+        return True
 
     def forget(self, client: Client, reason: str) -> None:
         """A connection is closed."""
@@ -444,6 +525,8 @@ class Server:
             self.events.disconnected(client, reason)
         if not self.clients:
             self._empty.set()
+            if self._lame_duck is not None:
+                self._lame_duck.end()
 
     def open_admission(self) -> Admission:
         """What everybody gets where nobody has to log in."""
@@ -462,6 +545,7 @@ class Server:
             host=self.host,
             port=self.port,
             headers=not options.no_header_support,
+            ldm=self._lame_duck is not None,
             max_payload=options.limits.max_payload,
             xkey=self.xkey.public,
         )
@@ -474,11 +558,24 @@ class Server:
             gates["WEBSOCKET"] = websocket_gate(options, options.websocket, info, authenticator, self.websocket_port)
         return gates
 
+    def _use_gates(self, gates: dict[str, Gate]) -> None:
+        self.gates = gates
+        self.accounts.on_change = gates["STANDARD"].authenticator.review
+
     def info_for(self, client: Client) -> Info:
         """The INFO that greets a client."""
         peer = client.peer
         info = self.gates[peer.connection_type].info
-        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=peer.host, nonce=peer.nonce)
+        host = peer.host if client.introduced else ""
+        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
+
+    def lame_duck_info_for(self, client: Client) -> Info:
+        """The INFO that asks a client to go elsewhere."""
+        peer = client.peer
+        info = self.gates[peer.connection_type].info
+        return msgspec.structs.replace(
+            info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
+        )
 
     def connect_info_for(self, client: Client) -> Info:
         """The INFO that follows the first PONG: what the client is to the server now."""

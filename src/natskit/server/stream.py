@@ -82,7 +82,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._full = True
-        self._client.on_blocked(self._held() + self._engine.pending)
+        self._client.on_blocked(self.held + self._engine.pending)
 
     def resume_writing(self) -> None:
         self._full = False
@@ -127,5 +127,7 @@ class Stream(asyncio.BufferedProtocol):
         """Whether the peer takes nothing any more, and what waits for it is not to be waited for."""
         return reason.startswith(("Slow Consumer", "Write Error", "Read Error"))
 
-    def _held(self) -> int:
+    @property
+    def held(self) -> int:
+        """Bytes that wait in the transport."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from natskit.errors import Error
+from natskit.server.encoding import encode
+from natskit.server.headers import read_headers
 from natskit.wire import Subscription
 
 if TYPE_CHECKING:
@@ -39,12 +41,24 @@ class Identity(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str = msgspec.field(default_factory=str)
     version: str = msgspec.field(default_factory=str, name="ver")
     tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def description(identity: Identity, sequence: int, now: float) -> dict[str, Any]:
+    """The ``server`` object."""
+    return {
+        **msgspec.to_builtins(identity),
+        "jetstream": False,
+        "flags": 0,
+        "seq": sequence,
+        "time": timestamp(now),
+    }
 
 
 class System:
@@ -55,6 +69,8 @@ class System:
         self.identity = identity
         self._clock = clock
         self._sequence = 0
+        self._asked = ""
+        self._accepted = ""
         self._handles: list[Internal] = []
 
     def serve(self, pattern: str, handler: Handler) -> None:
@@ -62,10 +78,14 @@ class System:
 
         def on_message(subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> None:
             tokens = subject.decode("utf-8", "replace").split(".")
+            self._asked = reply.decode("utf-8", "surrogateescape")
+            self._accepted = read_headers(headers).get("Accept-Encoding", [""])[0] if headers else ""
             try:
-                handler(tokens, reply.decode("utf-8", "surrogateescape"), payload)
+                handler(tokens, self._asked, payload)
             except Error:
                 log.exception("request on %s failed", pattern)
+            finally:
+                self._accepted = ""
 
         self._handles.append(self.account.space.subscribe_internal(pattern.encode(), on_message))
 
@@ -77,13 +97,7 @@ class System:
     def describe(self) -> dict[str, Any]:
         """The ``server`` object of everything the server says; its ``seq`` grows with each."""
         self._sequence += 1
-        return {
-            **msgspec.to_builtins(self.identity),
-            "jetstream": False,
-            "flags": 0,
-            "seq": self._sequence,
-            "time": timestamp(self._clock.now()),
-        }
+        return description(self.identity, self._sequence, self._clock.now())
 
     def say(self, subject: str, message: dict[str, Any]) -> None:
         """Publish ``message`` with the ``server`` object in front."""
@@ -98,8 +112,12 @@ class System:
         account.space.publish_internal(subject.encode(), payload=msgspec.json.encode(message), event=True)
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """Publish bytes as they are."""
-        self.account.space.publish_internal(subject.encode("utf-8", "surrogateescape"), payload=payload, event=True)
+        """Publish bytes; compressed, if they answer a request that asks for that."""
+        headers = b""
+        if self._accepted and subject == self._asked:
+            headers, payload = encode(payload, self._accepted)
+        name = subject.encode("utf-8", "surrogateescape")
+        self.account.space.publish_internal(name, headers=headers, payload=payload, event=True)
 
     async def ask(self, subject: str, timeout_s: float) -> bytes | None:
         """Ask the clients of the system account; the first answer that is not empty, None if there is none in time."""

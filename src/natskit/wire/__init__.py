@@ -10,7 +10,8 @@ from natskit.wire._core.connection import Connection
 from natskit.wire._core.hub import Hub
 from natskit.wire._core.index import Subscription
 from natskit.wire._core.output import Outbox
+from natskit.wire._core.quote import quote
 from natskit.wire._core.space import Internal, Link, Space
 from natskit.wire._core.verdict import Verdicts
 
-__all__ = ["Connection", "Hub", "Internal", "Link", "Outbox", "Space", "Subscription", "Verdicts"]
+__all__ = ["Connection", "Hub", "Internal", "Link", "Outbox", "Space", "Subscription", "Verdicts", "quote"]

@@ -7,7 +7,10 @@ block; all of them may call back into the connection.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from natskit.wire import Internal, Subscription
 
 
 class Session(Protocol):
@@ -47,6 +50,22 @@ class Session(Protocol):
         None), "tokens" (None), "subscriptions" (None: too many), "subject" (None: invalid).
         """
 
+    def on_trace(self, subject: bytes, headers: bytes, size: int) -> object:
+        """A message of the peer names, in its headers, a place for a trace of it (or has a ``traceparent``, if
+        ``space.traces``). Returns a `Trace`; None: it is not traced; False: it goes nowhere."""
+
+    def on_traced(self, trace: object) -> None:
+        """The message has gone where it goes."""
+
+    def on_talk(self, direction: str, text: bytes) -> None:
+        """A line came (``<<-``), goes (``->>``, with its CR LF if it is no message), or a subscription ended (``<->``).
+
+        Only if ``connection.talks``, as `on_payload`.
+        """
+
+    def on_payload(self, direction: str, payload: bytes, header_size: int) -> None:
+        """What the message of the line before carries: headers and payload."""
+
     def on_peer_error(self, text: bytes) -> None:
         """The peer sent -ERR."""
 
@@ -64,3 +83,22 @@ class Session(Protocol):
 
     def on_close(self, reason: str, cause: str) -> None:
         """The connection is closed; ``reason`` as in connz, ``cause`` for the log (may be empty)."""
+
+
+class Trace(Protocol):
+    """Follows one message."""
+
+    only: bool
+    """The message itself is not to be delivered."""
+
+    def on_refusal(self, error: str) -> None:
+        """It goes no further, and its publisher is told so."""
+
+    def on_mapping(self, subject: bytes) -> None:
+        """It goes on under another subject."""
+
+    def on_egress(self, entry: Subscription, subject: bytes, error: str | None) -> None:
+        """It reaches a subscription under this subject, or does not, because of ``error``."""
+
+    def reaches(self, entry: Internal) -> bool:
+        """Whether the server itself is to get it; asked before it does."""

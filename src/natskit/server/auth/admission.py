@@ -20,7 +20,7 @@ class Admission(Struct, frozen=True, kw_only=True):
 
     ``user`` is what it is called in logs and events; ``max_subscriptions`` and ``max_payload`` (bytes) are the tighter
     of its own and its account's limits, -1: none. ``expires_at`` is in Unix seconds. ``proxy_required``: only
-    by way of a trusted proxy. ``claims``, ``rights`` (its own,
+    by way of a trusted proxy; ``proxy``: the key of the one it came by. ``claims``, ``rights`` (its own,
     or of the scoped key that signed it) and ``issuer_key`` are there for users that came with a token.
     """
 
@@ -31,6 +31,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     max_payload: int = -1
     expires_at: float | None = None
     proxy_required: bool = False
+    proxy: str = ""
     claims: UserClaims | None = None
     rights: UserRights | ScopeTemplate | None = None
     issuer_key: str = ""

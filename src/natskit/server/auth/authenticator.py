@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from natskit.errors import AuthenticationError
 from natskit.server.accounts import Account, Accounts, Member
 from natskit.server.auth.admission import Admission
@@ -42,7 +44,8 @@ class Guest(Member, Protocol):
 class Authenticator:
     """Lets clients in and judges them again when their account changes.
 
-    A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``.
+    A connection that was let in is counted from `join` on, until it calls ``admission.account.leave``. `review` is for
+    ``accounts.on_change``.
     """
 
     def __init__(self, options: Options, accounts: Accounts, clock: Clock, callout: Callout | None = None) -> None:
@@ -53,7 +56,6 @@ class Authenticator:
             self._users = TokenUsers(options, accounts, clock)
         else:
             self._users = NamedUsers(options, accounts)
-        accounts.on_change = self.review
 
     @property
     def required(self) -> bool:
@@ -90,20 +92,23 @@ class Authenticator:
                 admission = await self._consult(self._callout, connect, peer)
             if admission.proxy_required and not proxied:
                 raise AuthenticationError("Proxy Required: the client came directly", reason="Proxy Required")
-            return admission
+            return replace(admission, proxy=proxied) if proxied else admission
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
 
-    def _judge_proxy(self, connect: ConnectOptions, peer: Peer) -> bool:
-        """Whether a trusted proxy, through which the client comes, signed the nonce. Raises AuthenticationError."""
+    def _judge_proxy(self, connect: ConnectOptions, peer: Peer) -> str:
+        """The key of the trusted proxy by which the client comes, which signed the nonce; empty: it comes directly.
+
+        Raises AuthenticationError.
+        """
         if not self._proxies or not connect.proxy_sig:
-            return False
+            return ""
         for key in self._proxies:
             try:
                 verify_nonce(key, peer.nonce, connect.proxy_sig)
             except AuthenticationError:
                 continue
-            return True
+            return key
         raise AuthenticationError("Proxy Not Trusted: no trusted key signed the nonce", reason="Proxy Not Trusted")
 
     async def _consult(self, callout: Callout, connect: ConnectOptions, peer: Peer) -> Admission:

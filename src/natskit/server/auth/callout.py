@@ -74,6 +74,7 @@ class Callout:
         self._clock = clock
         self._server = server
         self._operator_mode = options.operator_mode
+        self._pinned = options.resolver_pinned_accounts
 
     async def settle(self, local: Admission | AuthenticationError, connect: ConnectOptions, peer: Peer) -> Admission:
         """The last word about a client whose login has come to ``local`` by the server's own means.
@@ -285,6 +286,8 @@ class Callout:
         return admission_of(user, user.nats, target, graph.Permissions.from_claims(user.nats))
 
     async def _place_by_signer(self, delegation: Delegation, user: jwt.UserClaims) -> Admission:
+        if self._pinned and user.account not in self._pinned:
+            raise VerifyError(f"Account {user.account} not listed as operator pinned account")
         try:
             target = await self._accounts.get(user.account)
         except Error as error:

@@ -66,6 +66,12 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
             changes[field.name] = value
         return msgspec.structs.replace(self, **changes)
 
+    @property
+    def program(self) -> str:
+        """Which program it says it is: ``v<version>:<lang>:<name>``, of these what it says."""
+        version = f"v{self.version}" if self.version else ""
+        return ":".join(part for part in (version, self.lang, self.name) if part)
+
     def completed(self, credentials: Mapping[str, str]) -> ConnectOptions:
         """These options, with ``credentials`` by field name where they have none."""
         missing = {name: value for name, value in credentials.items() if not getattr(self, name)}
@@ -103,6 +109,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
     ``connection_type``: STANDARD, WEBSOCKET or IN_PROCESS. ``certificate``: the names in the one that the client showed
     and that was verified. ``forwarded_for``: the address that a proxy says it has; for the log, nothing relies on it.
+    ``labels``: what the log calls it besides, once it has said who it is.
     """
 
     host: str
@@ -112,8 +119,10 @@ class Peer(Struct, frozen=True, kw_only=True):
     cid: int = 0
     certificate: CertificateNames | None = None
     forwarded_for: str = ""
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         via = f"{self.forwarded_for}/" if self.forwarded_for else ""
-        label = "wid" if self.connection_type == "WEBSOCKET" else "cid"
-        return f"{via}{self.host}:{self.port} - {label}:{self.cid}"
+        kind = "wid" if self.connection_type == "WEBSOCKET" else "cid"
+        labels = "".join([f' - "{label}"' for label in self.labels if label])
+        return f"{via}{self.host}:{self.port} - {kind}:{self.cid}{labels}"

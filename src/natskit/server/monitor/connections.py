@@ -141,6 +141,7 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
         "out_msgs": seen.out_messages,
         "in_bytes": seen.in_bytes,
         "out_bytes": seen.out_bytes,
+        **present({"stalls": seen.stalls}),
         "subscriptions": seen.subscription_count,
         **present({"name": connect.name, "lang": connect.lang, "version": connect.version}),
     }
@@ -152,6 +153,8 @@ def describe_connection(server: Server, seen: Snapshot, query: ConnectionsQuery,
         told |= _identity(seen)
     if query.subscriptions or query.details:
         told |= _subscriptions(server, seen, query.details)
+    if seen.admission is not None and seen.admission.proxy:
+        told["proxy"] = {"key": seen.admission.proxy}
     return told
 
 

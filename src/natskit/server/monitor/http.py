@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError
 from msgspec.structs import replace
 
 from natskit.errors import ServerError
+from natskit.server.listener import bind
 from natskit.server.tls import server_context
 
 if TYPE_CHECKING:
@@ -97,12 +98,19 @@ class HttpMonitor:
         """Stop listening. Idempotent."""
         await self._stack.aclose()
 
-    def configure(self, tls: Tls) -> None:
-        """Show these certificates from now on. Raises ServerError if they cannot be used."""
-        if self._context is not None:
-            self._context.sni_callback = self._secure(tls).sni_callback
+    def prepare(self, tls: Tls) -> Callable[[], None]:
+        """Get ready to show these certificates; what is returned does it. Raises ServerError if they cannot be used."""
+        context = self._context
+        if context is None:
+            return lambda: None
+        choose = self._secure(tls).sni_callback
+
+        def show() -> None:
+            context.sni_callback = choose
             for pair in reversed(tls.certificates):  # the one that is loaded last counts
-                self._context.load_cert_chain(pair.cert_file, pair.key_file)
+                context.load_cert_chain(pair.cert_file, pair.key_file)
+
+        return show
 
     @staticmethod
     def _secure(tls: Tls | None) -> ssl.SSLContext:
@@ -113,7 +121,7 @@ class HttpMonitor:
 
     async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:
         host = self._options.monitoring.host or self._options.host
-        bound = _bound(host, max(port, 0))  # closed with its site
+        bound = bind(host, port, "the monitoring port ")  # closed with its site
         await web.SockSite(runner, bound, ssl_context=context, backlog=BACKLOG).start()
         real = int(bound.getsockname()[1])
         log.info("Starting http%s monitor on %s:%d", "s" if context else "", host, real)
@@ -126,24 +134,3 @@ class HttpMonitor:
             path = path or ("/" if request.path == self._base else "missing")
         answer: Answer = self._reports.answer(path, request.query)
         return web.Response(status=answer.status, body=answer.body, headers=_HEADERS[answer.kind] | _SERVER)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
-        bound = socket.socket(family, kind)
-    except OSError as error:
-        raise ServerError(f"cannot listen on the monitoring port {host}:{port}: {error.strerror}") from None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setblocking(False)
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise ServerError(
-            f"cannot listen on the monitoring port {host}:{port}: {error.strerror}",
-            hint="choose another port, or -1 for any free one",
-        ) from None
-    return bound

@@ -80,6 +80,7 @@ class Reports:
         server = self._server
         nothing = Query({})
         requests.server_reports |= {
+            "HEALTHZ": lambda options: self._readiness(),
             "VARZ": lambda options: self._varz(),
             "CONNZ": lambda options: report_connections(server, _read(options, ConnectionsQuery)),
             "SUBSZ": lambda options: report_subscriptions(server, _read(options, SubscriptionsQuery)),
@@ -101,11 +102,16 @@ class Reports:
     def _varz(self) -> dict[str, Any]:
         return report_server(self._server, self._asked, self._processor)
 
+    def _readiness(self) -> dict[str, Any]:
+        if self._server.accepting:
+            return {"status": "ok", "status_code": 200}
+        return {"status": "error", "status_code": 500, "error": _NOT_READY}
+
     def _health(self, query: Query) -> Answer:
         for name in ("js-enabled-only", "js-server-only", "js-meta-only", "js-enabled", "details"):
             query.boolean(name)
         account, stream, consumer = (query.text(name) for name in ("account", "stream", "consumer"))
-        if not self._server.running:
+        if not self._server.accepting:
             return _unhealthy(500, "CONNECTION", _NOT_READY, query)
         if stream and not account:
             return _unhealthy(400, "BAD_REQUEST", '"account" must not be empty when checking stream health', query)

@@ -51,6 +51,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     in_bytes: int
     out_messages: int
     out_bytes: int
+    stalls: int
     subscription_count: int
     secured: Secured | None
     stopped_at: float | None = None
@@ -80,6 +81,7 @@ def snapshot(client: Client, clock: Clock, *, reason: str = "") -> Snapshot:
         in_bytes=engine.in_bytes,
         out_messages=engine.out_messages,
         out_bytes=engine.out_bytes,
+        stalls=engine.stalled,
         subscription_count=len(listening) if reason else engine.subscription_count,
         secured=client.secured,
         stopped_at=clock.now() if reason else None,

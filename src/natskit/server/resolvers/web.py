@@ -10,6 +10,7 @@ from natskit.server.resolvers.resolver import Resolver
 
 if TYPE_CHECKING:
     import ssl
+    from concurrent.futures import ThreadPoolExecutor
     from http.client import HTTPConnection, HTTPResponse
     from urllib.parse import SplitResult
 
@@ -18,6 +19,7 @@ __all__ = ["Web"]
 FETCH_TIMEOUT_S = 1.9
 MAX_TOKEN_BYTES = 1 << 20
 MAX_REDIRECTS = 10
+MAX_FETCHES = 16
 
 
 class Web(Resolver):
@@ -27,6 +29,7 @@ class Web(Resolver):
         self.url = url if url.endswith("/") else f"{url}/"
         self._context = context
         self._timeout_s = timeout_s
+        self._threads: ThreadPoolExecutor | None = None
 
     async def start(self) -> None:
         """The base address must answer. Raises ServerError."""
@@ -39,11 +42,24 @@ class Web(Resolver):
         body = await self._get(self.url + account_id)
         return body.decode("ascii", "replace").rstrip("\r\n")
 
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """Threads of its own: whoever names accounts that nobody has must not hold up passwords that are checked."""
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(MAX_FETCHES, thread_name_prefix="natskit-accounts")
+        return self._threads
+
     async def _get(self, url: str) -> bytes:
         """The body of a 200 answer. Raises NotFound with what came instead."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
-        asked = loop.run_in_executor(None, _get, url, self._context, self._timeout_s)
+        asked = loop.run_in_executor(self._pool(), _get, url, self._context, self._timeout_s)
         try:
             async with asyncio.timeout_at(deadline + 0.1):
                 return await asked

@@ -12,19 +12,22 @@ import msgspec
 
 from natskit import graph
 from natskit.server.client_info import client_info, rtt_ns
+from natskit.server.headers import read_headers, with_header
 from natskit.server.services.answers import DEFAULT_THRESHOLD_S, Answers, Pending, answers_of
-from natskit.server.services.headers import read_headers, with_request_info
 from natskit.server.services.latency import Measurement, is_sampled, trace_headers
 
 if TYPE_CHECKING:
     from natskit.server.accounts import Account
     from natskit.server.clock import Clock
     from natskit.server.connection import Client
+    from natskit.server.tracing import MessageTrace
     from natskit.wire import Internal
 
 __all__ = ["Services"]
 
 MAX_CHAIN = 64
+TRACE_DISABLED = "trace disabled"
+"""The destination of traces that must not go on."""
 
 
 class Services:
@@ -71,20 +74,29 @@ class Services:
         self._answers.clear()
 
     def carry(
-        self, service: ServiceImport, subject: str, reply: bytes, headers: bytes, payload: bytes, publisher: object
+        self,
+        service: ServiceImport,
+        local: str,
+        subject: str,
+        reply: bytes,
+        headers: bytes,
+        payload: bytes,
+        publisher: object,
     ) -> bool:
-        """Carry a request into the exporting account; returns whether somebody received it."""
+        """Carry a request on ``local`` into the exporting account; returns whether somebody received it."""
         if service in self._chain or len(self._chain) >= MAX_CHAIN:
             return False
         if not self._chain:
             self._client = getattr(publisher, "session", None)
         self._chain.append(service)
         try:
-            return self._deliver(service, subject, reply, headers, payload)
+            return self._deliver(service, local, subject, reply, headers, payload)
         finally:
             self._chain.pop()
 
-    def _deliver(self, service: ServiceImport, subject: str, reply: bytes, headers: bytes, payload: bytes) -> bool:
+    def _deliver(
+        self, service: ServiceImport, local: str, subject: str, reply: bytes, headers: bytes, payload: bytes
+    ) -> bool:
         export, exporter = service.export, service.exporter
         requestor = self._requestor(service)
         measurement = self._measure(export, exporter, requestor, headers)
@@ -99,14 +111,50 @@ class Services:
                 measurement=measurement,
             )
             answer_subject = answers.expect(pending)
-        block = with_request_info(headers, msgspec.json.encode(requestor))
+        block = with_header(headers, b"Nats-Request-Info", msgspec.json.encode(requestor))
         name = subject.encode("utf-8", "surrogateescape")
-        taken = exporter.space.publish_internal(name, answer_subject, block, payload, links=False)
-        if not taken and answers is not None:
+        trace = self._client.trace if self._client is not None else None
+        if trace is None:
+            taken = exporter.space.publish_internal(name, answer_subject, block, payload, links=False)
+        else:
+            taken = self._deliver_traced(trace, service, local, name, answer_subject, block, payload)
+        if answers is not None and not (taken and (trace is None or not trace.only)):
             answers.forget(answer_subject)
         if measurement is not None and not (taken and reply):
             measurement.fail(400 if taken else 503)
         return taken > 0
+
+    def _deliver_traced(
+        self,
+        trace: MessageTrace,
+        service: ServiceImport,
+        local: str,
+        name: bytes,
+        reply: bytes,
+        block: bytes,
+        payload: bytes,
+    ) -> int:
+        """The same for a message that is traced: as far as the export allows."""
+        exporter = service.exporter
+        destination = read_headers(block).get("Nats-Trace-Dest", [""])[0]
+        if destination == TRACE_DISABLED:  # an export on the way did not
+            return exporter.space.publish_internal(name, reply, block, payload, links=False)
+        before = trace.enter(exporter, local, name.decode("utf-8", "replace"))
+        try:
+            if not service.export.allow_trace:
+                if trace.only:
+                    return 0  # whether somebody listens is the exporter's secret
+                if destination:
+                    block = with_header(block, b"Nats-Trace-Dest", TRACE_DISABLED.encode())
+                return exporter.space.publish_internal(name, reply, block, payload, links=False)
+            if destination and not trace.only:
+                # What servers and services further on tell about the message comes back as answers do.
+                back = Pending(service.importer, destination.encode(), many=True)
+                subject = answers_of(exporter, self._clock, self._answers).expect(back)
+                block = with_header(block, b"Nats-Trace-Dest", subject)
+            return exporter.space.publish_internal(name, reply, block, payload, links=False, trace=trace)
+        finally:
+            trace.leave(before)
 
     def _requestor(self, service: ServiceImport) -> dict[str, Any]:
         """What the responder is told about who asks."""
@@ -163,4 +211,5 @@ class ServiceImport:
 
     def _on_request(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> bool:
         name = self.link.rename(subject.decode("utf-8", "surrogateescape"))
-        return name is not None and self._services.carry(self, name, reply, headers, payload, publisher)
+        local = subject.decode("utf-8", "replace")
+        return name is not None and self._services.carry(self, local, name, reply, headers, payload, publisher)

@@ -94,8 +94,6 @@ def is_sampled(latency: Latency, headers: dict[str, list[str]]) -> bool:
     """Whether a request is measured: by chance, or since its headers ask for it."""
     if random.random() * 100 < latency.sampling:  # noqa: S311 - a sample, no secret
         return True
-    if latency.sampling >= 100:
-        return True
     return _asks_for_it({name.lower(): values[0] for name, values in headers.items()})
 
 

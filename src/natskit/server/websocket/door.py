@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from natskit.errors import Error, VerifyError
@@ -53,13 +54,20 @@ class WebSocketDoor:
         self._streams: set[WebSocketStream] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.configure(websocket)
-
-    def configure(self, websocket: WebSocket) -> None:
-        """Use these settings for connections from now on. Raises ServerError; the old ones then stay."""
-        self._context = server_context(websocket.tls) if websocket.tls is not None else None
+        self._context: ssl.SSLContext | None = None
         self.websocket = websocket
-        self.certificate_ends_at = certificate_end(websocket.tls) if websocket.tls is not None else None
+        self.certificate_ends_at: float | None = None
+        self.prepare(websocket)()
+
+    def prepare(self, websocket: WebSocket) -> Callable[[], None]:
+        """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
+        tls = websocket.tls
+        context, end = (server_context(tls), certificate_end(tls)) if tls is not None else (None, None)
+
+        def use() -> None:
+            self._context, self.websocket, self.certificate_ends_at = context, websocket, end
+
+        return use
 
     def judge_again(self, client: Client) -> None:
         """The settings changed: close a client whose certificate is not among the pinned ones any more."""

@@ -19,6 +19,8 @@ class Connection(Output):
     pedantic: bool
     no_responders: bool
     echo: bool
+    talks: bool
+    """Whether the session is told of all lines and payloads; that makes everything slow."""
     headers: bool
     def __init__(
         self,
@@ -65,10 +67,9 @@ class Connection(Output):
     def resume(self) -> None: ...
     def subscriptions(self) -> list[Subscription]:
         """What it listens to; once it is closing, and up to the end of ``on_close``, what it listened to until then."""
-    def unsubscribe(self, sid: bytes) -> bool:
-        """Remove a subscription (permissions shrank); False if there is none."""
     def revoke(self, sid: bytes) -> bool:
-        """As :meth:`unsubscribe`, telling the peer and the log that it is a permissions violation now."""
+        """Remove a subscription, telling the peer and the log that it is a permissions violation now; False if there is
+        none."""
     @property
     def subscription_count(self) -> int: ...
     @property

@@ -15,6 +15,7 @@ from natskit.wire._core.parser cimport (
 from natskit.wire._core.peer cimport now
 from natskit.wire._core.publisher cimport Publisher
 from natskit.wire._core.quote cimport quoted
+from natskit.wire._core.sink cimport TALK
 
 cdef double STALL_S = 0.005     # how long a publisher waits for a receiver that is close to its limit
 
@@ -170,6 +171,8 @@ cdef class Connection(Publisher):
 
     cdef int on_free(self, int verb) except -1:
         """A verb whose arguments do not matter."""
+        if self.sink.tracks & TALK and (verb == V_PING or verb == V_PONG):
+            self.talked("<<-", b"PING" if verb == V_PING else b"PONG")
         if verb == V_PING:
             return self.on_ping()
         if verb == V_PONG:
@@ -179,6 +182,8 @@ cdef class Connection(Publisher):
     cdef Py_ssize_t on_line(self, Line *line, const char *at, size_t size, bint stable) except -1:
         if line.verb == V_PUB or line.verb == V_HPUB:
             return self.on_pub(line, at, size, stable)
+        if self.sink.tracks & TALK and (line.verb == V_SUB or line.verb == V_UNSUB or line.verb == V_CONNECT):
+            self.talked("<<-", at[:line.args - at].split(None, 1)[0].upper() + b" " + text(line.args, line.args_size))
         if line.verb == V_SUB:
             self.on_sub(line)
         elif line.verb == V_UNSUB:

@@ -1,6 +1,10 @@
 """Subject grammar on raw bytes: tokens between dots, ``*`` and ``>`` are wildcards only as whole tokens."""
 
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
+
+
+cdef extern from "<strings.h>":
+    int strncasecmp(const char *a, const char *b, size_t size) nogil
 
 
 cdef int shape_of(const char *subject, size_t size) noexcept nogil:
@@ -61,3 +65,19 @@ cdef bint is_reserved_subject(const char *subject, size_t size, bint system) noe
 
 def shape(bytes subject not None):
     return shape_of(subject, len(subject))
+
+
+cdef bint asks_for_trace(const char *block, size_t size, bint parents) noexcept nogil:
+    """Does a header block name a place for a trace, or, where ``parents`` count, a trace that it belongs to?"""
+    cdef const char *end = block + size
+    cdef const char *at = block + 9
+    if size < 10 or memcmp(block, "NATS/1.0\r\n", 10) != 0:
+        return False
+    while at != NULL:
+        at += 1
+        if end - at > 16 and memcmp(at, "Nats-Trace-Dest:", 16) == 0:
+            return True
+        if parents and end - at > 12 and strncasecmp(at, "traceparent:", 12) == 0:
+            return True
+        at = <const char *>memchr(at, b'\n', end - at)
+    return False

@@ -19,4 +19,6 @@ cdef class Output:
     cdef bint accepts(self, bytes subject, bytes queue) except -1
     cdef int expire(self, object subscription) except -1
     cdef int requested(self, const char *reply, size_t size) except -1
+    cdef int talked(self, str direction, bytes text) except -1
+    cdef int carried(self, str direction, bytes payload, size_t header_size) except -1
     cdef int queue_bytes(self, const char *data, size_t size) except -1

@@ -27,6 +27,9 @@ class Output:
     @property
     def out_bytes(self) -> int: ...
     @property
+    def stalled(self) -> int:
+        """How often publishers had to wait for it."""
+    @property
     def sent_bytes(self) -> int:
         """All that the descriptor took."""
     @property

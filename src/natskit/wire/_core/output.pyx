@@ -6,7 +6,7 @@ from cpython.mem cimport PyMem_RawFree
 from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
 
-from natskit.wire._core.sink cimport Sink, discard, make_room, mark, send_now
+from natskit.wire._core.sink cimport TALK, Sink, discard, make_room, mark, send_now
 
 
 cdef void wake_owner(void *outbox) noexcept:
@@ -122,6 +122,10 @@ cdef class Output:
         return self.sink.bytes
 
     @property
+    def stalled(self):
+        return self.sink.stalled
+
+    @property
     def sent_bytes(self):
         return self.sink.sent
 
@@ -132,6 +136,8 @@ cdef class Output:
     cdef int queue_bytes(self, const char *data, size_t size) except -1:
         """Queue protocol text: unlike messages it is never dropped for want of room, only with the connection."""
         cdef Sink *sink = &self.sink
+        if sink.tracks & TALK:
+            self.talked("->>", data[:size])
         if sink.tail + size > sink.limit and not make_room(sink, size, False):
             return 0
         memcpy(sink.data + sink.tail, data, size)
@@ -156,4 +162,12 @@ cdef class Output:
 
     cdef int requested(self, const char *reply, size_t size) except -1:
         """A message with a reply was delivered."""
+        return 0
+
+    cdef int talked(self, str direction, bytes text) except -1:
+        """A line of the protocol came or goes."""
+        return 0
+
+    cdef int carried(self, str direction, bytes payload, size_t header_size) except -1:
+        """A message came or goes; the payload begins with its headers."""
         return 0

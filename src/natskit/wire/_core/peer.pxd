@@ -54,6 +54,7 @@ cdef class Peer(Output):
     cdef char memo[MEMO]
     cdef size_t memo_size
     cdef Route memo_route
+    cdef object trace               # of the message at hand
     # statistics
     cdef uint64_t messages
     cdef uint64_t bytes

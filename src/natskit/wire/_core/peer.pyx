@@ -8,7 +8,7 @@ from natskit.wire._core cimport lifecycle
 from natskit.wire._core.index cimport Subscription
 from natskit.wire._core.lifecycle cimport follow
 from natskit.wire._core.output cimport Outbox, Output
-from natskit.wire._core.sink cimport BROKEN, FINISHED, SLOW, discard, mark, send_now
+from natskit.wire._core.sink cimport BROKEN, FINISHED, REQUESTS, SLOW, TALK, discard, mark, send_now
 from natskit.wire._core.parser cimport INCOMPLETE, Line, find_line
 from natskit.wire._core.space cimport Space
 from natskit.wire._core.verdict cimport Verdicts
@@ -76,6 +76,15 @@ cdef class Peer(Output):
         self.sink.headers = value
 
     @property
+    def talks(self):
+        return bool(self.sink.tracks & TALK)
+
+    @talks.setter
+    def talks(self, bint value):
+        self.sink.tracks = (self.sink.tracks & REQUESTS) | (TALK if value else 0)
+        self.memo_size = 0
+
+    @property
     def in_messages(self):
         return self.messages
 
@@ -124,7 +133,7 @@ cdef class Peer(Output):
         if self.checks_deliver or checks_deliver:
             space.invalidate()
         self.checks_deliver = checks_deliver
-        self.sink.tracks = tracks_replies
+        self.sink.tracks = (self.sink.tracks & TALK) | (REQUESTS if tracks_replies else 0)
         self.memo_size = 0
         self.memo_route = None
         decided = self.phase == lifecycle.DECIDING
@@ -153,21 +162,28 @@ cdef class Peer(Output):
 
     # -- subscriptions
 
+    cdef int talked(self, str direction, bytes text) except -1:
+        if self.session is not None:
+            self.session.on_talk(direction, text)
+        return 0
+
+    cdef int carried(self, str direction, bytes payload, size_t header_size) except -1:
+        if payload and self.session is not None:
+            self.session.on_payload(direction, payload, header_size)
+        return 0
+
     cdef int remove(self, Subscription subscription) except -1:
+        if self.sink.tracks & TALK:
+            self.talked("<->", b"DELSUB " + subscription.sid)
         del self.subs[subscription.sid]
         return self.home.drop(subscription)
-
-    def unsubscribe(self, bytes sid not None):
-        subscription = self.subs.get(sid)
-        if subscription is None:
-            return False
-        self.remove(subscription)
-        return True
 
     cdef int leave_space(self) except -1:
         """Drop every subscription."""
         cdef Subscription subscription
         for subscription in self.subs.values():
+            if self.sink.tracks & TALK:
+                self.talked("<->", b"DELSUB " + subscription.sid)
             self.home.drop(subscription)
         self.subs.clear()
         self.memo_size = 0

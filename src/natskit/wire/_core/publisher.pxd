@@ -14,7 +14,13 @@ cdef class Publisher(Peer):
     cdef bint all_there(self, const char *payload, const char *end, size_t size) except -1
     cdef int compose(self, Message *message, Word *total, Word *headers) except -1
     cdef int on_message(self, Message *message) except -1
+    cdef int route_message(self, Message *message) except -1
+    cdef int tell_mapping(self, Message *message, Route route) except -1
     cdef int dispatch(self, Route route, Message *message) except -1
+    cdef object trace_of(self, const char *subject, size_t subject_size, const char *block, size_t block_size,
+                         size_t size)
+    cdef int trace_oversized(self, Word *subject, const char *block, size_t here, size_t header_size,
+                             size_t size) except -1
     cdef int answer_no_responders(self, Route route, Message *message) except -1
     # what is wrong
     cdef int fail(self, str reason, str error, str cause) except -1

@@ -10,13 +10,13 @@ from libc.string cimport memchr, memcpy
 
 from natskit.wire._core cimport lifecycle
 from natskit.wire._core.epochs cimport clock
-from natskit.wire._core.grammar cimport LITERAL, is_reserved_reply, is_reserved_subject, shape_of
+from natskit.wire._core.grammar cimport LITERAL, asks_for_trace, is_reserved_reply, is_reserved_subject, shape_of
 from natskit.wire._core.index cimport Entry, Subscription
 from natskit.wire._core.parser cimport ARGUMENTS, V_HPUB, Line, Word, number, split
 from natskit.wire._core.peer cimport MEMO, Peer
 from natskit.wire._core.quote cimport quoted
 from natskit.wire._core.route cimport Message, Route, holds
-from natskit.wire._core.sink cimport BORROW_MIN
+from natskit.wire._core.sink cimport BORROW_MIN, REQUESTS, TALK
 
 
 cdef inline bytes text(const char *data, size_t size):
@@ -33,7 +33,7 @@ cdef class Publisher(Peer):
         cdef size_t size
         cdef Route route
         cdef bint allowed
-        if space == NULL or self.pedantic or self.is_verbose:
+        if space == NULL or self.pedantic or self.is_verbose or self.sink.tracks & TALK:
             return 0
         size = space - subject
         if size == 0 or size + 5 > MEMO or memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL:
@@ -138,6 +138,8 @@ cdef class Publisher(Peer):
             self.fail("Protocol Violation", "", "bad size of PUB or HPUB")
             return size
         if 0 <= self.max_payload < total:
+            if headers:
+                self.trace_oversized(&words[0], payload, size - line.size, headers, total)
             self.fail("Maximum Message Payload Exceeded", "Maximum Payload Violation",
                       f"maximum payload exceeded: {total} vs {self.max_payload}")
             return size
@@ -146,6 +148,9 @@ cdef class Publisher(Peer):
                 self.wanted = line.size + total + 1  # its end is judged as soon as it comes
                 return 0
             return size
+        if self.sink.tracks & TALK:
+            self.talked("<<-", (b"HPUB " if headers or sizes == 2 else b"PUB ") + text(line.args, line.args_size))
+            self.carried("<<-", text(payload, total), headers)
         message.subject = words[0].text
         message.subject_size = words[0].size
         message.reply = words[1].text
@@ -184,7 +189,37 @@ cdef class Publisher(Peer):
         return self.on_message(message)
 
     cdef int on_message(self, Message *message) except -1:
-        """A message is all there: judge it, then deliver it."""
+        """A message is all there: see whether it is to be traced, and go on."""
+        if message.header_size and asks_for_trace(message.body, message.header_size, self.home.traces):
+            trace = self.trace_of(message.subject, message.subject_size, message.body, message.header_size, message.size)
+            if trace is False:
+                return 0
+            self.trace = trace
+            try:
+                return self.route_message(message)
+            finally:
+                self.trace = None
+                if trace is not None and self.session is not None:
+                    self.session.on_traced(trace)
+        return self.route_message(message)
+
+    cdef object trace_of(self, const char *subject, size_t subject_size, const char *block, size_t block_size,
+                         size_t size):
+        return self.session.on_trace(text(subject, subject_size), text(block, block_size), size)
+
+    cdef int trace_oversized(self, Word *subject, const char *block, size_t here, size_t header_size,
+                             size_t size) except -1:
+        """A message is too large; the trace that it asked for, if that has come already, says so."""
+        if here < header_size or not asks_for_trace(block, header_size, self.home.traces):
+            return 0
+        trace = self.trace_of(subject.text, subject.size, block, header_size, size)
+        if trace is not None and trace is not False:
+            trace.on_refusal("maximum payload exceeded")
+            self.session.on_traced(trace)
+        return 0
+
+    cdef int route_message(self, Message *message) except -1:
+        """Judge a message, then deliver it."""
         cdef Route route
         cdef bint allowed
         self.messages += 1
@@ -198,12 +233,14 @@ cdef class Publisher(Peer):
         route = self.home.route(message.subject, message.subject_size)
         if route.choices is not None:
             route = self.home.choose(route)
+        if self.sink.tracks & TALK and route is not None:
+            self.tell_mapping(message, route)
         allowed = route is None or self.verdicts is None or self.verdicts.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
         )
         if self.phase >= lifecycle.CLOSING:
             return 0
-        if not allowed and not (self.sink.tracks and self.session.may_respond(route.subject)):
+        if not allowed and not (self.sink.tracks & REQUESTS and self.session.may_respond(route.subject)):
             return self.refuse_publish(route.subject)
         if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
             reply = text(message.reply, message.reply_size)
@@ -213,8 +250,21 @@ cdef class Publisher(Peer):
             return 0
         return self.dispatch(route, message)
 
+    cdef int tell_mapping(self, Message *message, Route route) except -1:
+        cdef bytes subject = text(message.subject, message.subject_size)
+        if subject != route.subject:
+            self.talked("<<-", b"MAPPING %b -> %b" % (subject, route.subject))
+        return 0
+
     cdef int dispatch(self, Route route, Message *message) except -1:
-        if route.deliver(message, &self.sink) == 0 and message.reply_size and self.no_responders:
+        cdef int taken
+        if self.trace is None:
+            taken = route.deliver(message, &self.sink)
+        else:
+            if text(message.subject, message.subject_size) != route.subject:
+                self.trace.on_mapping(route.subject)
+            taken = route.deliver_traced(message, &self.sink, self.trace)
+        if taken == 0 and message.reply_size and self.no_responders:
             self.answer_no_responders(route, message)
         return 0
 
@@ -248,6 +298,8 @@ cdef class Publisher(Peer):
     cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1:
         """Tell the peer and the log; the connection goes on."""
         self.report(error)
+        if self.trace is not None:
+            self.trace.on_refusal(error.decode("utf-8", "replace"))
         self.session.on_violation(kind, subject, detail)
         return 0
 

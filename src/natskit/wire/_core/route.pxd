@@ -68,6 +68,7 @@ cdef class Route:
     cdef uint64_t checked       # the clock when the sum was last compared
     cdef size_t weight          # bytes, roughly
     cdef list choices           # of (weight, Route or None) of a weighted mapping, else None
+    cdef list denied            # entries that match and must not see the subject; only traces ask
     cdef int watch(self, Epochs *epochs, bytes subject) except -1
     cdef int widen(self) except -1
     cdef int hold(self, object owner) except -1
@@ -75,6 +76,7 @@ cdef class Route:
     cdef int add(self, Stop stop, char *prefix) except -1
     cdef bint still_holds(self) noexcept
     cdef int deliver(self, Message *message, Sink *publisher) except -1
+    cdef int deliver_traced(self, Message *message, Sink *publisher, object trace) except -1
 
 cdef inline bint holds(Route route, uint64_t now) noexcept:
     return route.checked == now or route.still_holds()

@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from natskit.wire._core.epochs cimport WATCHED, Epochs, clock, watch
 from natskit.wire._core.output cimport Output
-from natskit.wire._core.sink cimport BORROW_MIN, Sink, borrow, put, reserve
+from natskit.wire._core.sink cimport BORROW_MIN, REQUESTS, TALK, Sink, borrow, put, reserve
 
 import os
 
@@ -147,6 +147,45 @@ cdef class Route:
         return taken
 
 
+    cdef int deliver_traced(self, Message *message, Sink *publisher, object trace) except -1:
+        """As deliver, telling a trace of each receiver; one that only asks delivers nothing."""
+        cdef uint32_t i
+        cdef uint32_t k
+        cdef uint32_t start
+        cdef Group group
+        cdef int taken = 0
+        for entry in self.denied or ():
+            trace.on_egress(entry, self.subject, "subscription denies this subject")
+        for i in range(self.plain):
+            taken += hand_traced(&self.deliveries[i], message, publisher, trace)
+        for i in range(self.group_count):
+            group = self.groups[i]
+            start = random_below(group.size)
+            for k in range(group.size):
+                if hand_traced(&self.deliveries[group.start + (start + k) % group.size], message, publisher, trace):
+                    taken += 1
+                    break
+        return taken
+
+
+cdef int hand_traced(Delivery *delivery, Message *message, Sink *publisher, object trace) except -1:
+    """Deliver one copy, or only see whether it would be taken, and tell."""
+    cdef Sink *sink = delivery.sink
+    cdef bytes line = PyBytes_FromStringAndSize(delivery.prefix, delivery.prefix_size)
+    cdef object entry = <object>delivery.entry
+    cdef str why = None
+    if sink == NULL:
+        return call(delivery, message, publisher) if trace.reaches(entry) else 1
+    if sink == publisher and not sink.echo:
+        why = "of no echo"
+    elif sink.death:
+        why = "client is closed"
+    elif not trace.only and not hand(delivery, message, publisher):
+        why = "fast producer not stalled and consumer is slow"
+    trace.on_egress(entry, line.split(b" ")[1], why)
+    return 1 if why is None else 0
+
+
 cdef int hand_one(Delivery *members, uint32_t size, Message *message, Sink *publisher) except -1:
     """Deliver to one member of a queue group: a random one, or the next that accepts."""
     cdef uint32_t start = random_below(size)
@@ -185,13 +224,40 @@ cdef inline int hand(Delivery *delivery, Message *message, Sink *publisher) exce
     sink.bytes += size
     delivery.tally.out_messages += 1
     delivery.tally.out_bytes += size
+    if sink.tracks:
+        tell(delivery, message)
     if delivery.count != NULL:
         delivery.count.delivered += 1
         if delivery.count.max and delivery.count.delivered >= delivery.count.max:
             (<Output>sink.owner).expire(<object>delivery.entry)
-    if sink.tracks and message.reply_size:
-        (<Output>sink.owner).requested(message.reply, message.reply_size)
     return 1
+
+
+cdef int tell(Delivery *delivery, Message *message) except -1:
+    """The owner of a receiver wants to know what it gets."""
+    cdef Sink *sink = delivery.sink
+    cdef Output owner = <Output>sink.owner
+    cdef bint whole = message.header_size == 0 or sink.headers
+    cdef bytes prefix
+    cdef bytes head
+    cdef bytes payload
+    if sink.tracks & REQUESTS and message.reply_size:
+        owner.requested(message.reply, message.reply_size)
+    if sink.tracks & TALK:
+        head = message.head[:message.head_size] if whole else message.plain_head[:message.plain_head_size]
+        payload = counted(message)
+        prefix = PyBytes_FromStringAndSize(delivery.prefix, delivery.prefix_size)
+        if message.header_size == 0 or not whole:
+            prefix = prefix[1:]
+        owner.talked("->>", prefix + head.partition(b"\r\n")[0])
+        owner.carried("->>", payload if whole else payload[message.header_size:], message.header_size if whole else 0)
+    return 0
+
+
+cdef bytes counted(Message *message):
+    """Headers and payload: they stand right before the last CRLF."""
+    cdef const char *end = message.body + message.body_size if message.body_size else message.head + message.head_size
+    return PyBytes_FromStringAndSize(end - 2 - message.size, message.size)
 
 
 cdef bint lay(Sink *sink, const char *prefix, size_t prefix_size, const char *head, size_t head_size,
@@ -208,15 +274,14 @@ cdef bint lay(Sink *sink, const char *prefix, size_t prefix_size, const char *he
 
 cdef int call(Delivery *delivery, Message *message, Sink *publisher) except -1:
     """Hand a message to the server itself. An error there is reported and is not the publisher's."""
-    cdef const char *end = message.body + message.body_size if message.body_size else message.head + message.head_size
-    cdef const char *start = end - 2 - message.size  # the counted bytes stand right before the last CRLF
+    cdef bytes whole = counted(message)
     callback = (<object>delivery.entry).callback
     try:
         answer = callback(
             PyBytes_FromStringAndSize(delivery.prefix, delivery.prefix_size),
             PyBytes_FromStringAndSize(message.reply, message.reply_size),
-            PyBytes_FromStringAndSize(start, message.header_size),
-            PyBytes_FromStringAndSize(start + message.header_size, message.size - message.header_size),
+            whole[:message.header_size],
+            whole[message.header_size:],
             None if publisher == NULL else <object>publisher.owner,
         )
     except Exception:

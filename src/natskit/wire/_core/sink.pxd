@@ -15,6 +15,10 @@ cdef enum Death:
     SLOW = 2                # more than max_pending would wait
     BROKEN = 3              # the descriptor failed
 
+cdef enum Tracks:
+    REQUESTS = 1            # of requests that it gets
+    TALK = 2                # of everything, for a log
+
 cdef struct Borrowed:
     size_t at               # goes between data[:at] and data[at:]
     const char *data
@@ -43,6 +47,7 @@ cdef struct Sink:
     uint64_t messages       # delivered
     uint64_t bytes
     uint64_t sent           # bytes that the descriptor took
+    uint64_t stalled        # how often publishers had to wait for it
     size_t borrowed_bytes
     Borrowed *borrowed
     int borrowed_count
@@ -52,7 +57,7 @@ cdef struct Sink:
     uint8_t death
     uint8_t echo
     uint8_t headers
-    uint8_t tracks          # wants to know of requests it gets
+    uint8_t tracks          # what its owner wants to know of
     uint8_t stalls          # near the limit publishers wait; else messages are dropped
     int error               # errno of BROKEN
     void *owner             # the Output, borrowed

@@ -146,6 +146,7 @@ cdef bint make_room(Sink *sink, size_t need, bint droppable) noexcept:
         if not sink.stalls and droppable:
             return False
         sink.round.stalled = True
+        sink.stalled += 1
     if not fit(sink, need):
         die(sink, SLOW)
         return False

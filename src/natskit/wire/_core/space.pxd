@@ -30,12 +30,13 @@ cdef class Space:
     cdef Epochs *epochs
     cdef Tally tally
     cdef object mapper
+    cdef public bint traces         # messages that belong to a trace of their own are traced
     cdef Py_ssize_t subscribed
     cdef int changed(self, bytes pattern) except -1
     cdef Entry enter(self, Entry entry)
     cdef int leave(self, Entry entry) except -1
     cdef Route mapped(self, bytes subject, bint links=*)
-    cdef int collect(self, Entry entry, bytes subject, bint imported, list plain, dict queues) except -1
+    cdef int collect(self, Route route, Entry entry, bytes subject, bint imported, list plain, dict queues) except -1
     cdef int collect_imported(self, Route route, bytes local, list plain, dict queues) except -1
     cdef int add(self, Subscription subscription) except -1
     cdef int drop(self, Subscription subscription) except -1

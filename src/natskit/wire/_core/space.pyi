@@ -11,10 +11,15 @@ class Link(Entry):
 class Internal(Entry):
     """A subscription of the server itself."""
 
+    @property
+    def callback(self) -> object: ...
+
 class Space:
     """The subjects of one account: who listens to what, and the routes computed from it."""
 
     name: str
+    traces: bool
+    """Whether W3C trace headers (``traceparent``) are worth telling sessions of."""
     system: bool
     """Whether this is the system account, which may publish on ``$NRG.>``."""
     def __init__(self, name: str = "") -> None: ...
@@ -43,10 +48,12 @@ class Space:
         *,
         links: bool = True,
         event: bool = False,
+        trace: object = None,
     ) -> int:
         """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty.
         Without ``links`` the message stays in this space. ``event``: the server speaks for itself; with an empty
-        reply there are two blanks before the size then, as nats-server writes it."""
+        reply there are two blanks before the size then, as nats-server writes it. ``trace``: is told who receives it
+        (`natskit.wire.session.Trace`)."""
     def map_subjects(self, mapper: Callable[[bytes], Sequence[tuple[int, bytes]] | None] | None) -> None:
         """Set the mapping of published subjects: ``mapper(subject)`` returns None (as it is), or choices
         ``(weight, subject)`` of which one is taken at random per message; an empty subject drops the message."""

@@ -170,7 +170,7 @@ cdef class Space:
                     if local is not None:
                         link.target.collect_imported(route, <bytes?>local, plain, queues)
                 else:
-                    self.collect(entry, subject, False, plain, queues)
+                    self.collect(route, entry, subject, False, plain, queues)
         route.prepare(plain, queues)
         return route
 
@@ -181,10 +181,10 @@ cdef class Space:
         route.watch(self.epochs, local)
         for entry in self.index.match(local):
             if not isinstance(entry, Link):
-                self.collect(entry, local, True, plain, queues)
+                self.collect(route, entry, local, True, plain, queues)
         return 0
 
-    cdef int collect(self, Entry entry, bytes subject, bint imported, list plain, dict queues) except -1:
+    cdef int collect(self, Route route, Entry entry, bytes subject, bint imported, list plain, dict queues) except -1:
         """Add the stop of one entry, unless its owner must not see the subject."""
         cdef Stop stop
         cdef Subscription subscription
@@ -201,6 +201,9 @@ cdef class Space:
         subscription = <Subscription>entry
         output = subscription.output
         if not output.accepts(subject, subscription.queue):
+            if route.denied is None:
+                route.denied = []
+            route.denied.append(entry)
             return 0
         stop = Stop()
         stop.entry = entry
@@ -250,7 +253,7 @@ cdef class Space:
     # -- publishing
 
     def publish_internal(self, bytes subject not None, bytes reply not None=b"", bytes headers not None=b"",
-                         bytes payload not None=b"", *, bint links=True, bint event=False):
+                         bytes payload not None=b"", *, bint links=True, bint event=False, trace=None):
         cdef Message message
         cdef Route route
         if links:
@@ -281,4 +284,6 @@ cdef class Space:
             route = self.choose(route)
             if route is None:
                 return 0
+        if trace is not None:
+            return route.deliver_traced(&message, NULL, trace)
         return route.deliver(&message, NULL)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["read_headers", "with_request_info"]
-
-_REQUEST_INFO = b"nats-request-info:"
+__all__ = ["read_headers", "with_header"]
 
 
 def read_headers(block: bytes) -> dict[str, list[str]]:
@@ -17,8 +15,9 @@ def read_headers(block: bytes) -> dict[str, list[str]]:
     return found
 
 
-def with_request_info(block: bytes, info: bytes) -> bytes:
-    """The block (may be empty), its last header ``Nats-Request-Info: info``, the only one of this name."""
+def with_header(block: bytes, name: bytes, value: bytes) -> bytes:
+    """The block (may be empty), its last header ``name: value``, the only one of this name in any spelling."""
+    start = name.lower() + b":"
     lines = block.removesuffix(b"\r\n\r\n").split(b"\r\n") if block else [b"NATS/1.0"]
-    kept = [line for line in lines if not line.lower().startswith(_REQUEST_INFO)]
-    return b"\r\n".join([*kept, b"Nats-Request-Info: " + info, b"", b""])
+    kept = [line for line in lines if not line.lower().startswith(start)]
+    return b"\r\n".join([*kept, b"%b: %b" % (name, value), b"", b""])

@@ -1,0 +1,198 @@
+"""How connections end, and what monitoring says of it, on both servers. Source: spec/server-protocol.md sections 11, 19."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import urllib.request
+from typing import Any
+
+import pytest
+
+from natskit.nkeys import KeyPair, Role
+from support.engines import ENGINES, Engine
+from support.realm import Realm
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
+
+DEADLINE_S = 10.0
+MONITORED = 'http: "127.0.0.1:-1"\n'
+PROXY = KeyPair.create(Role.SERVER)
+USERS = 'authorization { timeout: "300ms", users: [ {user: a, password: a}, {user: p, password: p, proxy_required: true} ] }\n'
+LIMITED = "accounts { A { users: [{user: a, password: a}], limits { max_connections: 0 } } }\n"
+TRUSTED = USERS + f"proxies {{ trusted: [ {{ key: {PROXY.public} }} ] }}\n"
+
+
+async def connz(engine: Engine, query: str = "") -> dict[str, Any]:
+    def fetch() -> bytes:
+        with urllib.request.urlopen(f"{engine.monitor}/connz{query}", timeout=DEADLINE_S) as answer:
+            found: bytes = answer.read()
+            return found
+
+    told: dict[str, Any] = json.loads(await asyncio.to_thread(fetch))
+    return told
+
+
+async def closed(engine: Engine, count: int = 1) -> list[dict[str, Any]]:
+    """What monitoring tells of so many closed connections."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            told = await connz(engine, "?state=closed")
+            found: list[dict[str, Any]] = told["connections"]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def say(engine: Engine, data: bytes) -> bytes:
+    """What the server answers before it closes the connection, INFO and PING left out."""
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    writer.write(data)
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        said = await asyncio.wait_for(reader.read(), DEADLINE_S)
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    lines = said.splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith((b"INFO ", b"PING")))
+
+
+ENDINGS = {
+    "unknown verb": ("", b"FOO\r\n", "Unknown Protocol Operation", "Protocol Violation"),
+    "arguments": ("", b"SUB a b c d\r\n", "", "Protocol Violation"),
+    "line": ("", b"SUB " + b"a" * 5000 + b"\r\n", "maximum control line exceeded", "Maximum Control Line Exceeded"),
+    "payload": ("", b"PUB a 9999999\r\n", "Maximum Payload Violation", "Maximum Message Payload Exceeded"),
+    "protocol": ("", b'CONNECT {"protocol":2}\r\n', "invalid client protocol", "Bad Client Protocol Version"),
+    "responders": (
+        "",
+        b'CONNECT {"no_responders":true}\r\n',
+        "no responders requires headers support",
+        "No Responders Requires Headers",
+    ),
+    "error": ("", b"-ERR 'oops'\r\n", "", "Parse Error"),
+    "password": (USERS, b'CONNECT {"user":"a","pass":"b"}\r\n', "Authorization Violation", "Authentication Failure"),
+    "early": (USERS, b"PING\r\n", "Authorization Violation", "Authentication Failure"),
+    "silence": (USERS, b"", "Authentication Timeout", "Authentication Timeout"),
+    "stale": ('ping_interval: "60ms"\nping_max: 1\n', b"", "Stale Connection", "Stale Connection"),
+    "crowd": ("max_connections: 0\n", b"", "maximum connections exceeded", "Maximum Connections Exceeded"),
+    "account crowd": (
+        LIMITED,
+        b'CONNECT {"user":"a","pass":"a"}\r\n',
+        "maximum account active connections exceeded",
+        "Maximum Account Connections Exceeded",
+    ),
+    "proxy": (TRUSTED, b'CONNECT {"user":"p","pass":"p"}\r\n', "Authorization Violation", "Proxy Required"),
+    "stranger": (
+        TRUSTED,
+        b'CONNECT {"user":"p","pass":"p","proxy_sig":"AAAA"}\r\n',
+        "Authorization Violation",
+        "Proxy Not Trusted",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_reason_of_an_end_is_told(engine: Engine, ending: str) -> None:
+    config, data, error, reason = ENDINGS[ending]
+    await engine.start(MONITORED + config)
+    said = await say(engine, data)
+    # The real server may reset the connection, which can cost its last words.
+    assert said in ((f"-ERR '{error}'\r\n".encode() if error else b""), b"")
+    if engine.name == "natskit":
+        assert bool(said) == bool(error)
+    (told,) = await closed(engine)
+    assert told["reason"] == reason
+
+
+async def test_client_that_stops_sending_gets_its_answers(engine: Engine) -> None:
+    await engine.start(MONITORED)
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    writer.write(b'CONNECT {"verbose":false}\r\nSUB a 1\r\nPUB a 2\r\nhi\r\nPING\r\n')
+    writer.write_eof()
+    said = await asyncio.wait_for(reader.read(), DEADLINE_S)
+    assert b"MSG a 1 2\r\nhi\r\n" in said
+    assert b"PONG\r\n" in said
+    writer.close()
+    await writer.wait_closed()
+    assert (await closed(engine))[0]["reason"] == "Client Closed"
+
+
+async def test_connection_that_is_reset_is_a_read_error(engine: Engine) -> None:
+    await engine.start(MONITORED)
+    with socket.create_connection((engine.host, engine.port)) as sock:
+        await asyncio.to_thread(sock.recv, 10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert (await closed(engine))[0]["reason"] == "Read Error"
+
+
+async def test_lower_limit_of_connections_closes_some(engine: Engine) -> None:
+    await engine.start(MONITORED)
+    clients = [await asyncio.open_connection(engine.host, engine.port) for _ in range(5)]
+    for reader, writer in clients:
+        await reader.readline()
+        writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        assert await asyncio.wait_for(reader.readline(), DEADLINE_S) == b"PONG\r\n"
+    await engine.reload(MONITORED + "max_connections: 3\n")
+    found = await closed(engine, 2)
+    assert [each["reason"] for each in found] == 2 * ["Maximum Connections Exceeded"]
+    said = []
+    for reader, writer in clients:
+        writer.write(b"PING\r\n")
+        with contextlib.suppress(ConnectionError):
+            said.append(await asyncio.wait_for(reader.readline(), DEADLINE_S))
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    assert said.count(b"PONG\r\n") == 3
+    assert said.count(b"-ERR 'maximum connections exceeded'\r\n") == 2
+
+
+async def test_what_connz_tells_of_a_client_of_a_trusted_proxy(engine: Engine) -> None:
+    await engine.start(MONITORED + TRUSTED)
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    info = json.loads((await reader.readline())[5:])
+    user = {"user": "p", "pass": "p", "verbose": False, "proxy_sig": signature(str(info["nonce"]))}
+    writer.write(f"CONNECT {json.dumps(user)}\r\nPING\r\n".encode())
+    assert await asyncio.wait_for(reader.readline(), DEADLINE_S) == b"PONG\r\n"
+    told = await connz(engine)
+    assert told["connections"][0]["proxy"] == {"key": PROXY.public}
+    writer.close()
+    await writer.wait_closed()
+
+
+def signature(nonce: str) -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(PROXY.sign(nonce.encode())).rstrip(b"=").decode()
+
+
+LABELS = [
+    ("", {"name": "n"}, '"n"'),
+    ("", {"user": "bob", "lang": "go", "version": "1", "name": "n"}, '"v1:go:n" - "$G/user:bob"'),
+    ("authorization { token: tok }", {"auth_token": "tok", "lang": "go"}, '"go" - "$G/token"'),
+    ("authorization { users: [{user: bob, password: b}] }", {"user": "bob", "pass": "b"}, '"$G/user:bob"'),
+]
+
+
+@pytest.mark.parametrize(("config", "connect", "labels"), LABELS)
+async def test_log_says_who_a_client_is(engine: Engine, config: str, connect: dict[str, str], labels: str) -> None:
+    await engine.start(MONITORED + config)
+    await say(engine, f"CONNECT {json.dumps(connect | {'verbose': False})}\r\nPING\r\nFOO\r\n".encode())
+    await closed(engine)
+    assert f" - {labels} - Client connection closed: Protocol Violation" in engine.log()
+
+
+async def test_log_says_which_token_a_client_has(engine: Engine) -> None:
+    realm = Realm()
+    account = realm.account("ACC")
+    user = account.user("joe", bearer_token=True)
+    await engine.start(realm.config("debug: true"))
+    await say(engine, f"CONNECT {json.dumps({'jwt': user.token, 'name': 'n'})}\r\nPING\r\nFOO\r\n".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        while "Client connection closed" not in engine.log():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert f' - "n" - "{account.id}/ACC/jwt:{user.key.public}" - Client connection closed' in engine.log()
