@@ -6,7 +6,7 @@ enough, LF or CRLF, text before the first block is passed over, and a bare token
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 from natskit.errors import InvalidToken
 from natskit.nkeys import KeyPair, Role
@@ -15,7 +15,7 @@ _BODY = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 _SEED_ROLES = {"SU": "USER", "SA": "ACCOUNT", "SO": "OPERATOR"}
 
 
-class Creds(msgspec.Struct, frozen=True):
+class Creds(NamedTuple):
     """A user's token and its seed. Its text form hides both."""
 
     token: str
