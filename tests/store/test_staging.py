@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from natskit import jwt
 from natskit.errors import AlreadyExists, StoreError
 from natskit.nkeys import KeyPair, Role
-from natskit.store import Plan, Workspace, accounts, files, journal, operators, plan, users
+from natskit.store import Plan, Workspace, accounts, files, journal, operators, users
 from natskit.store.group import Group
 from natskit.store.output import write_output
 from natskit.store.staging import Change, Staged, staged, staging
@@ -47,7 +47,11 @@ def change_of(root, step):
 
 def on_disk(root, step):
     if step[0] == "discard":
-        plan.discard([f"{root}/{step[1]}"])
+        path = f"{root}/{step[1]}"
+        if os.path.lexists(path):
+            journal.commit(root, [Change(path, None)])
+            if path.endswith(".nk"):
+                files.remove_empty(os.path.dirname(path))
     else:
         journal.commit(root, [change_of(root, step)])
 
@@ -89,7 +93,8 @@ def test_the_staged_store_is_the_store_on_disk(tmp_path_factory, before, first, 
         with staging(changes):
             assert view(written) == expected
     journal.commit(written, changes.changes()) if changes.changes() else None
-    plan.discard(changes.discards)
+    for folder in changes.tidied:
+        files.remove_empty(folder)
     assert view(written) == expected
 
 
