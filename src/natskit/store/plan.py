@@ -133,7 +133,12 @@ class Plan:
         self._last[path] = None
 
     def select(self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None) -> None:
-        """Change the current context; None keeps."""
+        """Change the current context; None keeps.
+
+        An account alone is not selected where the run works on another operator than the current one.
+        """
+        if self.workspace.is_aside and operator is None and "operator" not in self._context:
+            account = None
         given = {"operator": operator, "account": account, "store_root": store_root}
         self._context |= {name: value for name, value in given.items() if value is not None}
 
