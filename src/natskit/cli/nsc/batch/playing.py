@@ -196,10 +196,14 @@ class Player:
             run = start(command.parsed, command.command.flags, said)
             return carry_out(run, command.path, command.command, command.parsed)
 
-        status = interruption.aside(lambda: guard(said, action))
-        self._group.move_to(self._group.workspace.reopened())
-        self._pending.append(_Outcome(number, status, said))
-        self._write()
+        outcome = _Outcome(number, interruption.aside(lambda: guard(said, action)), said)
+        try:
+            self._group.move_to(self._group.workspace.reopened())
+            self._commit([outcome])
+        except Error as error:  # it must not be carried out again
+            self._tell(outcome)
+            raise Error(f"{error} - {command.text} was carried out, but that is not noted") from None
+        self._tell(outcome)
 
     # ---- writing what is staged, and showing it
 
