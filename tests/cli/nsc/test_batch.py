@@ -175,6 +175,13 @@ def test_a_command_that_ran_alone_is_not_run_again_because_it_cannot_be_noted(ns
     assert users(nsc) == []
 
 
+def test_commands_in_hints_can_be_typed(nsc, operator):
+    name = write(["add user 'a b'", "add user 'a b'"], "my commands")
+    result = nsc("batch", name, "--record", "the record", exit=1)
+    assert "nsc describe user --account A 'a b'" in result.err
+    assert "go on with: nsc batch 'my commands' --resume --record 'the record'" in result.err
+
+
 def test_a_byte_order_mark_is_no_part_of_a_command(nsc, operator):
     nsc("batch", write(["\ufeffadd user a", "add user b"]))
     assert users(nsc) == ["a", "b"]

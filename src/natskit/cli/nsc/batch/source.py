@@ -16,6 +16,7 @@ from natskit.cli.nsc import find, tree
 from natskit.cli.nsc.run import merged
 from natskit.cli.rows import Problems
 from natskit.errors import UsageError
+from natskit.store.commands import typed
 
 if TYPE_CHECKING:
     from natskit.cli.command import Command, Flag
@@ -44,9 +45,7 @@ class BatchCommand:
     @property
     def text(self) -> str:
         """The command as one would type it."""
-        import shlex
-
-        return shlex.join(("nsc", *self.words))
+        return typed(*self.words)
 
 
 def read_commands(text: str, name: str) -> list[BatchCommand]:

@@ -159,7 +159,11 @@ class Questions:
         if not self.value(flag):
             users = self.workspace.operator().users(account)
             if not users:
-                raise NotFound(f'account "{account}" has no users', hint=f"nsc add user --account {account} NAME")
+                from natskit.store.commands import typed
+
+                raise NotFound(
+                    f'account "{account}" has no users', hint=typed("add", "user", "--account", account, "NAME")
+                )
             self.answer(flag, _only(users) or prompts.choose("user", [(name, name) for name in users]))
         return str(self.value(flag))
 
