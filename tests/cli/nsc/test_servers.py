@@ -29,6 +29,7 @@ class Service:
         self.key = KeyPair.create(Role.OPERATOR)
         self.answers: dict[str, tuple[int, str]] = {}
         self.posted: dict[str, str] = {}
+        self.logins: list[tuple[str, str | None]] = []
         self.signs = True
         service = self
 
@@ -37,6 +38,7 @@ class Service:
                 self.reply(*service.answers.get(self.path, (404, "")))
 
             def do_POST(self) -> None:
+                service.logins.append((self.headers["Host"], self.headers["Authorization"]))
                 token = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 service.posted[self.path] = token
                 service.sign(self.path, token)
@@ -44,6 +46,8 @@ class Service:
 
             def reply(self, status: int, text: str) -> None:
                 self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", text)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -325,6 +329,21 @@ def test_an_edit_survives_an_answer_that_is_none(nsc, home, service, answer):
         done = nsc("edit", "account", "A", "--tag", tag, exit=1)
         assert "Traceback" not in done.err
         assert tag in stored(home, "accounts/A/A.jwt").nats.tags
+
+
+def test_a_password_in_the_url_is_sent_to_that_server_only_and_not_shown(nsc, home, service, own, request):
+    url = service.url.replace("://", "://me:s%20cret@")
+    result = nsc("push", "-u", url, "--json")
+    assert "cret" not in result.out + result.err
+    host = service.url.split("/")[2]
+    assert service.logins[-1] == (host, "Basic bWU6cyBjcmV0")
+    other = Service()
+    request.addfinalizer(other.close)
+    path = own["B"]
+    service.answers[f"POST {path}"] = (307, other.url.removesuffix("/jwt/v1") + path)
+    nsc("push", "-u", url)
+    assert other.logins == [(other.url.split("/")[2], None)]
+    assert other.posted[path] == service.posted[path]
 
 
 def test_a_push_of_several_tells_which_of_them_failed(nsc, home, service, own):

@@ -69,7 +69,7 @@ class Questions:
         if self.is_open(flag):
             answer = prompts.text(message, default, lambda text: text and reads(text))
             if answer:
-                self.answer(flag, _plain(reads(answer)))
+                self.answer(flag, reads(answer))
 
     # ---- what is there and may be changed: the flag is given only if the answer is another one
 
@@ -227,11 +227,6 @@ class Questions:
 
 def _only(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ""
-
-
-def _plain(value: Any) -> Any:
-    """A list as commands get it."""
-    return tuple(value) if isinstance(value, tuple) else value
 
 
 # ---- checks while typing
