@@ -14,7 +14,9 @@ from natskit import jwt
 from natskit.errors import AlreadyExists, StoreError
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Plan, Workspace, accounts, files, journal, operators, users
+from natskit.store import group as group_module
 from natskit.store.group import Group
+from natskit.store.lock import Lock
 from natskit.store.output import write_output
 from natskit.store.staging import Change, Staged, staged, staging
 
@@ -218,3 +220,27 @@ def test_a_group_gives_way_to_who_waits(workspace):
         process.stdout.close()
         with group.staging():
             assert workspace.operator().accounts() == ["A"]
+
+
+def test_a_group_is_due_after_a_while_when_it_is_large_and_when_others_know_of_it(workspace, monkeypatch):
+    monkeypatch.setattr(group_module, "_LONGEST_S", 1e9)
+    with Group(workspace) as group:
+        with group.staging():
+            add_account(workspace, "A")
+        assert not group.is_due()
+        for name, value in (("_LONGEST_S", -1.0), ("_MOST_PATHS", 1)):
+            with monkeypatch.context() as patch:
+                patch.setattr(group_module, name, value)
+                assert group.is_due()
+        with group.staging():
+            staged().urgent = True
+        assert group.is_due()
+
+
+def test_a_group_waits_for_who_writes_the_configuration(workspace):
+    workspace.config_locked()._wait_s = 0
+    with Group(workspace) as group:
+        with group.staging():
+            add_account(workspace, "A")
+        with Lock(workspace.directories.config), pytest.raises(StoreError, match="another process"):
+            group.commit()
