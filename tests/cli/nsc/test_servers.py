@@ -446,6 +446,13 @@ def test_load_sets_everything_up_or_nothing(nsc, home, service, monkeypatch):
     nsc("load", "--profile", profile, exit=1)
     assert not (home / DATA / "stores/acme").exists()
     account = jwt.new_account(key.public, "Mine")
+    stranger = jwt.encode(account, KeyPair.create(Role.OPERATOR), issued_at=NOW)
+    service.answers[f"/jwt/v1/accounts/{key.public}"] = (200, stranger)
+    refused = nsc("load", "--profile", profile, "--json", exit=1)
+    assert "written" not in json.loads(refused.err)
+    assert not list((home / DATA).rglob("*.jwt"))
+    assert not list((home / DATA).rglob("*.nk"))
+    assert nsc("env", "--json").json["operator"] == ""
     service.answers[f"/jwt/v1/accounts/{key.public}"] = (200, jwt.encode(account, service.key, issued_at=NOW))
     loaded = nsc("load", "--profile", profile, "--json").json
     assert Path(loaded["user"]["creds"]).is_file()

@@ -134,6 +134,11 @@ class Run:
                 tell_exchange(self, operator, exchange)
         return committed
 
+    def forget_files(self) -> None:
+        """Take back what `files` added: it was not written after all."""
+        self._written.clear()
+        self._removed.clear()
+
     def full_path(self, path: str) -> str:
         """The absolute path of a file that the user named: ``~`` is the home folder."""
         from natskit.store.files import absolute
