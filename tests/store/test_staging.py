@@ -244,3 +244,19 @@ def test_a_group_waits_for_who_writes_the_configuration(workspace):
             add_account(workspace, "A")
         with Lock(workspace.directories.config), pytest.raises(StoreError, match="another process"):
             group.commit()
+
+
+def test_what_was_never_there_is_not_removed(tmp_path):
+    changes = Staged()
+    changes.take([Change(f"{tmp_path}/a/new.jwt", b"x"), Change(f"{tmp_path}/a/new.jwt", None)])
+    assert [each.path for each in changes.changes()] == [f"{tmp_path}/a/"]
+
+
+def test_a_link_that_a_user_names_is_written_through(tmp_path):
+    target, link = tmp_path / "target.creds", tmp_path / "link.creds"
+    target.write_text("old")
+    link.symlink_to(target)
+    with staging(Staged()):
+        write_output(str(link), b"new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from natskit.errors import StoreError
-from natskit.store import journal
+from natskit.store import Plan, journal
 from natskit.store.group import Group
 
 
@@ -173,6 +173,25 @@ def test_a_command_that_ran_alone_is_not_run_again_because_it_cannot_be_noted(ns
     assert "no space - nsc generate config --mem-resolver --config-file server.conf was carried out" in result.err
     assert result.out.count("generated") == 1
     assert users(nsc) == []
+
+
+def test_a_second_ctrl_c_leaves_whole_commands_only(nsc, operator, monkeypatch):
+    name = write(["add user a", "add user b"])
+    commit, plans = Plan.commit, []
+
+    def interrupted(plan):
+        plans.append(plan)
+        done = commit(plan)
+        if len(plans) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plan, "commit", interrupted)
+        nsc("batch", name, exit=130)
+    assert users(nsc) == []
+    nsc("batch", name, "--resume")
+    assert users(nsc) == ["a", "b"]
 
 
 def test_commands_in_hints_can_be_typed(nsc, operator):

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
+from natskit.store import group, journal
 
 DATA = ".local/share/nats/nsc"
 NOW = 1_900_000_000
@@ -101,6 +102,18 @@ def test_a_service_signs_the_accounts_of_its_users(nsc, home, service):
     nsc("add", "user", "u")
     nsc("add", "export", "--subject", "x")
     assert stored(home, "accounts/A/A.jwt").nats.exports[0].subject == "x"
+
+
+def test_a_batch_writes_soon_what_the_service_knows_and_a_rehearsal_tells_it_nothing(nsc, service, monkeypatch):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    Path("commands").write_text("add account A\nadd account B\n")
+    nsc("batch", "commands", "--dry-run")
+    assert not service.posted
+    monkeypatch.setattr(group, "_LONGEST_S", 1e9)
+    commits, commit = [], journal.commit
+    monkeypatch.setattr(journal, "commit", lambda root, changes: (commits.append(root), commit(root, changes)))
+    nsc("batch", "commands")
+    assert len(service.posted) == len(commits) == 2
 
 
 def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, service):
