@@ -61,7 +61,9 @@ def check_new_name(store: OperatorStore, name: str) -> str:
     """Return the name of an account that can be made. Raises UsageError, AlreadyExists."""
     names.check(name, "account")
     if store.account_like(name) is not None:
-        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
+        from .commands import typed
+
+        raise AlreadyExists(f'the account "{name}" already exists', hint=typed("describe", "account", name))
     return name
 
 

@@ -19,11 +19,19 @@ __all__ = [
     "element",
     "remade_import",
     "revocations",
+    "typed",
 ]
 
 
 Command = tuple[str, ...]
 """A command line, word by word."""
+
+
+def typed(*words: str) -> str:
+    """``nsc`` and these words as one types them in a shell."""
+    import shlex
+
+    return shlex.join(("nsc", *words))
 
 
 def element(text: str) -> str:

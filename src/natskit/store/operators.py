@@ -53,8 +53,10 @@ def check_new(root: str, name: str) -> OperatorStore:
     names.check(name, "operator")
     path = os.path.join(root, name)
     if Info.read(path) is not None:
+        from .commands import typed
+
         raise AlreadyExists(
-            f"operator named {name} exists already", hint=f"inspect it with: nsc describe operator {name}"
+            f"operator named {name} exists already", hint="inspect it with: " + typed("describe", "operator", name)
         )
     if file_names(path):
         raise StoreError(f'operator "{name}" cannot be made: `{path}` is not empty')

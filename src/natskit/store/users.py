@@ -79,7 +79,10 @@ def check_new_name(store: OperatorStore, account: str, name: str) -> None:
     """Raise UsageError if no user may be called ``name``, AlreadyExists if one is."""
     names.check(name, "user")
     if store.has_user(account, name):
-        raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
+        from .commands import typed
+
+        hint = typed("describe", "user", "--account", account, name)
+        raise AlreadyExists(f'the user "{name}" already exists', hint=hint)
 
 
 def plan_user(
