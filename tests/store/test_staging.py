@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from natskit import jwt
@@ -74,6 +74,8 @@ def view(root):
 
 @settings(max_examples=40, deadline=None)
 @given(before=steps, first=steps, then=steps)
+@example(before=[], first=[("write", "a/b/x.jwt", b"")], then=[("discard", "a/b/x.jwt", None), ("empty", "a/b", None)])
+@example(before=[("write", "a/b/x.jwt", b"")], first=[("discard", "a/b/x.jwt", None)], then=[("empty", "a/b", None)])
 def test_the_staged_store_is_the_store_on_disk(tmp_path_factory, before, first, then):
     direct, written = (str(tmp_path_factory.mktemp(name)) for name in ("direct", "written"))
     changes = Staged()
@@ -89,7 +91,8 @@ def test_the_staged_store_is_the_store_on_disk(tmp_path_factory, before, first, 
         with staging(changes):
             assert view(written) == expected
     journal.commit(written, changes.changes()) if changes.changes() else None
-    plan.discard(changes.discards)
+    for path in changes.discards:
+        plan.remove(path)
     assert view(written) == expected
 
 

@@ -85,7 +85,8 @@ class Group:
             with self._lock, self.workspace.config_locked():
                 journal.commit(self.workspace.journal_root, changes)
         try:
-            plan.discard(done.discards)
+            for path in done.discards:
+                plan.remove(path)
             if self._lock.held and self._lock.wanted:
                 self._lock.give_way()
         except StoreError as error:

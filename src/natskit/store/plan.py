@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .managed import Exchange
     from .workspace import Workspace
 
-__all__ = ["Committed", "Plan", "discard"]
+__all__ = ["Committed", "Plan", "discard", "remove"]
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -214,11 +214,21 @@ class Plan:
 
 
 def discard(paths: Iterable[str]) -> list[str]:
-    """Remove files for good, and folders (final slash) that are empty; return which files there were."""
-    return [path for path in paths if _discard(path)]
+    """Remove files for good, and folders (final slash) that are empty; return which files there were.
+
+    The folder of a key goes with the last key in it.
+    """
+    gone = []
+    for path in paths:
+        if remove(path):
+            gone.append(path)
+            if path.endswith(".nk"):
+                remove(f"{os.path.dirname(path)}/")
+    return gone
 
 
-def _discard(path: str) -> bool:
+def remove(path: str) -> bool:
+    """Remove a file for good, or a folder (final slash) if it is empty; was it a file?"""
     if path.endswith("/"):
         with contextlib.suppress(OSError):  # not empty
             os.rmdir(path)
@@ -229,7 +239,4 @@ def _discard(path: str) -> bool:
         return False
     except OSError as error:
         raise refused(error, path, "remove") from None
-    if path.endswith(".nk"):
-        with contextlib.suppress(OSError):  # not empty
-            os.rmdir(os.path.dirname(path))
     return True

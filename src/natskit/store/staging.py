@@ -167,15 +167,29 @@ class Staged:
         made.sort(key=lambda change: change.path)
         written = [change for change in self._files.values() if change is not None]
         gone = [path for path, change in self._files.items() if change is None and path not in self._discards]
-        emptied = [f"{path}/" for path, mode in self._folders.items() if mode is None]
-        emptied = [path for path in emptied if path not in self._discards]
-        removed = [Change(path, None) for path in (*gone, *sorted(emptied, reverse=True)) if os.path.lexists(path)]
+        emptied = sorted(set(self._emptied()) - self._emptied_last(), reverse=True)
+        removed = [Change(path, None) for path in (*gone, *emptied) if os.path.lexists(path)]
         return [*made, *written, *removed]
 
     @property
     def discards(self) -> list[str]:
         """What is to be removed when the changes are on disk."""
-        return list(self._discards)
+        return [*self._discards, *sorted(self._emptied_last(), reverse=True)]
+
+    def _emptied(self) -> Iterator[str]:
+        """The folders that are removed, with a final slash, other than those that are discarded."""
+        folders = (f"{path}/" for path, mode in self._folders.items() if mode is None)
+        return (path for path in folders if path not in self._discards)
+
+    def _emptied_last(self) -> set[str]:
+        """Those of them that are empty only when what is discarded has gone."""
+        above: set[str] = set()
+        for path in self._discards:
+            folder = os.path.dirname(path.rstrip("/"))
+            while folder not in above and folder != os.path.dirname(folder):
+                above.add(folder)
+                folder = os.path.dirname(folder)
+        return {path for path in self._emptied() if path[:-1] in above}
 
 
 _CURRENT: ContextVar[Staged | None] = ContextVar("staged", default=None)
