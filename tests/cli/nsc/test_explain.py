@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from natskit.jwt import WeightedMapping
 from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
@@ -299,6 +300,16 @@ def test_the_first_link_that_fails_is_named_and_its_commands_mend_it(town: Nsc, 
     assert answer["allowed"], answer["links"]
 
 
+def test_a_mapping_that_cannot_work_takes_the_account_out_of_service(town: Nsc) -> None:
+    """And it keeps no question about others from being answered."""
+    map_wrongly("Orders")
+    assert denied(town, PUB)["first"]["rule"] == "account token"
+    assert denied(town, SUB)["first"]["rule"] == "account not in force"
+    assert "is not accepted by servers" in town("explain", "sub", "--account", "Team", "eu.7").out
+    found = town("doctor", "--json", exit=3).json["findings"]
+    assert {"mapping-invalid", "import-exporter-refused"} <= {each["code"] for each in found}
+
+
 def run(nsc: Nsc, command: str) -> None:
     """Run a command line; SK stands for the only signing key of Team."""
     if command == STRICT:
@@ -312,12 +323,26 @@ def run(nsc: Nsc, command: str) -> None:
 
 
 def make_strict() -> None:
-    store = (workspace := Workspace.open(os.environ)).operator()
-    claims = store.operator()
+    workspace = Workspace.open(os.environ)
+    claims = workspace.operator().operator()
     claims = replace(claims, nats=replace(claims.nats, strict_signing_key_usage=True))
-    pair = workspace.keystore.pair(claims.subject)
+    Path(workspace.operator().operator_path).write_text(signed(workspace, claims))
+
+
+def map_wrongly(account: str) -> None:
+    """Give an account a mapping that no command would make."""
+    workspace = Workspace.open(os.environ)
+    claims = workspace.operator().account(account)
+    mappings = {"m.*": (WeightedMapping(subject="m.*"),)}
+    claims = replace(claims, nats=replace(claims.nats, mappings=mappings))
+    Path(workspace.operator().account_path(account)).write_text(signed(workspace, claims))
+
+
+def signed(workspace: Workspace, claims: Any) -> str:
+    """A token of ``claims`` by the operator."""
+    pair = workspace.keystore.pair(workspace.operator().operator().subject)
     assert pair is not None
-    Path(store.operator_path).write_text(workspace.sign(claims, pair))
+    return workspace.sign(claims, pair)
 
 
 def denied(nsc: Nsc, question: Commands) -> dict[str, Any]:
