@@ -68,3 +68,18 @@ def test_a_mapping_that_drops_a_share_is_a_hurdle() -> None:
     mapping = Mapping(source="a", destinations=(Destination(subject="a", weight=50),))
     graph = Graph([Account(id="A", mappings=(mapping,))])
     assert [each.reason.rule for each in hurdles(route_of_publish(graph, "A", "a"))] == [Rule.MAPPING]
+
+
+def test_a_pattern_of_which_a_part_only_is_permitted_is_a_hurdle() -> None:
+    graph = Graph([Account(id="E")])
+
+    def faults(subject: str, **lists: list[str]) -> list[str]:
+        return [
+            each.reason.text for each in hurdles(route_of_publish(graph, "E", subject, Permissions.compile(**lists)))
+        ]
+
+    assert faults("a.>", pub_allow=["a.b", "a.c.>", "x"]) == [
+        'publish to "a.>" is permitted for a part of it only: "a.b", "a.c.>"'
+    ]
+    assert faults("a.>", pub_deny=["a.b", "x"]) == ['publish to "a.>" is not permitted for "a.b": deny "a.b"']
+    assert faults("a.>", pub_allow=[">"]) == faults("a.b", pub_allow=["a.>"]) == []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from natskit import subjects
+from natskit.errors import InvalidSubject
+from natskit.subjects import Transform
+
 if TYPE_CHECKING:
-    from natskit.jwt import Import
+    from natskit.jwt import AccountClaims, Export, Import
 
     from .doctor.survey import Survey
 
@@ -17,6 +22,8 @@ __all__ = [
     "edit_operator",
     "edit_user",
     "element",
+    "left_of",
+    "overlapping_exports",
     "remade_import",
     "revocations",
 ]
@@ -93,3 +100,32 @@ def remade_import(
         return ()
     anew = add_import(survey, account, each, remote or each.remote_subject, private=private)
     return delete_import(survey, account, each), anew
+
+
+# ---- exports that no longer cover an import
+
+
+def overlapping_exports(exporter: AccountClaims, kind: str, subject: str) -> list[Export]:
+    """The exports beside which none of ``subject`` can be made: those of a kind may not overlap."""
+    return [
+        export for export in exporter.nats.exports if export.type == kind and subjects.overlaps(export.subject, subject)
+    ]
+
+
+def left_of(exports: Sequence[Export], each: Import) -> Export | None:
+    """The one of ``exports`` that an import could be made of, which none covers any more; None if it is not one."""
+    parts = [export for export in exports if subjects.covers(each.remote_subject, export.subject)]
+    if len(parts) != 1 or parts[0].account_token_position or not _can_be_called(each, parts[0].subject):
+        return None
+    return parts[0]
+
+
+def _can_be_called(each: Import, remote: str) -> bool:
+    """Whether the local name of an import goes with another subject of the exporter."""
+    if not each.local_subject:
+        return True
+    try:
+        Transform.compile(remote, each.local_subject, strict=True)
+    except InvalidSubject:
+        return False
+    return True

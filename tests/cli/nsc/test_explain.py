@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from natskit.jwt import WeightedMapping
+from natskit.jwt import UserClaims, WeightedMapping, encode
 from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
@@ -227,6 +227,23 @@ BROKEN: dict[str, tuple[Commands, Commands, str]] = {
         "signer of the user",
     ),
     "connection type": (("edit user -a Orders shop --conn-type WEBSOCKET",), PUB, "connection type"),
+    "queue entry": (
+        ("edit user -a Team ann --allow-sub 'eu.* workers'",),
+        ("sub", "-a", "Team", "-u", "ann", "eu.7", "-q", "idlers"),
+        "permission",
+    ),
+    "mapped to what is not permitted": (("add mapping -a Orders --from orders.eu.7 --to other",), PUB, "permission"),
+    "a part only": ((), ("pub", "-a", "Orders", "-u", "shop", ">"), "permission"),
+    "a part denied": (
+        ("edit user -a Orders shop --deny-pub orders.eu.7",),
+        ("pub", "-a", "Orders", "-u", "shop", "orders.eu.*"),
+        "permission",
+    ),
+    "request to the peer": (
+        ("add export -a Orders --service --subject stock.*",),
+        ("pub", "-a", "Team", "-u", "ann", "stock.7", "--peer", "Orders"),
+        "no import",
+    ),
     "source network": (
         ("edit user -a Orders shop --source-network 10.0.0.0/8",),
         (*PUB, "--from", "192.168.1.2"),
@@ -298,6 +315,89 @@ def test_the_first_link_that_fails_is_named_and_its_commands_mend_it(town: Nsc, 
         if answer["allowed"]:
             break
     assert answer["allowed"], answer["links"]
+
+
+def test_what_is_revoked_stays_revoked(town: Nsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new token is not revoked; the old ones need not be good again for that."""
+    now = Workspace.now
+    with monkeypatch.context() as past:
+        past.setattr(Workspace, "now", lambda self: now(self) - 60)
+        town("revocations", "add-user", "-a", "Orders", "-u", "*")
+    rewrite_user("Orders", "shop", lambda claims, at: replace(claims, issued_at=at - 120))
+    assert denied(town, PUB)["first"]["fix"][0] == "nsc reissue user --account Orders shop"
+    run(town, "reissue user --account Orders shop")
+    assert denied(town, PUB)["allowed"]
+
+
+def test_a_revocation_that_goes_on_is_taken_back_with_a_caution(town: Nsc) -> None:
+    town("revocations", "add-user", "-a", "Orders", "-u", "*")
+    first = denied(town, PUB)["first"]
+    assert first["fix"] == ["nsc revocations delete-user --account Orders --user-public-key '*'"]
+    assert first["caution"] == "every token of users that was revoked is good again"
+    town("revocations", "add-activation", "-a", "Orders", "-s", "orders.>", "-t", "*")
+    first = denied(town, SUB)["first"]
+    assert first["caution"] == "the activations of all accounts that were revoked are good again"
+    assert "       mind: the activations" in town("explain", "denied", *SUB, exit=1).out
+
+
+def test_a_deny_entry_is_taken_out_of_its_own_list_only(town: Nsc) -> None:
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.eu.7,orders.us.>", "--deny-sub", "orders.eu.7")
+    for command in denied(town, PUB)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, PUB)["allowed"]
+    claims = town("describe", "user", "-a", "Orders", "shop", "--json").json["nats"]
+    assert claims["sub"]["deny"] == ["orders.eu.7"]
+    assert denied(town, ("pub", "-a", "Orders", "-u", "shop", "orders.us.1"))["first"]["caution"] == (
+        'all of "orders.us.>" is allowed then, as far as allow entries go'
+    )
+
+
+def test_what_mends_a_role_is_of_the_role(town: Nsc) -> None:
+    role = ("edit", "signing-key", "-a", "Team", "--sk", "generate", "--role", "reader")
+    town(*role, "--deny-sub", "eu.{{name()}},own.{{tag(desk)}}")
+    town("add", "user", "-a", "Team", "bob", "-K", "reader", "--tag", "desk:x")
+    question = ("sub", "-a", "Team", "-u", "bob", "eu.bob")
+    assert "fix" not in denied(town, question)["first"]  # no list of the role has "eu.bob"
+    town("edit", "signing-key", "-a", "Team", "reader", "--rm", "eu.{{name()}}", "--deny-sub", "eu.>")
+    assert denied(town, question)["first"]["caution"].startswith('all of "eu.>" is allowed then')
+    assert denied(town, question)["first"]["caution"].endswith('; for every user of the role "reader"')
+    rewrite_user("Team", "bob", lambda claims, at: replace(claims, nats=replace(claims.nats, tags=())))
+    first = denied(town, question)["first"]
+    assert first["rule"] == "scoped signing key"
+    assert "fix" not in first  # only people know which tag it should have
+
+
+def test_a_user_of_a_role_gives_up_rights_of_its_own(town: Nsc) -> None:
+    town("edit", "signing-key", "-a", "Team", "--sk", "generate", "--role", "reader")
+    town("add", "user", "-a", "Team", "bob", "-K", "reader")
+    rewrite_user("Team", "bob", lambda claims, at: replace(claims, nats=replace(claims.nats, subs=5)))
+    first = denied(town, ("sub", "-a", "Team", "-u", "bob", "eu.7"))["first"]
+    assert first["fix"][0] == "nsc reissue user --account Team bob --as-role --private-key reader"
+
+
+def test_no_export_is_proposed_beside_one_that_overlaps(town: Nsc) -> None:
+    town("delete", "export", "-a", "Orders", "orders.>")
+    town("add", "export", "-a", "Orders", "--subject", "orders.eu.7")
+    town("add", "export", "-a", "Orders", "--subject", "own.*.>", "--account-token-position", "2")
+    assert "fix" not in denied(town, SUB)["first"]  # eu.$1 needs a wildcard
+    peer = ("--peer", "Orders")
+    assert "fix" not in denied(town, ("sub", "-a", "Team", "-u", "ann", "orders.*.7", *peer))["first"]
+    own = denied(town, ("sub", "-a", "Team", "-u", "ann", "own.x.y", *peer))["first"]["fix"]
+    team = town("describe", "account", "Team", "--json").json["sub"]
+    assert own == [f"nsc add import --account Team --src-account Orders --remote-subject own.{team}.y"]
+    opened = denied(town, ("sub", "-a", "Team", "-u", "ann", "free", *peer))["first"]
+    assert opened["caution"].startswith("every account may import it then")
+
+
+def rewrite_user(account: str, user: str, change: Callable[[UserClaims, int], UserClaims]) -> None:
+    """Sign changed claims of a user with the key that signed it."""
+    workspace = Workspace.open(os.environ)
+    store = workspace.operator()
+    claims = store.user(account, user)
+    pair = workspace.keystore.pair(claims.issuer)
+    assert pair is not None
+    changed = change(claims, workspace.now())
+    Path(store.user_path(account, user)).write_text(encode(changed, pair, issued_at=changed.issued_at))
 
 
 def test_a_mapping_that_cannot_work_takes_the_account_out_of_service(town: Nsc) -> None:

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from natskit import subjects
-from natskit.errors import InvalidSubject
 from natskit.graph import Account, Graph, RefusedImport, Rule
-from natskit.subjects import Transform
 
-from ..commands import Command, delete_import, remade_import
+from ..commands import Command, delete_import, left_of, overlapping_exports, remade_import
 from .finding import Finding, when
 
 if TYPE_CHECKING:
@@ -141,29 +139,12 @@ def _exported(survey: Survey, name: str, exporter: str, each: Import) -> tuple[C
     Exports of a kind may not overlap.
     """
     claims = survey.accounts[exporter].claims
-    others = [
-        export
-        for export in (claims.nats.exports if claims else ())
-        if export.type == each.type and subjects.overlaps(export.subject, each.remote_subject)
-    ]
+    others = overlapping_exports(claims, each.type, each.remote_subject) if claims else []
     if not others and survey.can_edit(exporter):
         service = ("--service",) if each.is_service else ()
         return (("nsc", "add", "export", "-a", exporter, "--subject", each.remote_subject, *service),)
-    parts = [export for export in others if subjects.covers(each.remote_subject, export.subject)]
-    if len(parts) != 1 or parts[0].account_token_position or not _can_be_called(each, parts[0].subject):
-        return ()
-    return remade_import(survey, name, each, parts[0].subject, private=parts[0].token_req)
-
-
-def _can_be_called(each: Import, remote: str) -> bool:
-    """Whether the local name of an import goes with another subject of the exporter."""
-    if not each.local_subject:
-        return True
-    try:
-        Transform.compile(remote, each.local_subject, strict=True)
-    except InvalidSubject:
-        return False
-    return True
+    left = left_of(others, each)
+    return remade_import(survey, name, each, left.subject, private=left.token_req) if left else ()
 
 
 def _with_own_key(survey: Survey, name: str, exporter: str, each: Import) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, UserClaims
 
     from ..run import Run
+    from .remedy import Remedy
 
 __all__ = ["AT", "PICTURES", "QUEUE", "USER", "USERS", "Asker", "Question", "checked_subject", "moment"]
 
@@ -75,7 +76,8 @@ class Asker:
 class Question:
     """A question about ``subject``, asked by ``asker`` of the account ``account`` (a name), as of ``at``.
 
-    ``connection_type`` and ``address`` are those of the connection that is meant; empty: none in particular.
+    ``connection_type`` and ``address`` are those of the connection that is meant, ``queue`` is the group of the
+    subscription; empty: none in particular.
     """
 
     def __init__(self, run: Run, verb: str, subject: str, account: str, asker: Asker, at: int) -> None:
@@ -87,6 +89,7 @@ class Question:
         self.at: int = at
         self.connection_type: str = "STANDARD"
         self.address: str = ""
+        self.queue: str = ""
         self.neighbours: Neighbours = Neighbours(run.workspace.operator(), at)
 
     @classmethod
@@ -135,13 +138,11 @@ class Question:
                 text_ = text_.replace(f"{key}/{name}", name).replace(key, name)
         return text_
 
-    def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> list[str]:
-        """The commands that mend what ``reason`` speaks of; none if it speaks for the message or none can."""
-        if reason:
-            return []
-        from .remedy import remedy_of  # of no use to who is told that all is well
+    def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
+        """What mends what ``reason`` speaks of; nothing if it speaks for the message or no command can."""
+        from .remedy import NOTHING, remedy_of  # of no use to who is told that all is well
 
-        return remedy_of(self, reason, stop, peer)
+        return NOTHING if reason else remedy_of(self, reason, stop, peer)
 
     @property
     def who(self) -> str:

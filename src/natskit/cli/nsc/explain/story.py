@@ -126,10 +126,12 @@ class _Story:
             yield f"{indent}{_BELOW}note: {stop.because.differs}"
         if stop.because.until is not None:
             yield f"{indent}{_BELOW}this changes at {format_date(stop.because.until)}"
-        commands = self._question.remedy(stop.because, stop)
-        if commands:
+        remedy = self._question.remedy(stop.because, stop)
+        if remedy.commands:
             yield f"{indent}{_BELOW}to mend it:"
-            yield from (f"{indent}{_BELOW}  {command}" for command in commands)
+            yield from (f"{indent}{_BELOW}  {command}" for command in remedy.commands)
+        if remedy.caution:
+            yield f"{indent}{_BELOW}mind: {remedy.caution}"
 
     def _refused_place(self, stop: Stop) -> str:
         name = self._question.name(stop.account)
