@@ -833,7 +833,8 @@ def test_text_groups_by_account_and_gives_why_and_fix(shop, nsc):
         "\n"
         'Account "B"\n'
         '  error: stream import "orders.>" from A: no stream export covers it (there is none) [import-no-export]\n'
-        "    Servers drop such an import without a word: nothing arrives through it.\n"
+        "    Servers drop such an import without a word: nothing arrives through it."
+        " An export that is not private is open to every account.\n"
         "    fix: nsc add export -a A --subject 'orders.>'\n"
         "     or: nsc delete import -a B --subject 'orders.>' --src-account A\n"
         "\n"
@@ -861,6 +862,34 @@ def test_fix_of_everything_leaves_a_healthy_store(shop, nsc):
     assert document["healthy"]
     assert [each["code"] for each in document["fixed"]] == ["secret-readable"]
     assert nsc("doctor").out.startswith('Operator "O": nothing is wrong')
+
+
+@pytest.mark.parametrize(
+    ("pub", "sub", "fixed"),
+    [
+        (jwt.Permission(allow=("a", "b"), deny=("a",)), jwt.Permission(), False),  # it would not be denied any more
+        (jwt.Permission(allow=("a.b",), deny=("a.>",)), jwt.Permission(), False),  # everything else would be allowed
+        (jwt.Permission(allow=("a.b", "a.c"), deny=("a.>",)), jwt.Permission(), False),
+        (jwt.Permission(allow=("a.b", "c"), deny=("a.>",)), jwt.Permission(deny=("a.b",)), False),
+        (jwt.Permission(allow=("a.b", "c"), deny=("a.>",)), jwt.Permission(deny=("a.c",)), True),
+    ],
+)
+def test_a_dead_entry_is_taken_out_only_where_that_changes_nothing(pub, sub, fixed, shop, nsc):
+    shop.user("A", "u", pub=pub, sub=sub)
+    found = [each for each in nsc("doctor", "--json", exit=3).json["findings"] if each["code"] == "permission-dead"]
+    assert found
+    assert all(bool(each["fix"]) is fixed for each in found)
+
+
+def test_a_tag_that_is_a_wildcard_fills_no_template(shop, nsc):
+    pair = role(shop, pub=jwt.Permission(allow=("d.{{tag(dept)}}",)))
+    plain = {"subs": 0, "data": 0, "payload": 0}
+    shop.user("A", "u", signer=pair, issuer_account=shop.key("A"), tags=("dept:*",), **plain)
+    found = [each for each in nsc("doctor", "--json", exit=3).json["findings"] if each["code"] == "user-template"]
+    assert [each["text"] for each in found] == [
+        'the role "reader" of user "u" cannot be filled in:'
+        ' "*" in its name or tags is a wildcard, which its template does not give'
+    ]
 
 
 def test_json_has_the_same_members_whatever_is_found(shop, nsc):

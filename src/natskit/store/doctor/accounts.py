@@ -141,17 +141,17 @@ def _dropping(survey: Survey, name: str, source: str, targets: tuple[WeightedMap
 
 
 def _defaults(survey: Survey, name: str, claims: AccountClaims) -> Iterator[Finding]:
-    for kind, entry, deny in dead_entries(claims.nats.default_permissions):
+    for kind, entry, deny, removable in dead_entries(claims.nats.default_permissions):
         text = f'default permissions of account "{name}": {kind} "{entry}" is allowed, but "{deny}" is denied'
-        fix = (edit_account(name, "--rm", element(entry)),) if entry != deny and survey.can_edit(name) else ()
+        fix = (edit_account(name, "--rm", element(entry)),) if removable and survey.can_edit(name) else ()
         yield Finding(code="permission-dead", text=text, account=name, about=entry, fix=fix)
     for scope in claims.nats.signing_keys:
         if isinstance(scope, str):
             continue
-        for kind, allowed, deny in dead_entries(scope.template):
+        for kind, allowed, deny, removable in dead_entries(scope.template):
             text = f'role "{scope.role}" of account "{name}": {kind} "{allowed}" is allowed, but "{deny}" is denied'
             edit = ("nsc", "edit", "signing-key", "-a", name, "--sk", scope.key, "--rm", element(allowed))
-            fix = (edit,) if allowed != deny and survey.can_edit(name) else ()
+            fix = (edit,) if removable and survey.can_edit(name) else ()
             yield Finding(code="permission-dead", text=text, account=name, about=allowed, fix=fix)
 
 

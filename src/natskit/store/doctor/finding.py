@@ -112,7 +112,7 @@ CODES: dict[str, Complaint] = {
     # imports
     "import-exporter-unknown": _warning("If the servers do not have that account either, nothing arrives."),
     "import-exporter-refused": _error(_DROPPED),
-    "import-no-export": _error(_DROPPED),
+    "import-no-export": _error(f"{_DROPPED} An export that is not private is open to every account."),
     "import-token-position": _error(_DROPPED),
     "import-local-subject": _error(_DROPPED),
     "import-duplicate": _error("Servers drop the second of two such imports without a word."),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from natskit.errors import ClaimsError
+from natskit.errors import ClaimsError, Error
+from natskit.graph.login import filled
 
 from ..checks import DATES, ISSUER, STRICT, user_findings
 from ..commands import Command, edit_user, element, revocations
 from .finding import Finding, when
-from .permissions import dead_entries, rights_of
+from .permissions import dead_entries
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, UserClaims
@@ -96,16 +97,18 @@ def _rights(survey: Survey, account: str, owner: AccountClaims, name: str, claim
             fix: tuple[Command, ...] = (again,) if survey.has(claims.issuer) else ()
             text = f'user "{name}" has the role "{scope.role}" and permissions or limits of its own'
             yield Finding(code="user-scoped-rights", text=text, fix=fix, **where)
-        if rights_of(claims, owner) is None:
-            text = f'the role "{scope.role}" of user "{name}" has a deny entry for a tag that the user has not'
+        try:
+            filled(scope, claims, owner)
+        except Error as error:
+            text = f'the role "{scope.role}" of user "{name}" cannot be filled in: {error}'
             yield Finding(code="user-template", text=text, about=claims.issuer, **where)
     bearer = claims.nats.bearer_token or (scope is not None and scope.template.bearer_token)
     if bearer and owner.nats.limits.disallow_bearer:
         fix = (edit_user(account, name, "--bearer=false"),) if can and claims.nats.bearer_token else ()
         text = f'user "{name}" is a bearer, which account "{account}" forbids'
         yield Finding(code="user-bearer", text=text, fix=fix, **where)
-    for kind, entry, deny in dead_entries(claims.nats.permissions):
-        fix = (edit_user(account, name, "--rm", element(entry)),) if entry != deny and can else ()
+    for kind, entry, deny, removable in dead_entries(claims.nats.permissions):
+        fix = (edit_user(account, name, "--rm", element(entry)),) if removable and can else ()
         text = f'user "{name}": {kind} "{entry}" is allowed, but "{deny}" is denied'
         yield Finding(code="permission-dead", text=text, about=entry, fix=fix, **where)
 

@@ -164,7 +164,8 @@ class Question:
         refusal = self.asker.refusal
         if refusal is not None:
             see = self.command("explain", "denied", self.verb)
-            self.run.warn(f"servers do not let {self.asker.user} in at all: {self.named(refusal.text)}\nsee: {see}")
+            self.run.warn(f"servers do not let {self.asker.user} in at all: {self.named(refusal.text)}")
+            self.run.warn(f"what mends it: {see}")
 
     def command(self, *words: str) -> str:
         """A command about the same account, user and subject."""
