@@ -68,10 +68,14 @@ def revocations(verb: str, account: str, *flags: str) -> Command:
     return ("nsc", "revocations", verb, "-a", account, *flags)
 
 
-def delete_import(names: Names, account: str, each: Import) -> Command:
-    """``nsc delete import`` for one import."""
+def delete_import(names: Names, account: str, claims: AccountClaims, each: Import) -> Command:
+    """``nsc delete import`` for one import of an account with ``claims``."""
     source = ("--src-account", names.display(each.account))
-    return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source)
+    alike = {
+        one.is_service for one in claims.nats.imports if (one.account, one.subject) == (each.account, each.subject)
+    }
+    kind = () if len(alike) < 2 else ("--service",) if each.is_service else ("--service=false",)
+    return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source, *kind)
 
 
 def add_import(names: Names, account: str, each: Import, remote: str, *, private: bool) -> Command:
@@ -95,11 +99,11 @@ def remade_import(
     survey: Survey, account: str, each: Import, remote: str = "", *, private: bool = False
 ) -> tuple[Command, ...]:
     """Delete an import and add it again; empty if a key that is needed is not here."""
-    exporter = survey.names.get(each.account, "")
-    if not survey.can_edit(account) or (private and not (exporter and survey.can_issue(exporter))):
+    claims, exporter = survey.accounts[account].claims, survey.names.get(each.account, "")
+    if claims is None or not survey.can_edit(account) or (private and not (exporter and survey.can_issue(exporter))):
         return ()
     anew = add_import(survey, account, each, remote or each.remote_subject, private=private)
-    return delete_import(survey, account, each), anew
+    return delete_import(survey, account, claims, each), anew
 
 
 # ---- exports that no longer cover an import

@@ -327,6 +327,13 @@ def import_duplicate(shop: Shop) -> None:
     shop.imports("B", orders(shop), orders(shop, local_subject="other.>"))
 
 
+def activation_missing_of_a_stream_and_a_service_of_one_name(shop: Shop) -> None:
+    for kind in ("stream", "service"):
+        shop.export("A", jwt.Export(subject="q.*", type=kind, token_req=True))
+    wanted = jwt.Import(subject="q.*", account=shop.key("A"), type="service", local_subject="ask.*")
+    shop.imports("B", wanted, replace(wanted, type="stream", local_subject="told.*"))
+
+
 def import_cycle(shop: Shop) -> None:
     export = jwt.Export(subject="orders.>", type="stream")
     for name, other in (("A", "B"), ("B", "A")):
@@ -673,7 +680,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "import-old-form": [import_old_form],
     "import-clash": [import_clash],
     "import-mixed": [import_mixed],
-    "activation-missing": [activation_missing],
+    "activation-missing": [activation_missing, activation_missing_of_a_stream_and_a_service_of_one_name],
     "activation-invalid": [activation_invalid],
     "activation-foreign": [activation_foreign],
     "activation-misfit": [activation_misfit, activation_for_another_subject, activation_that_nobody_asks_for],

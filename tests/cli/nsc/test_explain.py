@@ -66,6 +66,19 @@ def test_sub_says_whose_messages_arrive_and_how_they_are_published(town: Nsc) ->
     assert '  -> in Orders on "orders.eu.*"' in lines
 
 
+def test_requests_that_servers_answer_are_told_of(town: Nsc) -> None:
+    assert "Servers answer requests" in town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO").out
+    assert "Servers answer requests" not in town("explain", "pub", "-a", "Orders", "orders.>").out
+
+
+def test_keys_in_subjects_stay_and_accounts_are_named(town: Nsc) -> None:
+    team = town("describe", "account", "Team", "--json").json["sub"]
+    town("add", "export", "-a", "Orders", "--subject", "own.*.>", "--account-token-position", "2")
+    town("add", "import", "-a", "Team", "--src-account", "Orders", "--remote-subject", f"own.{team}.>")
+    out = town("explain", "pub", "-a", "Orders", f"own.{team}.x").out
+    assert f'stream import "own.{team}.>" from Orders: token 2 of the subject is the importing account' in out
+
+
 def test_a_request_tells_where_its_answer_goes(town: Nsc) -> None:
     out = town("explain", "pub", "--account", "Team", "ask.x").out
     assert '-> in Orders as "price.x"' in out
@@ -120,6 +133,7 @@ def test_a_user_who_cannot_log_in_is_warned_of(town: Nsc) -> None:
     town("edit", "user", "--account", "Orders", "shop", "--expiry=-1h")
     said = town("explain", *PUB)
     assert "servers do not let shop in at all: the user's token expired" in said.err
+    assert "what mends it: nsc explain denied pub" in said.err
     assert "nsc explain denied pub --account Orders --user shop orders.eu.7" in said.err
 
 

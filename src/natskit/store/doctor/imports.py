@@ -99,8 +99,8 @@ def _refused(survey: Survey, name: str, each: Import, answer: RefusedImport) -> 
         text = f'{each.type} import "{each.subject}": servers refuse its exporter: {exporter.refused}'
     fix = _repair(survey, name, each, rule)
     instead: tuple[Command, ...] = ()
-    if code not in ("import-exporter-unknown", "import-exporter-refused") and survey.can_edit(name):
-        instead = (delete_import(survey, name, each),)
+    if code not in ("import-exporter-unknown", "import-exporter-refused"):
+        instead = _given_up(survey, name, each)
     if rule in (Rule.ACTIVATION_REVOKED, Rule.DUPLICATE, Rule.CYCLE):  # taken back, or one too many
         fix, instead = instead, fix
     yield Finding(code=code, text=text, account=name, about=each.subject, fix=fix, instead=instead)
@@ -131,6 +131,11 @@ def _repair(survey: Survey, name: str, each: Import, rule: Rule) -> tuple[Comman
     if rule.name.startswith("ACTIVATION_") or rule is Rule.NO_ACTIVATION:
         return remade_import(survey, name, each, private=True)
     return ()
+
+
+def _given_up(survey: Survey, name: str, each: Import) -> tuple[Command, ...]:
+    claims = survey.accounts[name].claims
+    return (delete_import(survey, name, claims, each),) if claims and survey.can_edit(name) else ()
 
 
 def _exported(survey: Survey, name: str, exporter: str, each: Import) -> tuple[Command, ...]:
@@ -166,7 +171,7 @@ def _unread(survey: Survey, state: AccountState, each: Import, answer: ImportAns
     fault = next((found.text for found in state.findings if found.serious and found.about.startswith(place)), "")
     if fault:
         fix = remade_import(survey, state.name, each) if answer.because else ()
-        instead = (delete_import(survey, state.name, each),) if survey.can_edit(state.name) else ()
+        instead = _given_up(survey, state.name, each)
         fix, instead = (fix, instead) if fix else (instead, ())
         about = each.subject
         yield Finding(code="activation-misfit", text=fault, account=state.name, about=about, fix=fix, instead=instead)

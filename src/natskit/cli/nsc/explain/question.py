@@ -32,7 +32,8 @@ PICTURES = (
     switch("graphviz", "", "the same", hidden=True),
 )
 
-_KEY = re.compile(r"\bA[A-Z2-7]{55}\b")
+_KEY = re.compile(r"(?<![\w.\"])A[A-Z2-7]{55}(?![\w.\"])")
+"""The key of an account; as a token of a subject, which is in quotes, it stays."""
 
 
 class Asker:
@@ -132,11 +133,9 @@ class Question:
 
     def named(self, text_: str) -> str:
         """``text_`` with the names of accounts in place of their keys, as far as the store knows them."""
-        for key in dict.fromkeys(_KEY.findall(text_)):
-            name = self.neighbours.names.get(key)
-            if name is not None:
-                text_ = text_.replace(f"{key}/{name}", name).replace(key, name)
-        return text_
+        for key, name in self.neighbours.names.items() if _KEY.search(text_) else ():
+            text_ = text_.replace(f"{key}/{name}", key)
+        return _KEY.sub(lambda found: self.name(found[0]), text_)
 
     def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
         """What mends what ``reason`` speaks of; nothing if it speaks for the message or no command can."""

@@ -244,7 +244,8 @@ class _Remedy:
         ]
 
     def unimport(self) -> Commands:
-        return [shlex.join(delete_import(self.question, self.importer, self.wanted))]
+        claims = self.question.neighbours.claims[self.link.importer]
+        return [shlex.join(delete_import(self.question, self.importer, claims, self.wanted))]
 
     @property
     def importer(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from natskit import subjects
 from natskit.cli.flags import format_date
 from natskit.cli.tables import printable
 from natskit.graph import Link
@@ -21,6 +22,7 @@ __all__ = ["shown", "story_of"]
 Lines = Iterator[str]
 
 _INDENT = "  "
+_OF_SERVERS = "$SYS.REQ.>"
 _BELOW = "       "
 
 
@@ -58,6 +60,8 @@ class _Story:
         if route.cut_off:
             yield "There are too many ways to tell them all: what is shown is a part."
         yield self._summary(route)
+        if self._forward and subjects.overlaps(_OF_SERVERS, question.subject):
+            yield f'Servers answer requests under "{_OF_SERVERS}" themselves: of other accounts than the system account, few.'
 
     def _stop(self, stop: Stop, indent: str) -> Lines:
         """A stop with everything behind it. One that is only passed has a line if it renames or singles out."""
