@@ -61,7 +61,7 @@ class _Story:
             yield "There are too many ways to tell them all: what is shown is a part."
         yield self._summary(route)
         if self._forward and subjects.overlaps(_OF_SERVERS, question.subject):
-            yield f'Servers answer requests under "{_OF_SERVERS}" themselves: of other accounts than the system account, few.'
+            yield f'Servers answer requests under "{_OF_SERVERS}" themselves: all to the system account, few to others.'
 
     def _stop(self, stop: Stop, indent: str) -> Lines:
         """A stop with everything behind it. One that is only passed has a line if it renames or singles out."""
