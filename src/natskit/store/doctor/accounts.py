@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from natskit import subjects
 
 from ..checks import DATES, ISSUER, JETSTREAM
 from ..commands import Command, edit_account, element
-from .finding import Finding, when
+from .finding import MAX_PAIRS, Finding, when
 from .permissions import dead_entries
 
 if TYPE_CHECKING:
@@ -117,11 +118,10 @@ def _mappings(survey: Survey, state: AccountState, claims: AccountClaims) -> Ite
             yield Finding(code="mapping-invalid", text=text, account=name, about=source, instead=instead)
         else:
             yield from _dropping(survey, name, source, targets or ())
-    for number, source in enumerate(sources):
-        for other in sources[number + 1 :]:
-            if subjects.overlaps(source, other):
-                text = f'mappings "{source}" and "{other}" of account "{name}" overlap'
-                yield Finding(code="mapping-ambiguous", text=text, account=name, about=source)
+    overlapping = (pair for pair in itertools.combinations(sources, 2) if subjects.overlaps(*pair))
+    for source, other in itertools.islice(overlapping, MAX_PAIRS):
+        text = f'mappings "{source}" and "{other}" of account "{name}" overlap'
+        yield Finding(code="mapping-ambiguous", text=text, account=name, about=source)
 
 
 def _dropping(survey: Survey, name: str, source: str, targets: tuple[WeightedMapping, ...]) -> Iterator[Finding]:

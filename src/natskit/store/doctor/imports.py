@@ -5,6 +5,7 @@ What is delivered is decided by `natskit.graph`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from natskit import subjects
 from natskit.graph import Account, Graph, RefusedImport, Rule
 
 from ..commands import Command, delete_import, left_of, overlapping_exports, remade_import
-from .finding import Finding, when
+from .finding import MAX_PAIRS, Finding, when
 
 if TYPE_CHECKING:
     from natskit.graph.link import ImportAnswer
@@ -73,7 +74,7 @@ def import_complaints(survey: Survey, graph: Graph, state: AccountState) -> Iter
             found += _unread(survey, state, each, answer)
         yield from found
         yield from _old_form(survey, state.name, each)
-    yield from _clashes(survey, state.name, claims, answers)
+    yield from itertools.islice(_clashes(survey, state.name, claims, answers), MAX_PAIRS)
 
 
 def _is_over(claims: AccountClaims, now: int) -> bool:

@@ -78,7 +78,8 @@ class Question:
     """A question about ``subject``, asked by ``asker`` of the account ``account`` (a name), as of ``at``.
 
     ``connection_type`` and ``address`` are those of the connection that is meant, ``queue`` is the group of the
-    subscription; empty: none in particular.
+    subscription; empty: none in particular. ``people`` are the users that were looked at, by account: what each may do,
+    None if it cannot log in.
     """
 
     def __init__(self, run: Run, verb: str, subject: str, account: str, asker: Asker, at: int) -> None:
@@ -91,6 +92,7 @@ class Question:
         self.connection_type: str = "STANDARD"
         self.address: str = ""
         self.queue: str = ""
+        self.people: dict[str, dict[str, Permissions | None]] = {}
         self.neighbours: Neighbours = Neighbours(run.workspace.operator(), at)
 
     @classmethod
@@ -133,8 +135,8 @@ class Question:
 
     def named(self, text_: str) -> str:
         """``text_`` with the names of accounts in place of their keys, as far as the store knows them."""
-        for key, name in self.neighbours.names.items() if _KEY.search(text_) else ():
-            text_ = text_.replace(f"{key}/{name}", key)
+        for key in dict.fromkeys(_KEY.findall(text_)):
+            text_ = text_.replace(f"{key}/{self.name(key)}", key)
         return _KEY.sub(lambda found: self.name(found[0]), text_)
 
     def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
