@@ -899,6 +899,24 @@ def test_a_tag_that_is_a_wildcard_fills_no_template(shop, nsc):
     ]
 
 
+def found(nsc: Any, code: str, *flags: str) -> dict[str, Any]:
+    """The only finding of a code."""
+    (one,) = [each for each in nsc("doctor", "--json", *flags, exit=3).json["findings"] if each["code"] == code]
+    return one
+
+
+def test_signing_again_is_no_way_out_while_a_revocation_goes_on(shop, nsc):
+    user_revoked(shop)
+    assert found(nsc, "user-revoked")["instead"]
+    shop.account("A", revocations={"*": shop.now + DAY})
+    assert not found(nsc, "user-revoked")["instead"]
+
+
+def test_an_expired_user_gets_as_long_as_it_had(shop, nsc):
+    shop.user("A", "u", issued_at=shop.now - 36 * 3600, expires=shop.now - 1)
+    assert found(nsc, "user-expired", "--within", "1h")["fix"] == ["nsc edit user -a A -n u --expiry 2d"]
+
+
 def test_json_has_the_same_members_whatever_is_found(shop, nsc):
     import_no_export(shop)
     document = nsc("doctor", "--json", exit=3).json

@@ -354,6 +354,18 @@ def test_a_revocation_that_goes_on_is_taken_back_with_a_caution(town: Nsc) -> No
     assert "       mind: the activations" in town("explain", "denied", *SUB, exit=1).out
 
 
+def test_commands_work_where_the_question_was_asked(town: Nsc, tmp_path: Path) -> None:
+    there = str(tmp_path / "else where")
+    town("init", "-n", "P", "-H", there)
+    town("add", "user", "-a", "P", "bob", "--allow-pub", "x", "-H", there)
+    question = ("pub", "-a", "P", "-u", "bob", "y", "-H", there)
+    for command in denied(town, question)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, question)["allowed"]
+    hint = town("explain", "denied", *question).out.splitlines()[-1].partition("nsc ")[2]
+    assert "It is received" in town(*shlex.split(hint)).out
+
+
 def test_a_deny_entry_is_taken_out_of_its_own_list_only(town: Nsc) -> None:
     town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.eu.7,orders.us.>", "--deny-sub", "orders.eu.7")
     for command in denied(town, PUB)["first"]["fix"]:

@@ -143,7 +143,7 @@ class Question:
         """What mends what ``reason`` speaks of; nothing if it speaks for the message or no command can."""
         from .remedy import NOTHING, remedy_of  # of no use to who is told that all is well
 
-        return NOTHING if reason else remedy_of(self, reason, stop, peer)
+        return NOTHING if reason else remedy_of(self, reason, stop, peer).at(self.run.places)
 
     @property
     def who(self) -> str:
@@ -173,7 +173,7 @@ class Question:
         import shlex
 
         user = ("--user", self.asker.user) if self.asker.user else ()
-        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject))
+        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject, *self.run.places))
 
 
 def checked_subject(subject: str) -> str:

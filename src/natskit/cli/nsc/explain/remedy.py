@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from natskit import subjects
@@ -28,6 +28,10 @@ class Remedy(NamedTuple):
 
     commands: list[str]
     caution: str = ""
+
+    def at(self, places: Sequence[str]) -> Remedy:
+        """The same, with the flags of `Run.places`."""
+        return Remedy([" ".join((command, *map(shlex.quote, places))) for command in self.commands], self.caution)
 
 
 NOTHING = Remedy([])
