@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.cli.nsc import execute
+from natskit.errors import StoreError
 from natskit.graph import Rule
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
-from natskit.store.doctor import CODES, examine, imports
+from natskit.store.doctor import CODES, Finding, examine, imports, mend
 
 DAY = 86_400
 STRANGER = KeyPair.create(Role.ACCOUNT)
@@ -524,6 +525,13 @@ def user_bearer(shop: Shop) -> None:
     shop.account("A", limits=replace(jwt.UNLIMITED, disallow_bearer=True))
 
 
+def user_bearer_by_its_role(shop: Shop) -> None:
+    pair = role(shop, bearer_token=True)
+    shop.account("A", limits=replace(jwt.UNLIMITED, disallow_bearer=True))
+    plain = {"subs": 0, "data": 0, "payload": 0}
+    shop.user("A", "u", signer=pair, issuer_account=shop.key("A"), **plain)
+
+
 def user_revoked(shop: Shop) -> None:
     shop.account("A", revocations={shop.store.user("A", "u").subject: shop.now - 1})
     shop.user("A", "u", issued_at=shop.now - 10)
@@ -702,7 +710,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "user-strict": [user_strict],
     "user-scoped-rights": [user_scoped_rights],
     "user-template": [user_template],
-    "user-bearer": [user_bearer],
+    "user-bearer": [user_bearer, user_bearer_by_its_role],
     "user-revoked": [user_revoked, user_revoked_with_all],
     "user-duplicate": [user_duplicate],
     "permission-dead": [
@@ -863,6 +871,23 @@ def test_fix_mends_modes_and_leftovers_only(shop, nsc):
     assert [each["code"] for each in document["findings"]] == ["import-no-export"]
 
 
+def test_a_file_that_may_be_in_the_making_is_left_alone(shop, nsc):
+    Path(shop.store.path, ".natskit-0123456789ab-0.tmp").write_text("x")
+    assert nsc("doctor", "--severity", "note").out.startswith('Operator "O": nothing is wrong')
+
+
+def test_mending_follows_no_link(shop, tmp_path):
+    """What was a file when it was looked at may be a link to one of somebody else by now."""
+    target = tmp_path / "target"
+    target.write_text("x")
+    target.chmod(0o666)
+    link = tmp_path / "link.creds"
+    link.symlink_to(target)
+    with pytest.raises(StoreError, match=r"link\.creds"):
+        mend(Finding(code="secret-readable", text="", path=str(link)))
+    assert target.stat().st_mode & 0o777 == 0o666
+
+
 def test_fix_of_everything_leaves_a_healthy_store(shop, nsc):
     secret_readable(shop)
     document = nsc("doctor", "--fix", "--json").json
@@ -913,7 +938,7 @@ def test_signing_again_is_no_way_out_while_a_revocation_goes_on(shop, nsc):
 
 
 def test_an_expired_user_gets_as_long_as_it_had(shop, nsc):
-    shop.user("A", "u", issued_at=shop.now - 36 * 3600, expires=shop.now - 1)
+    shop.user("A", "u", issued_at=shop.now - 36 * 3600, head={"expires": shop.now - 1})
     assert found(nsc, "user-expired", "--within", "1h")["fix"] == ["nsc edit user -a A -n u --expiry 2d"]
 
 

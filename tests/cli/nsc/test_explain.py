@@ -354,6 +354,14 @@ def test_a_revocation_that_goes_on_is_taken_back_with_a_caution(town: Nsc) -> No
     assert "       mind: the activations" in town("explain", "denied", *SUB, exit=1).out
 
 
+def test_a_user_whose_name_looks_like_a_flag_is_named_by_one(town: Nsc) -> None:
+    town("add", "user", "-a", "Orders", "--name", "-shop", "--allow-pub", "x")
+    question = ("pub", "-a", "Orders", "-u", "-shop", "y")
+    for command in denied(town, question)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, question)["allowed"]
+
+
 def test_commands_work_where_the_question_was_asked(town: Nsc, tmp_path: Path) -> None:
     there = str(tmp_path / "else where")
     town("init", "-n", "P", "-H", there)

@@ -88,7 +88,12 @@ class _Remedy:
 
     def edit_token(self, *flags: str) -> Commands:
         """Change the user's own token; its creds are written again in the store, and have to reach the user."""
-        return [line("edit", "user", "--account", self.account, self.user, *flags), *self.creds()]
+        return [line("edit", "user", "--account", self.account, *self.name, *flags), *self.creds()]
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """The user as an argument; a name that looks like a flag must be the value of one."""
+        return ("--name", self.user) if self.user.startswith("-") else (self.user,)
 
     def creds(self) -> Commands:
         file = f"{self.user}.creds"
@@ -170,7 +175,7 @@ class _Remedy:
         return self.reissue()
 
     def reissue(self, *flags: str) -> Commands:
-        return [line("reissue", "user", "--account", self.account, self.user, *flags), *self.creds()]
+        return [line("reissue", "user", "--account", self.account, *self.name, *flags), *self.creds()]
 
     def resign_account(self) -> Commands:
         """Have the account signed by a key of the operator that may."""
