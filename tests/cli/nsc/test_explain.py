@@ -376,11 +376,14 @@ def test_commands_work_where_the_question_was_asked(town: Nsc, tmp_path: Path) -
 
 def test_a_deny_entry_is_taken_out_of_its_own_list_only(town: Nsc) -> None:
     town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.eu.7,orders.us.>", "--deny-sub", "orders.eu.7")
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", '"orders.""x"""')
     for command in denied(town, PUB)["first"]["fix"]:
         run(town, command.removeprefix("nsc "))
     assert denied(town, PUB)["allowed"]
     claims = town("describe", "user", "-a", "Orders", "shop", "--json").json["nats"]
     assert claims["sub"]["deny"] == ["orders.eu.7"]
+    quoted = denied(town, ("pub", "-a", "Orders", "-u", "shop", 'orders."x"'))["first"]["fix"]
+    assert shlex.split(quoted[0])[-2:] == ["--rm", '"orders.""x"""']
     assert denied(town, ("pub", "-a", "Orders", "-u", "shop", "orders.us.1"))["first"]["caution"] == (
         'all of "orders.us.>" is allowed then, as far as allow entries go'
     )
@@ -503,6 +506,15 @@ def test_a_creds_file_that_cannot_be_used_is_the_first_link(town: Nsc, tmp_path:
     assert "[FAIL] creds file: the creds file cannot be used: there is no file" in missing.out
     Path("empty.creds").write_text("")
     assert "[FAIL] creds file" in town("explain", "denied", "pub", "--creds", "empty.creds", "a", exit=1).out
+
+
+def test_damaged_creds_of_a_user_of_the_store_are_made_anew(town: Nsc) -> None:
+    token = town("describe", "user", "-a", "Orders", "shop", "--raw").out.strip()
+    seed = KeyPair.create(Role.USER).seed
+    Path("torn.creds").write_text(write_creds(token, seed).replace(seed, f"{seed[:-2]}22"))
+    said = town("explain", "denied", "pub", "--creds", "torn.creds", "orders.eu.7", exit=1).out
+    assert "nsc generate creds --account Orders --name shop --output-file shop.creds" in said
+    assert seed[:20] not in said
 
 
 def test_a_seed_of_somebody_else_is_found(town: Nsc) -> None:

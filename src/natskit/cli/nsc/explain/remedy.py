@@ -99,6 +99,11 @@ class _Remedy:
         file = f"{self.user}.creds"
         return [line("generate", "creds", "--account", self.account, "--name", self.user, "--output-file", file)]
 
+    def damaged_creds(self) -> Commands:
+        """Made anew, if the store has the user whose token is in them."""
+        store, names = self.question.run.workspace.operator(), self.question.neighbours.names.values()
+        return self.creds() if self.account in names and self.user in store.users(self.account) else []
+
     def edit_account(self, *flags: str, account: str = "") -> Commands:
         return [line("edit", "account", account or self.account, *flags)]
 
@@ -107,7 +112,7 @@ class _Remedy:
     def permission(self) -> Commands:
         rule = self.reason.permission
         if rule.startswith("deny"):
-            return self.undeny(rule.split('"')[1])
+            return self.undeny(rule.removeprefix('deny "').removesuffix('"'))
         subject = self.stop.flow.subject if self.stop is not None else self.question.subject
         queue = f" {self.question.queue}" if self.question.queue else ""
         return self.edit_user(f"--allow-{self.question.verb}", element(subject + queue))
@@ -340,6 +345,7 @@ class _Remedy:
 
 
 _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
+    Rule.CREDS: _Remedy.damaged_creds,
     Rule.USER_EXPIRED: lambda it: it.edit_token("--expiry", "1y"),
     Rule.USER_NOT_YET_VALID: lambda it: it.edit_token("--start", "0"),
     Rule.USER_TOKEN: lambda it: [line("validate", "--account", it.account)],
