@@ -443,6 +443,11 @@ def export_of_a_service_that_nobody_may_answer(shop: Shop) -> None:
     shop.user("A", "u", sub=jwt.Permission(deny=("help",)))
 
 
+def export_of_a_user_that_only_answers(shop: Shop) -> None:
+    shop.export("A", jwt.Export(subject="orders.>", type="stream"))
+    shop.user("A", "u", resp=jwt.ResponsePermission(max=1))
+
+
 def export_unimported(shop: Shop) -> None:
     shop.export("A", jwt.Export(subject="orders.>", type="stream"))
 
@@ -697,7 +702,11 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "activation-expiring": [activation_expiring],
     "activation-revoked": [activation_revoked],
     "activation-unneeded": [activation_unneeded],
-    "export-unreachable": [export_unreachable, export_of_a_service_that_nobody_may_answer],
+    "export-unreachable": [
+        export_unreachable,
+        export_of_a_service_that_nobody_may_answer,
+        export_of_a_user_that_only_answers,
+    ],
     "export-unimported": [export_unimported],
     "revocation-activation-undone": [revocation_activation_undone],
     "revocation-useless": [revocation_useless],
@@ -940,6 +949,12 @@ def test_signing_again_is_no_way_out_while_a_revocation_goes_on(shop, nsc):
 def test_an_expired_user_gets_as_long_as_it_had(shop, nsc):
     shop.user("A", "u", issued_at=shop.now - 36 * 3600, head={"expires": shop.now - 1})
     assert found(nsc, "user-expired", "--within", "1h")["fix"] == ["nsc edit user -a A -n u --expiry 2d"]
+
+
+def test_the_identity_key_is_no_key_to_sign_with_for_a_strict_operator(shop, nsc):
+    assert "account-keys-missing" not in nsc("doctor", "--severity", "note").out
+    shop.operator(strict_signing_key_usage=True)
+    assert found(nsc, "account-keys-missing", "-a", "A", "--severity", "note")
 
 
 def test_json_has_the_same_members_whatever_is_found(shop, nsc):
