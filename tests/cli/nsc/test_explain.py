@@ -79,6 +79,19 @@ def test_keys_in_subjects_stay_and_accounts_are_named(town: Nsc) -> None:
     assert f'stream import "own.{team}.>" from Orders: token 2 of the subject is the importing account' in out
 
 
+def test_parts_of_a_pattern_are_told_with_what_they_are_without(town: Nsc) -> None:
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.a,orders.b.>")
+    out = town("explain", "pub", "-a", "Orders", "-u", "shop", "orders.>").out
+    assert '-> in Orders as "orders.>" but not "orders.a", "orders.b.>"' in out
+
+
+def test_an_unknown_account_is_pulled_where_there_is_a_server_to_ask(town: Nsc) -> None:
+    town("delete", "account", "Orders", "--force")
+    assert "to mend it" not in town("explain", "sub", "-a", "Team", "eu.7").out
+    town("edit", "operator", "--account-jwt-server-url", "http://localhost:1/jwt/v1")
+    assert "nsc pull --all" in town("explain", "sub", "-a", "Team", "eu.7").out
+
+
 def test_a_request_tells_where_its_answer_goes(town: Nsc) -> None:
     out = town("explain", "pub", "--account", "Team", "ask.x").out
     assert '-> in Orders as "price.x"' in out

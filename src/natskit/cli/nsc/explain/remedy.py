@@ -104,6 +104,10 @@ class _Remedy:
         store, names = self.question.run.workspace.operator(), self.question.neighbours.names.values()
         return self.creds() if self.account in names and self.user in store.users(self.account) else []
 
+    def pull(self) -> Commands:
+        """Servers may know an account that the store does not."""
+        return [line("pull", "--all")] if self.question.neighbours.operator.nats.account_server_url else []
+
     def edit_account(self, *flags: str, account: str = "") -> Commands:
         return [line("edit", "account", account or self.account, *flags)]
 
@@ -349,7 +353,7 @@ _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
     Rule.USER_EXPIRED: lambda it: it.edit_token("--expiry", "1y"),
     Rule.USER_NOT_YET_VALID: lambda it: it.edit_token("--start", "0"),
     Rule.USER_TOKEN: lambda it: [line("validate", "--account", it.account)],
-    Rule.UNKNOWN_ACCOUNT: lambda it: [line("list", "accounts"), line("pull", "--all")],
+    Rule.UNKNOWN_ACCOUNT: lambda it: [line("list", "accounts"), *it.pull()],
     Rule.ACCOUNT_SIGNER: _Remedy.resign_account,
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
     Rule.ACCOUNT_INVALID: lambda it: [line("validate", "--account", it.account)],
@@ -377,7 +381,7 @@ _OF_MESSAGE: dict[Rule, Callable[[_Remedy], Commands]] = {
 }
 
 _OF_IMPORT: dict[Rule, Callable[[_Remedy], Commands]] = {
-    Rule.UNKNOWN_ACCOUNT: lambda it: [line("pull", "--all")],
+    Rule.UNKNOWN_ACCOUNT: lambda it: it.pull(),
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
     Rule.NO_EXPORT: _Remedy.export,
     Rule.OTHER_ACCOUNT_TOKEN: _Remedy.own_position,

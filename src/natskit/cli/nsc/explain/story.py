@@ -33,8 +33,8 @@ def story_of(question: Question, route: Stop, *, users: bool) -> str:
 
 def shown(flow: Flow) -> str:
     """Subjects in words."""
-    but = " but ".join(("", *(f'"{pattern}"' for pattern in flow.without)))
-    return f'"{flow.subject}"{but}'
+    but = ", ".join(f'"{pattern}"' for pattern in flow.without)
+    return f'"{flow.subject}" but not {but}' if but else f'"{flow.subject}"'
 
 
 class _Story:
