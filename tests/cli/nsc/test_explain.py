@@ -387,6 +387,13 @@ def test_commands_work_where_the_question_was_asked(town: Nsc, tmp_path: Path) -
     assert "It is received" in town(*shlex.split(hint)).out
 
 
+def test_a_user_of_a_key_that_is_gone_is_signed_again_by_the_one_that_is_there(town: Nsc) -> None:
+    for command in BROKEN["signing key taken away"][0]:
+        run(town, command)
+    first = denied(town, BROKEN["signing key taken away"][1])["first"]
+    assert first["fix"][0] == "nsc reissue user --account Team bob"
+
+
 def test_a_deny_entry_is_taken_out_of_its_own_list_only(town: Nsc) -> None:
     town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.eu.7,orders.us.>", "--deny-sub", "orders.eu.7")
     town("edit", "user", "-a", "Orders", "shop", "--deny-pub", '"orders.""x"""')
