@@ -68,3 +68,26 @@ def test_a_mapping_that_drops_a_share_is_a_hurdle() -> None:
     mapping = Mapping(source="a", destinations=(Destination(subject="a", weight=50),))
     graph = Graph([Account(id="A", mappings=(mapping,))])
     assert [each.reason.rule for each in hurdles(route_of_publish(graph, "A", "a"))] == [Rule.MAPPING]
+
+
+def test_a_pattern_of_which_a_part_only_is_permitted_is_a_hurdle() -> None:
+    graph = Graph([Account(id="E")])
+
+    def faults(subject: str, **lists: list[str]) -> list[str]:
+        return [
+            each.reason.text for each in hurdles(route_of_publish(graph, "E", subject, Permissions.compile(**lists)))
+        ]
+
+    assert faults("a.>", pub_allow=["a.b", "a.c.>", "x"]) == [
+        'publish to "a.>" is permitted for a part of it only: "a.b", "a.c.>"'
+    ]
+    assert faults("a.>", pub_deny=["a.b", "x"]) == ['publish to "a.>" is not permitted for "a.b": deny "a.b"']
+    assert faults("a.>", pub_allow=[">"]) == faults("a.b", pub_allow=["a.>"]) == []
+
+
+def test_what_one_share_of_the_messages_meets_does_not_hide_what_the_others_do() -> None:
+    split = Mapping(source="m", destinations=(Destination(subject="x", weight=50), Destination(subject="y", weight=50)))
+    wanted = Import(kind=SERVICE, account="E", subject="x")
+    graph = Graph([Account(id="E"), Account(id="I", mappings=(split,), imports=(wanted,))])
+    found = hurdles(route_of_publish(graph, "I", "m", Permissions.compile(pub_allow=["x"])))
+    assert [each.reason.rule for each in found] == [Rule.PERMISSION, Rule.NO_EXPORT]

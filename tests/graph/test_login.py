@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.graph import Login, Reason, Rule, Trust, judge_login
-from natskit.graph.login import permissions_of
+from natskit.graph.login import judge_payload, permissions_of
 from natskit.graph.permissions import EVERYTHING
 from natskit.nkeys import KeyPair, Role
 
@@ -89,6 +89,37 @@ def test_a_login_that_nothing_speaks_against_passes_every_check() -> None:
 )
 def test_what_keeps_a_user_out_is_told(made: Any, rule: Rule) -> None:
     assert failing(made())[0] is rule
+
+
+def test_a_token_is_over_at_the_second_at_which_it_expires() -> None:
+    assert failing(login(user(expires=NOW))) == [Rule.USER_EXPIRED]
+    assert failing(login(user(expires=NOW + 1))) == []
+    assert failing(login(account_=account(expires=NOW))) == [Rule.ACCOUNT_NOT_IN_FORCE]
+
+
+def test_a_bearer_needs_no_seed() -> None:
+    assert failing(login(user(bearer_token=True), public=OTHER.public)) == []
+    assert failing(login(public=OTHER.public)) == [Rule.SEED]
+
+
+def test_a_revocation_names_what_revokes() -> None:
+    def told(revocations: dict[str, int]) -> list[str]:
+        checks = judged(login(account_=account(revocations=revocations)))
+        return [check.text for check in checks if not check]
+
+    issued = NOW - 600
+    assert [text.partition(" up to ")[0] for text in told({USER.public: issued, "*": NOW})] == [
+        "the account revoked the user"
+    ]
+    assert [text.partition(" up to ")[0] for text in told({"*": issued})] == ["the account revoked all users (*)"]
+    assert told({USER.public: issued - 1, "*": issued - 1, OTHER.public: NOW}) == []
+
+
+@pytest.mark.parametrize(("user_limit", "account_limit", "whose"), [(0, -1, "user"), (-1, 0, "account"), (5, 5, "")])
+def test_a_payload_limit_of_nothing_is_told(user_limit: int, account_limit: int, whose: str) -> None:
+    claims = account(limits={"payload": account_limit})
+    found = list(judge_payload(user(payload=user_limit).nats, claims))
+    assert [each.text.split()[1] for each in found] == ([whose] if whose else [])
 
 
 def test_an_unknown_account_ends_the_questions() -> None:

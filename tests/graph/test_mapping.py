@@ -76,6 +76,7 @@ def test_chance_without_end_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("source", "destinations", "fault"),
     [
+        ("m.*", ["m.*"], 'invalid mapping destination: invalid subject "*"'),
         ("a", [("b", 60), ("c", 60)], "total weight needs to be <= 100"),
         ("a.*", ["b.{{foo(1)}}"], "unknown function"),
         ("a", ["b.$1"], "out of range"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from natskit import jwt, subjects
 from natskit.errors import InvalidSubject
 from natskit.graph import EVERYTHING, Permissions, Responses
+from natskit.graph.flow import Flow
 
 SCENARIO_4 = Permissions.compile(
     pub_allow=["a.*"], pub_deny=["a.secret"], sub_allow=["c.>", "q g1"], sub_deny=["c.no", "c.qq dq"]
@@ -161,3 +162,10 @@ def test_entry_that_is_no_subject_is_refused(entry: str) -> None:
 def test_publish_entry_with_a_queue_is_refused() -> None:
     with pytest.raises(InvalidSubject):
         Permissions.compile(pub_deny=["a q"])
+
+
+def test_parts_of_a_pattern_are_the_widest_that_are_permitted() -> None:
+    permissions = Permissions.compile(pub_allow=["a.b", "a.*", "c"], pub_deny=["a.x", "a.x"])
+    flow = Flow("a.>").minus("a.y", "a.y")
+    assert flow is not None
+    assert [part for part, _ in permissions.publish_parts(flow)] == [Flow("a.*", ("a.y", "a.x"))]

@@ -257,3 +257,36 @@ def test_accounts_that_import_from_each_other_end_somewhere(monkeypatch: pytest.
     route = route_of_publish(Graph(everyone), "N0", "q.x")
     assert route.cut_off
     assert sum(1 for _ in route.walk()) <= MAX_STOPS + 1
+
+
+def ends(route: Stop) -> list[tuple[str, str]]:
+    return [(stop.account, stop.flow.subject) for stop in route.walk() if stop.ends]
+
+
+def test_requests_are_no_messages_of_streams() -> None:
+    """Neither forward nor backward."""
+    graph = Graph(
+        [
+            Account(id="A", imports=(Import(kind=SERVICE, account="B", subject="q"),)),
+            Account(id="B", exports=(Export(kind=SERVICE, subject="q"), Export(kind=STREAM, subject="q"))),
+            Account(id="C", imports=(Import(kind=STREAM, account="B", subject="q"),)),
+        ]
+    )
+    assert ends(route_of_publish(graph, "A", "q")) == [("A", "q"), ("B", "q")]
+    assert ends(route_of_publish(graph, "B", "q")) == [("B", "q"), ("C", "q")]
+    assert ends(route_of_subscription(graph, "C", "q")) == [("C", "q"), ("B", "q")]
+
+
+def test_a_request_takes_each_import_once() -> None:
+    own = Import(kind=SERVICE, account="A", subject="x.*")
+    graph = Graph([Account(id="A", exports=(Export(kind=SERVICE, subject="x.*"),), imports=(own,))])
+    assert len(ends(route_of_publish(graph, "A", "x.1"))) <= 2
+    assert len(ends(route_of_subscription(graph, "A", "x.1"))) <= 2
+
+
+def test_what_a_narrower_mapping_takes_does_not_come_by_a_wider_one() -> None:
+    narrow = Mapping(source="a.b", destinations=(Destination(subject="z"),))
+    wide = Mapping(source="a.*", destinations=(Destination(subject="y.$1"),))
+    graph = Graph([Account(id="A", mappings=(wide, narrow))])
+    assert ends(route_of_subscription(graph, "A", "y.b")) == [("A", "y.b")]
+    assert ends(route_of_subscription(graph, "A", "y.c")) == [("A", "a.c"), ("A", "y.c")]

@@ -25,7 +25,7 @@ def hurdles(route: Stop, peer: str = "") -> tuple[Hurdle, ...]:
     The route is asked from its account's side: imports of other accounts that do not work are their own matter. With
     ``peer``, the id of the account at the other end, only what lies between the two counts.
     """
-    own = [Hurdle(stop.because, stop) for stop in _local(route) if not stop.because]
+    own = [hurdle for stop in _local(route) for hurdle in _at(stop)]
     if own and not any(stop.ends for stop in route.walk()):
         return tuple(own)
     if peer and peer != route.account:
@@ -39,6 +39,23 @@ def _local(route: Stop) -> Iterator[Stop]:
     for stop in route.onward:
         if stop.link is None:
             yield from _local(stop)
+
+
+def _at(stop: Stop) -> Iterator[Hurdle]:
+    """What stands in the way at a stop: of all that it is about, or of a part."""
+    if not stop.because:
+        yield Hurdle(stop.because, stop)
+    parts = [each for each in stop.onward if each.kind == "permission" and each.because]
+    if not parts:
+        return
+    but = [f'"{pattern}"' for pattern in parts[0].flow.without if pattern not in stop.flow.without]
+    if [each.flow.subject for each in parts] == [stop.flow.subject] and but:
+        text = f'publish to "{stop.flow.subject}" is not permitted for {", ".join(but[:8])}: deny {but[0]}'
+        rule = f"deny {but[0]}"
+    else:
+        allowed = ", ".join(f'"{each.flow.subject}"' for each in parts[:8]) + (" ..." if len(parts) > 8 else "")
+        text, rule = f'publish to "{stop.flow.subject}" is permitted for a part of it only: {allowed}', ""
+    yield Hurdle(Reason(granted=False, rule=Rule.PERMISSION, text=text, permission=rule), stop)
 
 
 def _own_import_refused(stop: Stop, account: str) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "CONNECTION_TYPES",
     "Login",
     "Rights",
+    "filled",
     "judge_address",
     "judge_bearer",
     "judge_connection_type",
@@ -74,10 +75,15 @@ def rights_of(claims: jwt.UserClaims, account_id: str, account: jwt.AccountClaim
         return claims.nats
     try:
         jwt.check_scoped_user(claims, scope.key)
-        _check_fillings(scope.template, claims)
-        return jwt.expand_template(scope, claims, account)
+        return filled(scope, claims, account)
     except Error as error:
         raise AuthenticationError(f"User JWT is not valid: {error}") from None
+
+
+def filled(scope: jwt.UserScope, claims: jwt.UserClaims, account: jwt.AccountClaims) -> jwt.ScopeTemplate:
+    """What a scoped key gives a user. Raises ClaimsError or VerifyError if its template cannot be filled in."""
+    _check_fillings(scope.template, claims)
+    return jwt.expand_template(scope, claims, account)
 
 
 def _check_fillings(template: jwt.ScopeTemplate, claims: jwt.UserClaims) -> None:

@@ -122,9 +122,9 @@ class _Compiled:
         subjects.validate(mapping.source)
         self.mapping = mapping
         self.source = mapping.source
+        transforms = ((each, Transform.compile(mapping.source, each.subject)) for each in mapping.destinations)
         self._destinations = [
-            (each.weight, None if each.subject == mapping.source else Transform.compile(mapping.source, each.subject))
-            for each in mapping.destinations
+            (each.weight, None if each.subject == mapping.source else transform) for each, transform in transforms
         ]
         total = sum(each.weight for each in mapping.destinations)
         if total > 100:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from natskit import subjects
+from natskit.errors import InvalidSubject
+from natskit.subjects import Transform
+
 if TYPE_CHECKING:
-    from natskit.jwt import Import
+    from natskit.jwt import AccountClaims, Export, Import
 
     from .doctor.survey import Survey
 
@@ -17,6 +22,8 @@ __all__ = [
     "edit_operator",
     "edit_user",
     "element",
+    "left_of",
+    "overlapping_exports",
     "remade_import",
     "revocations",
     "typed",
@@ -69,10 +76,14 @@ def revocations(verb: str, account: str, *flags: str) -> Command:
     return ("nsc", "revocations", verb, "-a", account, *flags)
 
 
-def delete_import(names: Names, account: str, each: Import) -> Command:
-    """``nsc delete import`` for one import."""
+def delete_import(names: Names, account: str, claims: AccountClaims, each: Import) -> Command:
+    """``nsc delete import`` for one import of an account with ``claims``."""
     source = ("--src-account", names.display(each.account))
-    return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source)
+    alike = {
+        one.is_service for one in claims.nats.imports if (one.account, one.subject) == (each.account, each.subject)
+    }
+    kind = () if len(alike) < 2 else ("--service",) if each.is_service else ("--service=false",)
+    return ("nsc", "delete", "import", "-a", account, "--subject", each.subject, *source, *kind)
 
 
 def add_import(names: Names, account: str, each: Import, remote: str, *, private: bool) -> Command:
@@ -96,8 +107,37 @@ def remade_import(
     survey: Survey, account: str, each: Import, remote: str = "", *, private: bool = False
 ) -> tuple[Command, ...]:
     """Delete an import and add it again; empty if a key that is needed is not here."""
-    exporter = survey.names.get(each.account, "")
-    if not survey.can_edit(account) or (private and not (exporter and survey.can_issue(exporter))):
+    claims, exporter = survey.accounts[account].claims, survey.names.get(each.account, "")
+    if claims is None or not survey.can_edit(account) or (private and not (exporter and survey.can_issue(exporter))):
         return ()
     anew = add_import(survey, account, each, remote or each.remote_subject, private=private)
-    return delete_import(survey, account, each), anew
+    return delete_import(survey, account, claims, each), anew
+
+
+# ---- exports that no longer cover an import
+
+
+def overlapping_exports(exporter: AccountClaims, kind: str, subject: str) -> list[Export]:
+    """The exports beside which none of ``subject`` can be made: those of a kind may not overlap."""
+    return [
+        export for export in exporter.nats.exports if export.type == kind and subjects.overlaps(export.subject, subject)
+    ]
+
+
+def left_of(exports: Sequence[Export], each: Import) -> Export | None:
+    """The one of ``exports`` that an import could be made of, which none covers any more; None if it is not one."""
+    parts = [export for export in exports if subjects.covers(each.remote_subject, export.subject)]
+    if len(parts) != 1 or parts[0].account_token_position or not _can_be_called(each, parts[0].subject):
+        return None
+    return parts[0]
+
+
+def _can_be_called(each: Import, remote: str) -> bool:
+    """Whether the local name of an import goes with another subject of the exporter."""
+    if not each.local_subject:
+        return True
+    try:
+        Transform.compile(remote, each.local_subject, strict=True)
+    except InvalidSubject:
+        return False
+    return True

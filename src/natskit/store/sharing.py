@@ -106,34 +106,43 @@ def with_import(claims: AccountClaims, new: Import, now: int) -> AccountClaims:
     return after
 
 
-def without_import(claims: AccountClaims, subject: str, source: str) -> tuple[AccountClaims, Import]:
+def without_import(
+    claims: AccountClaims, subject: str, source: str, *, service: bool | None = None
+) -> tuple[AccountClaims, Import]:
     """The claims without the import of ``subject`` (default: the only one), and that import.
 
-    ``source``, an account key, decides where several accounts export the subject. Raises NotFound, UsageError.
+    ``source``, an account key, decides where several accounts export the subject, ``service`` where one exports a
+    stream and a service of that name. Raises NotFound, UsageError.
     """
-    found = _find_import(claims, subject, source)
+    found = _find_import(claims, subject, source, service)
     rest = tuple(each for each in claims.nats.imports if each is not found)
     return replace(claims, nats=replace(claims.nats, imports=rest)), found
 
 
-def _find_import(claims: AccountClaims, subject: str, source: str) -> Import:
+def _find_import(claims: AccountClaims, subject: str, source: str, service: bool | None) -> Import:
     imports = claims.nats.imports
     if not imports:
         raise NotFound(f'account "{claims.name}" doesn\'t have imports')
     if not subject and len(imports) > 1:
         have = _quoted_list([each.remote_subject for each in imports])
         raise UsageError("subject is required", hint=f"the account imports {have}")
-    found = [each for each in imports if not subject or each.remote_subject == subject]
+    wanted = [each for each in imports if service is None or each.is_service is service]
+    found = [each for each in wanted if not subject or each.remote_subject == subject]
     # The service imports of 2019 are found by what they are called here as well, which is their ``subject``.
-    found = found or [each for each in imports if each.subject == subject]
+    found = found or [each for each in wanted if each.subject == subject]
     if len(found) > 1 and source:
         found = [each for each in found if each.account == source]
     if not found:
         from_source = f" from account {source}" if source else ""
         raise NotFound(f'no import matching "{subject}" found{from_source}')
-    if len(found) > 1 and len({(each.account, each.type) for each in found}) > 1:
-        sources = ", ".join(each.account for each in found)
-        raise UsageError(f'more than one import "{subject}" found - specify --src-account with one of {sources}')
+    sources = dict.fromkeys(each.account for each in found)
+    if len(sources) > 1:
+        listed = ", ".join(sources)
+        raise UsageError(f'more than one import "{subject}" found - specify --src-account with one of {listed}')
+    if len({each.type for each in found}) > 1:
+        raise UsageError(
+            f'more than one import "{subject}" found, a stream and a service', hint="add --service, or --service=false"
+        )
     return found[-1]
 
 

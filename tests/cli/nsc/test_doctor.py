@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.cli.nsc import execute
+from natskit.errors import StoreError
 from natskit.graph import Rule
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
-from natskit.store.doctor import CODES, examine, imports
+from natskit.store.doctor import CODES, Finding, examine, imports, mend
 
 DAY = 86_400
 STRANGER = KeyPair.create(Role.ACCOUNT)
@@ -327,6 +328,13 @@ def import_duplicate(shop: Shop) -> None:
     shop.imports("B", orders(shop), orders(shop, local_subject="other.>"))
 
 
+def activation_missing_of_a_stream_and_a_service_of_one_name(shop: Shop) -> None:
+    for kind in ("stream", "service"):
+        shop.export("A", jwt.Export(subject="q.*", type=kind, token_req=True))
+    wanted = jwt.Import(subject="q.*", account=shop.key("A"), type="service", local_subject="ask.*")
+    shop.imports("B", wanted, replace(wanted, type="stream", local_subject="told.*"))
+
+
 def import_cycle(shop: Shop) -> None:
     export = jwt.Export(subject="orders.>", type="stream")
     for name, other in (("A", "B"), ("B", "A")):
@@ -435,6 +443,11 @@ def export_of_a_service_that_nobody_may_answer(shop: Shop) -> None:
     shop.user("A", "u", sub=jwt.Permission(deny=("help",)))
 
 
+def export_of_a_user_that_only_answers(shop: Shop) -> None:
+    shop.export("A", jwt.Export(subject="orders.>", type="stream"))
+    shop.user("A", "u", resp=jwt.ResponsePermission(max=1))
+
+
 def export_unimported(shop: Shop) -> None:
     shop.export("A", jwt.Export(subject="orders.>", type="stream"))
 
@@ -515,6 +528,13 @@ def user_template(shop: Shop) -> None:
 def user_bearer(shop: Shop) -> None:
     shop.user("A", "u", bearer_token=True)
     shop.account("A", limits=replace(jwt.UNLIMITED, disallow_bearer=True))
+
+
+def user_bearer_by_its_role(shop: Shop) -> None:
+    pair = role(shop, bearer_token=True)
+    shop.account("A", limits=replace(jwt.UNLIMITED, disallow_bearer=True))
+    plain = {"subs": 0, "data": 0, "payload": 0}
+    shop.user("A", "u", signer=pair, issuer_account=shop.key("A"), **plain)
 
 
 def user_revoked(shop: Shop) -> None:
@@ -673,7 +693,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "import-old-form": [import_old_form],
     "import-clash": [import_clash],
     "import-mixed": [import_mixed],
-    "activation-missing": [activation_missing],
+    "activation-missing": [activation_missing, activation_missing_of_a_stream_and_a_service_of_one_name],
     "activation-invalid": [activation_invalid],
     "activation-foreign": [activation_foreign],
     "activation-misfit": [activation_misfit, activation_for_another_subject, activation_that_nobody_asks_for],
@@ -682,7 +702,11 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "activation-expiring": [activation_expiring],
     "activation-revoked": [activation_revoked],
     "activation-unneeded": [activation_unneeded],
-    "export-unreachable": [export_unreachable, export_of_a_service_that_nobody_may_answer],
+    "export-unreachable": [
+        export_unreachable,
+        export_of_a_service_that_nobody_may_answer,
+        export_of_a_user_that_only_answers,
+    ],
     "export-unimported": [export_unimported],
     "revocation-activation-undone": [revocation_activation_undone],
     "revocation-useless": [revocation_useless],
@@ -695,7 +719,7 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "user-strict": [user_strict],
     "user-scoped-rights": [user_scoped_rights],
     "user-template": [user_template],
-    "user-bearer": [user_bearer],
+    "user-bearer": [user_bearer, user_bearer_by_its_role],
     "user-revoked": [user_revoked, user_revoked_with_all],
     "user-duplicate": [user_duplicate],
     "permission-dead": [
@@ -833,7 +857,8 @@ def test_text_groups_by_account_and_gives_why_and_fix(shop, nsc):
         "\n"
         'Account "B"\n'
         '  error: stream import "orders.>" from A: no stream export covers it (there is none) [import-no-export]\n'
-        "    Servers drop such an import without a word: nothing arrives through it.\n"
+        "    Servers drop such an import without a word: nothing arrives through it."
+        " An export that is not private is open to every account.\n"
         "    fix: nsc add export -a A --subject 'orders.>'\n"
         "     or: nsc delete import -a B --subject 'orders.>' --src-account A\n"
         "\n"
@@ -855,12 +880,81 @@ def test_fix_mends_modes_and_leftovers_only(shop, nsc):
     assert [each["code"] for each in document["findings"]] == ["import-no-export"]
 
 
+def test_a_file_that_may_be_in_the_making_is_left_alone(shop, nsc):
+    Path(shop.store.path, ".natskit-0123456789ab-0.tmp").write_text("x")
+    assert nsc("doctor", "--severity", "note").out.startswith('Operator "O": nothing is wrong')
+
+
+def test_mending_follows_no_link(shop, tmp_path):
+    """What was a file when it was looked at may be a link to one of somebody else by now."""
+    target = tmp_path / "target"
+    target.write_text("x")
+    target.chmod(0o666)
+    link = tmp_path / "link.creds"
+    link.symlink_to(target)
+    with pytest.raises(StoreError, match=r"link\.creds"):
+        mend(Finding(code="secret-readable", text="", path=str(link)))
+    assert target.stat().st_mode & 0o777 == 0o666
+
+
 def test_fix_of_everything_leaves_a_healthy_store(shop, nsc):
     secret_readable(shop)
     document = nsc("doctor", "--fix", "--json").json
     assert document["healthy"]
     assert [each["code"] for each in document["fixed"]] == ["secret-readable"]
     assert nsc("doctor").out.startswith('Operator "O": nothing is wrong')
+
+
+@pytest.mark.parametrize(
+    ("pub", "sub", "fixed"),
+    [
+        (jwt.Permission(allow=("a", "b"), deny=("a",)), jwt.Permission(), False),  # it would not be denied any more
+        (jwt.Permission(allow=("a.b",), deny=("a.>",)), jwt.Permission(), False),  # everything else would be allowed
+        (jwt.Permission(allow=("a.b", "a.c"), deny=("a.>",)), jwt.Permission(), False),
+        (jwt.Permission(allow=("a.b", "c"), deny=("a.>",)), jwt.Permission(deny=("a.b",)), False),
+        (jwt.Permission(allow=("a.b", "c"), deny=("a.>",)), jwt.Permission(deny=("a.c",)), True),
+    ],
+)
+def test_a_dead_entry_is_taken_out_only_where_that_changes_nothing(pub, sub, fixed, shop, nsc):
+    shop.user("A", "u", pub=pub, sub=sub)
+    found = [each for each in nsc("doctor", "--json", exit=3).json["findings"] if each["code"] == "permission-dead"]
+    assert found
+    assert all(bool(each["fix"]) is fixed for each in found)
+
+
+def test_a_tag_that_is_a_wildcard_fills_no_template(shop, nsc):
+    pair = role(shop, pub=jwt.Permission(allow=("d.{{tag(dept)}}",)))
+    plain = {"subs": 0, "data": 0, "payload": 0}
+    shop.user("A", "u", signer=pair, issuer_account=shop.key("A"), tags=("dept:*",), **plain)
+    found = [each for each in nsc("doctor", "--json", exit=3).json["findings"] if each["code"] == "user-template"]
+    assert [each["text"] for each in found] == [
+        'the role "reader" of user "u" cannot be filled in:'
+        ' "*" in its name or tags is a wildcard, which its template does not give'
+    ]
+
+
+def found(nsc: Any, code: str, *flags: str) -> dict[str, Any]:
+    """The only finding of a code."""
+    (one,) = [each for each in nsc("doctor", "--json", *flags, exit=3).json["findings"] if each["code"] == code]
+    return one
+
+
+def test_signing_again_is_no_way_out_while_a_revocation_goes_on(shop, nsc):
+    user_revoked(shop)
+    assert found(nsc, "user-revoked")["instead"]
+    shop.account("A", revocations={"*": shop.now + DAY})
+    assert not found(nsc, "user-revoked")["instead"]
+
+
+def test_an_expired_user_gets_as_long_as_it_had(shop, nsc):
+    shop.user("A", "u", issued_at=shop.now - 36 * 3600, head={"expires": shop.now - 1})
+    assert found(nsc, "user-expired", "--within", "1h")["fix"] == ["nsc edit user -a A -n u --expiry 2d"]
+
+
+def test_the_identity_key_is_no_key_to_sign_with_for_a_strict_operator(shop, nsc):
+    assert "account-keys-missing" not in nsc("doctor", "--severity", "note").out
+    shop.operator(strict_signing_key_usage=True)
+    assert found(nsc, "account-keys-missing", "-a", "A", "--severity", "note")
 
 
 def test_json_has_the_same_members_whatever_is_found(shop, nsc):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from natskit.jwt import UserClaims, WeightedMapping, encode
 from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
 from natskit.store import Workspace
@@ -63,6 +64,32 @@ def test_sub_says_whose_messages_arrive_and_how_they_are_published(town: Nsc) ->
     lines = town("explain", *SUB[:-1], "eu.>").out.splitlines()
     assert '  -> in Team on "eu.>"' in lines
     assert '  -> in Orders on "orders.eu.*"' in lines
+
+
+def test_requests_that_servers_answer_are_told_of(town: Nsc) -> None:
+    assert "Servers answer requests" in town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO").out
+    assert "Servers answer requests" not in town("explain", "pub", "-a", "Orders", "orders.>").out
+
+
+def test_keys_in_subjects_stay_and_accounts_are_named(town: Nsc) -> None:
+    team = town("describe", "account", "Team", "--json").json["sub"]
+    town("add", "export", "-a", "Orders", "--subject", "own.*.>", "--account-token-position", "2")
+    town("add", "import", "-a", "Team", "--src-account", "Orders", "--remote-subject", f"own.{team}.>")
+    out = town("explain", "pub", "-a", "Orders", f"own.{team}.x").out
+    assert f'stream import "own.{team}.>" from Orders: token 2 of the subject is the importing account' in out
+
+
+def test_parts_of_a_pattern_are_told_with_what_they_are_without(town: Nsc) -> None:
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.a,orders.b.>")
+    out = town("explain", "pub", "-a", "Orders", "-u", "shop", "orders.>").out
+    assert '-> in Orders as "orders.>" but not "orders.a", "orders.b.>"' in out
+
+
+def test_an_unknown_account_is_pulled_where_there_is_a_server_to_ask(town: Nsc) -> None:
+    town("delete", "account", "Orders", "--force")
+    assert "to mend it" not in town("explain", "sub", "-a", "Team", "eu.7").out
+    town("edit", "operator", "--account-jwt-server-url", "http://localhost:1/jwt/v1")
+    assert "nsc pull --all" in town("explain", "sub", "-a", "Team", "eu.7").out
 
 
 def test_a_request_tells_where_its_answer_goes(town: Nsc) -> None:
@@ -119,6 +146,7 @@ def test_a_user_who_cannot_log_in_is_warned_of(town: Nsc) -> None:
     town("edit", "user", "--account", "Orders", "shop", "--expiry=-1h")
     said = town("explain", *PUB)
     assert "servers do not let shop in at all: the user's token expired" in said.err
+    assert "what mends it: nsc explain denied pub" in said.err
     assert "nsc explain denied pub --account Orders --user shop orders.eu.7" in said.err
 
 
@@ -226,6 +254,23 @@ BROKEN: dict[str, tuple[Commands, Commands, str]] = {
         "signer of the user",
     ),
     "connection type": (("edit user -a Orders shop --conn-type WEBSOCKET",), PUB, "connection type"),
+    "queue entry": (
+        ("edit user -a Team ann --allow-sub 'eu.* workers'",),
+        ("sub", "-a", "Team", "-u", "ann", "eu.7", "-q", "idlers"),
+        "permission",
+    ),
+    "mapped to what is not permitted": (("add mapping -a Orders --from orders.eu.7 --to other",), PUB, "permission"),
+    "a part only": ((), ("pub", "-a", "Orders", "-u", "shop", ">"), "permission"),
+    "a part denied": (
+        ("edit user -a Orders shop --deny-pub orders.eu.7",),
+        ("pub", "-a", "Orders", "-u", "shop", "orders.eu.*"),
+        "permission",
+    ),
+    "request to the peer": (
+        ("add export -a Orders --service --subject stock.*",),
+        ("pub", "-a", "Team", "-u", "ann", "stock.7", "--peer", "Orders"),
+        "no import",
+    ),
     "source network": (
         ("edit user -a Orders shop --source-network 10.0.0.0/8",),
         (*PUB, "--from", "192.168.1.2"),
@@ -299,6 +344,129 @@ def test_the_first_link_that_fails_is_named_and_its_commands_mend_it(town: Nsc, 
     assert answer["allowed"], answer["links"]
 
 
+def test_what_is_revoked_stays_revoked(town: Nsc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new token is not revoked; the old ones need not be good again for that."""
+    now = Workspace.now
+    with monkeypatch.context() as past:
+        past.setattr(Workspace, "now", lambda self: now(self) - 60)
+        town("revocations", "add-user", "-a", "Orders", "-u", "*")
+    rewrite_user("Orders", "shop", lambda claims, at: replace(claims, issued_at=at - 120))
+    assert denied(town, PUB)["first"]["fix"][0] == "nsc reissue user --account Orders shop"
+    run(town, "reissue user --account Orders shop")
+    assert denied(town, PUB)["allowed"]
+
+
+def test_a_revocation_that_goes_on_is_taken_back_with_a_caution(town: Nsc) -> None:
+    town("revocations", "add-user", "-a", "Orders", "-u", "*")
+    first = denied(town, PUB)["first"]
+    assert first["fix"] == ["nsc revocations delete-user --account Orders --user-public-key '*'"]
+    assert first["caution"] == "every token of users that was revoked is good again"
+    town("revocations", "add-activation", "-a", "Orders", "-s", "orders.>", "-t", "*")
+    first = denied(town, SUB)["first"]
+    assert first["caution"] == "the activations of all accounts that were revoked are good again"
+    assert "       mind: the activations" in town("explain", "denied", *SUB, exit=1).out
+
+
+def test_a_user_whose_name_looks_like_a_flag_is_named_by_one(town: Nsc) -> None:
+    town("add", "user", "-a", "Orders", "--name", "-shop", "--allow-pub", "x")
+    question = ("pub", "-a", "Orders", "-u", "-shop", "y")
+    for command in denied(town, question)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, question)["allowed"]
+
+
+def test_commands_work_where_the_question_was_asked(town: Nsc, tmp_path: Path) -> None:
+    there = str(tmp_path / "else where")
+    town("init", "-n", "P", "-H", there)
+    town("add", "user", "-a", "P", "bob", "--allow-pub", "x", "-H", there)
+    question = ("pub", "-a", "P", "-u", "bob", "y", "-H", there)
+    for command in denied(town, question)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, question)["allowed"]
+    hint = town("explain", "denied", *question).out.splitlines()[-1].partition("nsc ")[2]
+    assert "It is received" in town(*shlex.split(hint)).out
+
+
+def test_a_user_of_a_key_that_is_gone_is_signed_again_by_the_one_that_is_there(town: Nsc) -> None:
+    for command in BROKEN["signing key taken away"][0]:
+        run(town, command)
+    first = denied(town, BROKEN["signing key taken away"][1])["first"]
+    assert first["fix"][0] == "nsc reissue user --account Team bob"
+
+
+def test_a_deny_entry_is_taken_out_of_its_own_list_only(town: Nsc) -> None:
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", "orders.eu.7,orders.us.>", "--deny-sub", "orders.eu.7")
+    town("edit", "user", "-a", "Orders", "shop", "--deny-pub", '"orders.""x"""')
+    for command in denied(town, PUB)["first"]["fix"]:
+        run(town, command.removeprefix("nsc "))
+    assert denied(town, PUB)["allowed"]
+    claims = town("describe", "user", "-a", "Orders", "shop", "--json").json["nats"]
+    assert claims["sub"]["deny"] == ["orders.eu.7"]
+    quoted = denied(town, ("pub", "-a", "Orders", "-u", "shop", 'orders."x"'))["first"]["fix"]
+    assert shlex.split(quoted[0])[-2:] == ["--rm", '"orders.""x"""']
+    assert denied(town, ("pub", "-a", "Orders", "-u", "shop", "orders.us.1"))["first"]["caution"] == (
+        'all of "orders.us.>" is allowed then, as far as allow entries go'
+    )
+
+
+def test_what_mends_a_role_is_of_the_role(town: Nsc) -> None:
+    role = ("edit", "signing-key", "-a", "Team", "--sk", "generate", "--role", "reader")
+    town(*role, "--deny-sub", "eu.{{name()}},own.{{tag(desk)}}")
+    town("add", "user", "-a", "Team", "bob", "-K", "reader", "--tag", "desk:x")
+    question = ("sub", "-a", "Team", "-u", "bob", "eu.bob")
+    assert "fix" not in denied(town, question)["first"]  # no list of the role has "eu.bob"
+    town("edit", "signing-key", "-a", "Team", "reader", "--rm", "eu.{{name()}}", "--deny-sub", "eu.>")
+    assert denied(town, question)["first"]["caution"].startswith('all of "eu.>" is allowed then')
+    assert denied(town, question)["first"]["caution"].endswith('; for every user of the role "reader"')
+    rewrite_user("Team", "bob", lambda claims, at: replace(claims, nats=replace(claims.nats, tags=())))
+    first = denied(town, question)["first"]
+    assert first["rule"] == "scoped signing key"
+    assert "fix" not in first  # only people know which tag it should have
+
+
+def test_a_user_of_a_role_gives_up_rights_of_its_own(town: Nsc) -> None:
+    town("edit", "signing-key", "-a", "Team", "--sk", "generate", "--role", "reader")
+    town("add", "user", "-a", "Team", "bob", "-K", "reader")
+    rewrite_user("Team", "bob", lambda claims, at: replace(claims, nats=replace(claims.nats, subs=5)))
+    first = denied(town, ("sub", "-a", "Team", "-u", "bob", "eu.7"))["first"]
+    assert first["fix"][0] == "nsc reissue user --account Team bob --as-role --private-key reader"
+
+
+def test_no_export_is_proposed_beside_one_that_overlaps(town: Nsc) -> None:
+    town("delete", "export", "-a", "Orders", "orders.>")
+    town("add", "export", "-a", "Orders", "--subject", "orders.eu.7")
+    town("add", "export", "-a", "Orders", "--subject", "own.*.>", "--account-token-position", "2")
+    assert "fix" not in denied(town, SUB)["first"]  # eu.$1 needs a wildcard
+    peer = ("--peer", "Orders")
+    assert "fix" not in denied(town, ("sub", "-a", "Team", "-u", "ann", "orders.*.7", *peer))["first"]
+    own = denied(town, ("sub", "-a", "Team", "-u", "ann", "own.x.y", *peer))["first"]["fix"]
+    team = town("describe", "account", "Team", "--json").json["sub"]
+    assert own == [f"nsc add import --account Team --src-account Orders --remote-subject own.{team}.y"]
+    opened = denied(town, ("sub", "-a", "Team", "-u", "ann", "free", *peer))["first"]
+    assert opened["caution"].startswith("every account may import it then")
+
+
+def rewrite_user(account: str, user: str, change: Callable[[UserClaims, int], UserClaims]) -> None:
+    """Sign changed claims of a user with the key that signed it."""
+    workspace = Workspace.open(os.environ)
+    store = workspace.operator()
+    claims = store.user(account, user)
+    pair = workspace.keystore.pair(claims.issuer)
+    assert pair is not None
+    changed = change(claims, workspace.now())
+    Path(store.user_path(account, user)).write_text(encode(changed, pair, issued_at=changed.issued_at))
+
+
+def test_a_mapping_that_cannot_work_takes_the_account_out_of_service(town: Nsc) -> None:
+    """And it keeps no question about others from being answered."""
+    map_wrongly("Orders")
+    assert denied(town, PUB)["first"]["rule"] == "account token"
+    assert denied(town, SUB)["first"]["rule"] == "account not in force"
+    assert "is not accepted by servers" in town("explain", "sub", "--account", "Team", "eu.7").out
+    found = town("doctor", "--json", exit=3).json["findings"]
+    assert {"mapping-invalid", "import-exporter-refused"} <= {each["code"] for each in found}
+
+
 def run(nsc: Nsc, command: str) -> None:
     """Run a command line; SK stands for the only signing key of Team."""
     if command == STRICT:
@@ -312,12 +480,26 @@ def run(nsc: Nsc, command: str) -> None:
 
 
 def make_strict() -> None:
-    store = (workspace := Workspace.open(os.environ)).operator()
-    claims = store.operator()
+    workspace = Workspace.open(os.environ)
+    claims = workspace.operator().operator()
     claims = replace(claims, nats=replace(claims.nats, strict_signing_key_usage=True))
-    pair = workspace.keystore.pair(claims.subject)
+    Path(workspace.operator().operator_path).write_text(signed(workspace, claims))
+
+
+def map_wrongly(account: str) -> None:
+    """Give an account a mapping that no command would make."""
+    workspace = Workspace.open(os.environ)
+    claims = workspace.operator().account(account)
+    mappings = {"m.*": (WeightedMapping(subject="m.*"),)}
+    claims = replace(claims, nats=replace(claims.nats, mappings=mappings))
+    Path(workspace.operator().account_path(account)).write_text(signed(workspace, claims))
+
+
+def signed(workspace: Workspace, claims: Any) -> str:
+    """A token of ``claims`` by the operator."""
+    pair = workspace.keystore.pair(workspace.operator().operator().subject)
     assert pair is not None
-    Path(store.operator_path).write_text(workspace.sign(claims, pair))
+    return workspace.sign(claims, pair)
 
 
 def denied(nsc: Nsc, question: Commands) -> dict[str, Any]:
@@ -344,6 +526,15 @@ def test_a_creds_file_that_cannot_be_used_is_the_first_link(town: Nsc, tmp_path:
     assert "[FAIL] creds file: the creds file cannot be used: there is no file" in missing.out
     Path("empty.creds").write_text("")
     assert "[FAIL] creds file" in town("explain", "denied", "pub", "--creds", "empty.creds", "a", exit=1).out
+
+
+def test_damaged_creds_of_a_user_of_the_store_are_made_anew(town: Nsc) -> None:
+    token = town("describe", "user", "-a", "Orders", "shop", "--raw").out.strip()
+    seed = KeyPair.create(Role.USER).seed
+    Path("torn.creds").write_text(write_creds(token, seed).replace(seed, f"{seed[:-2]}22"))
+    said = town("explain", "denied", "pub", "--creds", "torn.creds", "orders.eu.7", exit=1).out
+    assert "nsc generate creds --account Orders --name shop --output-file shop.creds" in said
+    assert seed[:20] not in said
 
 
 def test_a_seed_of_somebody_else_is_found(town: Nsc) -> None:

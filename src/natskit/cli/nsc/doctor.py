@@ -29,9 +29,6 @@ _COLOURS = {"error": "31", "warning": "33", "note": "36"}
 _MOST = 20
 """So many findings of one code are shown; the rest is counted."""
 
-_PLACES = ("config-dir", "data-dir", "keystore-dir", "all-dirs", "operator")
-"""Flags without which a command would look elsewhere than the doctor did."""
-
 
 @command(
     text("within", "e", "tokens that end within this time, such as 2w", metavar="TIME", default="30d"),
@@ -124,12 +121,7 @@ def _mend(run: Run, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _lines(run: Run, commands: Sequence[Command]) -> list[str]:
-    places: list[str] = []
-    for name in _PLACES:
-        value = run.values[name.replace("-", "_")]
-        if value:
-            places.append(f"--{name}={value}")
-    return [shlex.join([*words, *places] if words[0] == "nsc" else words) for words in commands]
+    return [shlex.join([*words, *run.places] if words[0] == "nsc" else words) for words in commands]
 
 
 # ---- JSON

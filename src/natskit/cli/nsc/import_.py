@@ -159,16 +159,19 @@ def _warn_if_nothing_arrives(run: Run, importer: AccountClaims, new: Import) -> 
 @command(
     text("subject", "s", "its remote subject, default the only import", metavar="SUBJECT", completes="import"),
     text("src-account", "", "the exporter, where several export the subject", metavar="ACCOUNT", completes="account"),
+    switch(
+        "service", "", "the service, where there is a stream of that subject too; else --service=false", default=None
+    ),
     arguments=("[subject]",),
     examples=[("nsc delete import --subject 'a.b.c.>'", "import it no longer")],
 )
-def delete_import(run: Run, *, subject: str, src_account: str) -> None:
+def delete_import(run: Run, *, subject: str, src_account: str, service: bool | None) -> None:
     """Remove an import of an account."""
     from natskit.store.sharing import without_import
 
     with editing_account(run) as edit:
         source = account_key(run, src_account) if src_account else ""
-        claims, removed = without_import(edit.claims, subject, source)
+        claims, removed = without_import(edit.claims, subject, source, service=service)
         edit.save(claims)
     run.success(f'deleted {removed.type} import "{removed.remote_subject}"')
     if source and removed.account != source:

@@ -34,6 +34,9 @@ GLOBAL_FLAGS = (
 )
 
 
+_PLACES = ("config-dir", "data-dir", "keystore-dir", "all-dirs", "operator")
+
+
 class Run:
     """What a command works with. Everything it prints goes through here, so that ``--json`` is one document.
 
@@ -81,6 +84,12 @@ class Run:
         return parse_moment(value, self.workspace.now(), name) if name in self.given else None
 
     # ---- showing
+
+    @property
+    def places(self) -> list[str]:
+        """The flags without which a command that is typed next would look elsewhere than this one did."""
+        given = ((name, self.values[name.replace("-", "_")]) for name in _PLACES)
+        return [f"--{name}={value}" for name, value in given if value]
 
     def key(self, public: str) -> str:
         """A public key as it is shown: whole unless ``--short-ids``; in 2019 short unless ``--long-ids``."""

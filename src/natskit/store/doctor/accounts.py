@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from natskit import subjects
-from natskit.errors import InvalidSubject
-from natskit.subjects import Transform
 
 from ..checks import DATES, ISSUER, JETSTREAM
 from ..commands import Command, edit_account, element
-from .finding import Finding, when
+from .finding import MAX_PAIRS, Finding, when
 from .permissions import dead_entries
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def account_complaints(survey: Survey, state: AccountState) -> Iterator[Finding]
     if survey.store.managed and claims.issuer == claims.subject:
         text = f'account "{name}" is signed by itself, not by its operator'
         yield Finding(code="account-self-signed", text=text, account=name, fix=_pushed(survey, name))
-    yield from _mappings(survey, name, claims)
+    yield from _mappings(survey, state, claims)
     yield from _defaults(survey, name, claims)
     yield from _keys(survey, name, claims)
 
@@ -107,34 +106,22 @@ def _checked(survey: Survey, name: str, claims: AccountClaims, each: Checked) ->
 # ---- mappings
 
 
-def _mappings(survey: Survey, name: str, claims: AccountClaims) -> Iterator[Finding]:
-    sources = list(claims.nats.mappings)
+def _mappings(survey: Survey, state: AccountState, claims: AccountClaims) -> Iterator[Finding]:
+    name, sources = state.name, list(claims.nats.mappings)
     for source, targets in claims.nats.mappings.items():
-        fault = _fault(source, targets or ())
+        place = f"mappings[{source}]"
+        fault = next((each.text for each in state.findings if each.serious and each.about.startswith(place)), "")
         remove = ("nsc", "delete", "mapping", "-a", name, "--from", source)
         if fault:
             instead = (remove,) if survey.can_edit(name) else ()
-            text = f'mapping "{source}": {fault}'
+            text = f'account "{name}": {fault}'
             yield Finding(code="mapping-invalid", text=text, account=name, about=source, instead=instead)
         else:
             yield from _dropping(survey, name, source, targets or ())
-    for number, source in enumerate(sources):
-        for other in sources[number + 1 :]:
-            if subjects.overlaps(source, other):
-                text = f'mappings "{source}" and "{other}" of account "{name}" overlap'
-                yield Finding(code="mapping-ambiguous", text=text, account=name, about=source)
-
-
-def _fault(source: str, targets: tuple[WeightedMapping, ...]) -> str:
-    totals: dict[str, int] = {}
-    for each in targets:
-        totals[each.cluster] = totals.get(each.cluster, 0) + (each.weight or 100)
-        try:
-            Transform.compile(source, each.subject)
-        except InvalidSubject as error:
-            return str(error)
-    worst = max(totals.values(), default=0)
-    return f"its weights add up to {worst}, which is more than 100" if worst > 100 else ""
+    overlapping = (pair for pair in itertools.combinations(sources, 2) if subjects.overlaps(*pair))
+    for source, other in itertools.islice(overlapping, MAX_PAIRS):
+        text = f'mappings "{source}" and "{other}" of account "{name}" overlap'
+        yield Finding(code="mapping-ambiguous", text=text, account=name, about=source)
 
 
 def _dropping(survey: Survey, name: str, source: str, targets: tuple[WeightedMapping, ...]) -> Iterator[Finding]:
@@ -154,17 +141,17 @@ def _dropping(survey: Survey, name: str, source: str, targets: tuple[WeightedMap
 
 
 def _defaults(survey: Survey, name: str, claims: AccountClaims) -> Iterator[Finding]:
-    for kind, entry, deny in dead_entries(claims.nats.default_permissions):
+    for kind, entry, deny, removable in dead_entries(claims.nats.default_permissions):
         text = f'default permissions of account "{name}": {kind} "{entry}" is allowed, but "{deny}" is denied'
-        fix = (edit_account(name, "--rm", element(entry)),) if entry != deny and survey.can_edit(name) else ()
+        fix = (edit_account(name, "--rm", element(entry)),) if removable and survey.can_edit(name) else ()
         yield Finding(code="permission-dead", text=text, account=name, about=entry, fix=fix)
     for scope in claims.nats.signing_keys:
         if isinstance(scope, str):
             continue
-        for kind, allowed, deny in dead_entries(scope.template):
+        for kind, allowed, deny, removable in dead_entries(scope.template):
             text = f'role "{scope.role}" of account "{name}": {kind} "{allowed}" is allowed, but "{deny}" is denied'
             edit = ("nsc", "edit", "signing-key", "-a", name, "--sk", scope.key, "--rm", element(allowed))
-            fix = (edit,) if allowed != deny and survey.can_edit(name) else ()
+            fix = (edit,) if removable and survey.can_edit(name) else ()
             yield Finding(code="permission-dead", text=text, account=name, about=allowed, fix=fix)
 
 

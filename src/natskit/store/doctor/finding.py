@@ -9,11 +9,15 @@ import msgspec
 
 from ..commands import Command
 
-__all__ = ["CODES", "SEVERITIES", "Complaint", "Finding", "Severity", "when"]
+__all__ = ["CODES", "MAX_PAIRS", "SEVERITIES", "Complaint", "Finding", "Severity", "when"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst: something does not work; it soon will not, or is unsafe; good to know."""
+
+
+MAX_PAIRS = 1_000
+"""So many pairs of one account that do not go together are told; a token has room for millions."""
 
 
 class Complaint(NamedTuple):
@@ -112,7 +116,7 @@ CODES: dict[str, Complaint] = {
     # imports
     "import-exporter-unknown": _warning("If the servers do not have that account either, nothing arrives."),
     "import-exporter-refused": _error(_DROPPED),
-    "import-no-export": _error(_DROPPED),
+    "import-no-export": _error(f"{_DROPPED} An export that is not private is open to every account."),
     "import-token-position": _error(_DROPPED),
     "import-local-subject": _error(_DROPPED),
     "import-duplicate": _error("Servers drop the second of two such imports without a word."),

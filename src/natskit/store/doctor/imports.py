@@ -5,16 +5,15 @@ What is delivered is decided by `natskit.graph`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from natskit import subjects
-from natskit.errors import InvalidSubject
 from natskit.graph import Account, Graph, RefusedImport, Rule
-from natskit.subjects import Transform
 
-from ..commands import Command, delete_import, remade_import
-from .finding import Finding, when
+from ..commands import Command, delete_import, left_of, overlapping_exports, remade_import
+from .finding import MAX_PAIRS, Finding, when
 
 if TYPE_CHECKING:
     from natskit.graph.link import ImportAnswer
@@ -75,7 +74,7 @@ def import_complaints(survey: Survey, graph: Graph, state: AccountState) -> Iter
             found += _unread(survey, state, each, answer)
         yield from found
         yield from _old_form(survey, state.name, each)
-    yield from _clashes(survey, state.name, claims, answers)
+    yield from itertools.islice(_clashes(survey, state.name, claims, answers), MAX_PAIRS)
 
 
 def _is_over(claims: AccountClaims, now: int) -> bool:
@@ -101,8 +100,8 @@ def _refused(survey: Survey, name: str, each: Import, answer: RefusedImport) -> 
         text = f'{each.type} import "{each.subject}": servers refuse its exporter: {exporter.refused}'
     fix = _repair(survey, name, each, rule)
     instead: tuple[Command, ...] = ()
-    if code not in ("import-exporter-unknown", "import-exporter-refused") and survey.can_edit(name):
-        instead = (delete_import(survey, name, each),)
+    if code not in ("import-exporter-unknown", "import-exporter-refused"):
+        instead = _given_up(survey, name, each)
     if rule in (Rule.ACTIVATION_REVOKED, Rule.DUPLICATE, Rule.CYCLE):  # taken back, or one too many
         fix, instead = instead, fix
     yield Finding(code=code, text=text, account=name, about=each.subject, fix=fix, instead=instead)
@@ -135,35 +134,23 @@ def _repair(survey: Survey, name: str, each: Import, rule: Rule) -> tuple[Comman
     return ()
 
 
+def _given_up(survey: Survey, name: str, each: Import) -> tuple[Command, ...]:
+    claims = survey.accounts[name].claims
+    return (delete_import(survey, name, claims, each),) if claims and survey.can_edit(name) else ()
+
+
 def _exported(survey: Survey, name: str, exporter: str, each: Import) -> tuple[Command, ...]:
     """Import what is left of the export; if it has nothing to do with the subject, export that.
 
     Exports of a kind may not overlap.
     """
     claims = survey.accounts[exporter].claims
-    others = [
-        export
-        for export in (claims.nats.exports if claims else ())
-        if export.type == each.type and subjects.overlaps(export.subject, each.remote_subject)
-    ]
+    others = overlapping_exports(claims, each.type, each.remote_subject) if claims else []
     if not others and survey.can_edit(exporter):
         service = ("--service",) if each.is_service else ()
         return (("nsc", "add", "export", "-a", exporter, "--subject", each.remote_subject, *service),)
-    parts = [export for export in others if subjects.covers(each.remote_subject, export.subject)]
-    if len(parts) != 1 or parts[0].account_token_position or not _can_be_called(each, parts[0].subject):
-        return ()
-    return remade_import(survey, name, each, parts[0].subject, private=parts[0].token_req)
-
-
-def _can_be_called(each: Import, remote: str) -> bool:
-    """Whether the local name of an import goes with another subject of the exporter."""
-    if not each.local_subject:
-        return True
-    try:
-        Transform.compile(remote, each.local_subject, strict=True)
-    except InvalidSubject:
-        return False
-    return True
+    left = left_of(others, each)
+    return remade_import(survey, name, each, left.subject, private=left.token_req) if left else ()
 
 
 def _with_own_key(survey: Survey, name: str, exporter: str, each: Import) -> str:
@@ -185,7 +172,7 @@ def _unread(survey: Survey, state: AccountState, each: Import, answer: ImportAns
     fault = next((found.text for found in state.findings if found.serious and found.about.startswith(place)), "")
     if fault:
         fix = remade_import(survey, state.name, each) if answer.because else ()
-        instead = (delete_import(survey, state.name, each),) if survey.can_edit(state.name) else ()
+        instead = _given_up(survey, state.name, each)
         fix, instead = (fix, instead) if fix else (instead, ())
         about = each.subject
         yield Finding(code="activation-misfit", text=fault, account=state.name, about=about, fix=fix, instead=instead)

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from natskit import subjects
-from natskit.errors import ClaimsError
+from natskit.errors import Error
+from natskit.graph.login import filled
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Permission, Permissions, UserClaims
 
-__all__ = ["dead_entries", "may_publish_into", "may_subscribe_into", "rights_of"]
+__all__ = ["DeadEntry", "dead_entries", "may_publish_into", "may_subscribe_into", "rights_of"]
 
 
-def dead_entries(permissions: Permissions) -> Iterator[tuple[str, str, str]]:
-    """Allow entries that a deny entry takes back: publish or subscribe, the entry, the deny entry."""
+class DeadEntry(NamedTuple):
+    """An allow entry that a deny entry takes back; ``kind`` is publish or subscribe.
+
+    ``removable``: ``--rm``, which takes an entry out of all lists, changes nothing that anybody may do. An allow list
+    that is left empty would allow everything.
+    """
+
+    kind: str
+    entry: str
+    deny: str
+    removable: bool
+
+
+def dead_entries(permissions: Permissions) -> Iterator[DeadEntry]:
+    """Every allow entry that a deny entry takes back."""
+    lists = (permissions.pub.allow, permissions.pub.deny, permissions.sub.allow, permissions.sub.deny)
     for kind, permission in (("publish", permissions.pub), ("subscribe", permissions.sub)):
-        for entry in permission.allow:
-            deny = next((each for each in permission.deny if _takes_back(each, entry)), None)
-            if deny is not None:
-                yield kind, entry, deny
+        dead = {entry: deny for entry in permission.allow if (deny := _denied(permission, entry))}
+        for entry, deny in dead.items():
+            once = sum(entry in entries for entries in lists) == 1
+            yield DeadEntry(kind, entry, deny, once and len(dead) < len(set(permission.allow)))
+
+
+def _denied(permission: Permission, allow: str) -> str:
+    """The deny entry that takes an allow entry back; empty if there is none."""
+    return next((each for each in permission.deny if _takes_back(each, allow)), "")
 
 
 def _takes_back(deny: str, allow: str) -> bool:
@@ -31,13 +51,11 @@ def _takes_back(deny: str, allow: str) -> bool:
 
 def rights_of(user: UserClaims, account: AccountClaims) -> Permissions | None:
     """What a server lets the user do; None if its role cannot be filled in."""
-    from natskit.jwt import expand_template
-
     scope = account.nats.scope_of(user.issuer)
     if scope is not None:
         try:
-            return expand_template(scope, user, account).permissions
-        except ClaimsError:
+            return filled(scope, user, account).permissions
+        except Error:
             return None
     own = user.nats.permissions
     return own if own else account.nats.default_permissions

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from natskit.errors import ClaimsError
+from natskit.errors import ClaimsError, Error
+from natskit.graph.login import filled
 
 from ..checks import DATES, ISSUER, STRICT, user_findings
 from ..commands import Command, edit_user, element, revocations
 from .finding import Finding, when
-from .permissions import dead_entries, rights_of
+from .permissions import dead_entries
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims, UserClaims
+    from natskit.jwt import AccountClaims, UserClaims, UserScope
 
     from ..checks import Finding as Checked
     from .survey import AccountState, Survey, UserState
@@ -83,31 +84,43 @@ def _reissued(survey: Survey, account: str, owner: AccountClaims, name: str, cla
 
 
 def _rights(survey: Survey, account: str, owner: AccountClaims, name: str, claims: UserClaims) -> Iterator[Finding]:
-    from natskit.jwt import check_scoped_user
-
     where: dict[str, Any] = {"account": account, "user": name}
     can = survey.can_issue(account)
     scope = owner.nats.scope_of(claims.issuer)
     if scope is not None:
-        try:
-            check_scoped_user(claims, claims.issuer)
-        except ClaimsError:
-            again = ("nsc", "reissue", "user", "-a", account, "-n", name, "--as-role", "-K", claims.issuer)
-            fix: tuple[Command, ...] = (again,) if survey.has(claims.issuer) else ()
-            text = f'user "{name}" has the role "{scope.role}" and permissions or limits of its own'
-            yield Finding(code="user-scoped-rights", text=text, fix=fix, **where)
-        if rights_of(claims, owner) is None:
-            text = f'the role "{scope.role}" of user "{name}" has a deny entry for a tag that the user has not'
-            yield Finding(code="user-template", text=text, about=claims.issuer, **where)
-    bearer = claims.nats.bearer_token or (scope is not None and scope.template.bearer_token)
-    if bearer and owner.nats.limits.disallow_bearer:
-        fix = (edit_user(account, name, "--bearer=false"),) if can and claims.nats.bearer_token else ()
+        yield from _role(survey, owner, scope, claims, where)
+    by_role = scope is not None and scope.template.bearer_token
+    if (claims.nats.bearer_token or by_role) and owner.nats.limits.disallow_bearer:
+        fix: tuple[Command, ...] = (edit_user(account, name, "--bearer=false"),) if can and not by_role else ()
+        if by_role and survey.can_edit(account):
+            fix = (("nsc", "edit", "signing-key", "-a", account, "--sk", claims.issuer, "--bearer=false"),)
         text = f'user "{name}" is a bearer, which account "{account}" forbids'
         yield Finding(code="user-bearer", text=text, fix=fix, **where)
-    for kind, entry, deny in dead_entries(claims.nats.permissions):
-        fix = (edit_user(account, name, "--rm", element(entry)),) if entry != deny and can else ()
+    for kind, entry, deny, removable in dead_entries(claims.nats.permissions):
+        fix = (edit_user(account, name, "--rm", element(entry)),) if removable and can else ()
         text = f'user "{name}": {kind} "{entry}" is allowed, but "{deny}" is denied'
         yield Finding(code="permission-dead", text=text, about=entry, fix=fix, **where)
+
+
+def _role(
+    survey: Survey, owner: AccountClaims, scope: UserScope, claims: UserClaims, where: dict[str, Any]
+) -> Iterator[Finding]:
+    """Whether a user fits the role that it has."""
+    from natskit.jwt import check_scoped_user
+
+    account, name = where["account"], where["user"]
+    try:
+        check_scoped_user(claims, scope.key)
+    except ClaimsError:
+        again = ("nsc", "reissue", "user", "-a", account, "-n", name, "--as-role", "-K", scope.key)
+        fix: tuple[Command, ...] = (again,) if survey.has(scope.key) else ()
+        text = f'user "{name}" has the role "{scope.role}" and permissions or limits of its own'
+        yield Finding(code="user-scoped-rights", text=text, fix=fix, **where)
+    try:
+        filled(scope, claims, owner)
+    except Error as error:
+        text = f'the role "{scope.role}" of user "{name}" cannot be filled in: {error}'
+        yield Finding(code="user-template", text=text, about=scope.key, **where)
 
 
 # ---- revocations

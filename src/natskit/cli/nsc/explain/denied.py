@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, flag, text
@@ -91,7 +92,8 @@ def denied_sub(run: Run, *, subject: str, queue: str, **flags: str) -> int:
     The same as "explain denied pub", for a subscription. Exit status 0 if nothing fails, 1 if something does.
     """
     question = _question(run, "sub", subject, flags)
-    return _Chain(question, flags["peer"], queue or None).follow()
+    question.queue = queue
+    return _Chain(question, flags["peer"]).follow()
 
 
 def _question(run: Run, verb: str, subject: str, flags: dict[str, str]) -> Question:
@@ -142,10 +144,9 @@ def _of_creds(run: Run, verb: str, subject: str, path: str, at: int) -> Question
 class _Chain:
     """The links from the login to the message."""
 
-    def __init__(self, question: Question, peer: str, queue: str | None = None) -> None:
+    def __init__(self, question: Question, peer: str) -> None:
         self._question = question
         self._peer = self._peer_id(peer) if peer else ""
-        self._queue = queue
         self._checks: list[Reason] = []
         self._hurdles: list[Hurdle] = []
         self._route: Stop | None = None
@@ -208,7 +209,8 @@ class _Chain:
             self._route = route_of_publish(graph, account_id, question.subject, asker.permissions)
         else:
             graph = question.neighbours.add_senders(account_id)
-            self._route = route_of_subscription(graph, account_id, question.subject, asker.permissions, self._queue)
+            queue = question.queue or None
+            self._route = route_of_subscription(graph, account_id, question.subject, asker.permissions, queue)
         self._hurdles += hurdles(self._route, self._peer)
 
     # ---- telling
@@ -236,25 +238,30 @@ class _Chain:
     def _links(self) -> list[tuple[Reason, Stop | None]]:
         """Every link with its place on the route, those of the login first."""
         links: list[tuple[Reason, Stop | None]] = [(check, None) for check in self._checks]
-        if self._route is not None and not any(each.stop is self._route for each in self._hurdles):
-            links.append((self._permitted(self._route), None))
+        links += [(self._permitted(rules), None)] if (rules := self._rules()) else []
         return links + [(each.reason, each.stop) for each in self._hurdles]
 
-    def _permitted(self, route: Stop) -> Reason:
+    def _rules(self) -> dict[str, None]:
+        """The rules that let the user publish or subscribe, on all or a part of the subject."""
+        stops = self._route.walk() if self._route is not None else ()
+        return dict.fromkeys(stop.permission for stop in stops if stop.permission and stop.link is None)
+
+    def _permitted(self, rules: Iterable[str]) -> Reason:
         verb = "publish on" if self._question.verb == "pub" else "subscribe to"
-        rules = dict.fromkeys(stop.permission for stop in route.walk() if stop.permission and stop.link is None)
-        by = " and ".join(rules) or "no rule speaks against it"
-        return Reason(granted=True, rule=Rule.PERMISSION, text=f'it may {verb} "{self._question.subject}": {by}')
+        text = f'it may {verb} "{self._question.subject}": {" and ".join(rules)}'
+        return Reason(granted=True, rule=Rule.PERMISSION, text=text)
 
     def _link(self, reason: Reason, stop: Stop | None, *, first: bool) -> list[str]:
         mark = "[ ok ]" if reason else "[FAIL]"
         lines = [f"{mark} {reason.rule.value}: {self._question.named(reason.text)}"]
         if reason.differs:
             lines.append(f"       note: {reason.differs}")
-        commands = self._question.remedy(reason, stop, self._peer)
-        if commands:
+        remedy = self._question.remedy(reason, stop, self._peer)
+        if remedy.commands:
             lines.append("       to mend it:" if first else "       this too; to mend it:")
-            lines += [f"         {each}" for each in commands]
+            lines += [f"         {each}" for each in remedy.commands]
+        if remedy.caution:
+            lines.append(f"       mind: {remedy.caution}")
         return lines
 
     def _end(self, failed: list[Reason]) -> list[str]:

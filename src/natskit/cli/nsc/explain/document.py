@@ -65,12 +65,14 @@ def reason_of(question: Question, reason: Reason, stop: Stop | None = None, peer
         "rule": reason.rule.value,
         "text": question.named(reason.text),
     }
+    remedy = question.remedy(reason, stop, peer)
     optional = {
         "permission": reason.permission,
         "activation": reason.activation,
         "until": reason.until,
         "differs": reason.differs,
-        "fix": question.remedy(reason, stop, peer),
+        "fix": remedy.commands,
+        "caution": remedy.caution,
     }
     return document | {name: value for name, value in optional.items() if value}
 

@@ -10,7 +10,7 @@ from natskit.graph import Login
 from .question import Asker
 
 if TYPE_CHECKING:
-    from natskit.graph import Stop
+    from natskit.graph import Permissions, Stop
 
     from .question import Question
 
@@ -23,22 +23,31 @@ def people_of(question: Question, stop: Stop) -> tuple[list[str], list[str]]:
     """
     may: list[str] = []
     others: list[str] = []
-    account = question.neighbours.names.get(stop.account)
-    for user in question.run.workspace.operator().users(account) if account else ():
-        (may if _may(question, stop, account or "", user) else others).append(user)
+    for user, permissions in _users(question, stop.account).items():
+        (may if permissions is not None and _may(question, stop, permissions) else others).append(user)
     return may, others
 
 
-def _may(question: Question, stop: Stop, account: str, user: str) -> bool:
+def _may(question: Question, stop: Stop, permissions: Permissions) -> bool:
+    ask = permissions.may_receive if question.verb == "pub" else permissions.may_send
+    return ask(stop.flow).allowed
+
+
+def _users(question: Question, account_id: str) -> dict[str, Permissions | None]:
+    """The users of an account, each read once, however often a route comes by."""
+    if account_id not in question.people:
+        store, account = question.run.workspace.operator(), question.neighbours.names.get(account_id, "")
+        users = store.users(account) if account else ()
+        question.people[account_id] = {user: _permissions(question, account_id, account, user) for user in users}
+    return question.people[account_id]
+
+
+def _permissions(question: Question, account_id: str, account: str, user: str) -> Permissions | None:
     try:
         claims = question.run.workspace.operator().user(account, user)
     except Error:
-        return False
+        return None
     asker = Asker(user, claims)
-    owner = question.neighbours.claims.get(stop.account)
+    owner = question.neighbours.claims.get(account_id)
     asker.judge(Login(user=claims, account=owner, now=question.at), question.neighbours)
-    if asker.refusal is not None or asker.permissions is None:
-        return False
-    if question.verb == "pub":
-        return asker.permissions.may_receive(stop.flow).allowed
-    return asker.permissions.may_send(stop.flow).allowed
+    return asker.permissions if asker.refusal is None else None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, UserClaims
 
     from ..run import Run
+    from .remedy import Remedy
 
 __all__ = ["AT", "PICTURES", "QUEUE", "USER", "USERS", "Asker", "Question", "checked_subject", "moment"]
 
@@ -31,7 +32,8 @@ PICTURES = (
     switch("graphviz", "", "the same", hidden=True),
 )
 
-_KEY = re.compile(r"\bA[A-Z2-7]{55}\b")
+_KEY = re.compile(r"(?<![\w.\"])A[A-Z2-7]{55}(?![\w.\"])")
+"""The key of an account; as a token of a subject, which is in quotes, it stays."""
 
 
 class Asker:
@@ -75,7 +77,9 @@ class Asker:
 class Question:
     """A question about ``subject``, asked by ``asker`` of the account ``account`` (a name), as of ``at``.
 
-    ``connection_type`` and ``address`` are those of the connection that is meant; empty: none in particular.
+    ``connection_type`` and ``address`` are those of the connection that is meant, ``queue`` is the group of the
+    subscription; empty: none in particular. ``people`` are the users that were looked at, by account: what each may do,
+    None if it cannot log in.
     """
 
     def __init__(self, run: Run, verb: str, subject: str, account: str, asker: Asker, at: int) -> None:
@@ -87,6 +91,8 @@ class Question:
         self.at: int = at
         self.connection_type: str = "STANDARD"
         self.address: str = ""
+        self.queue: str = ""
+        self.people: dict[str, dict[str, Permissions | None]] = {}
         self.neighbours: Neighbours = Neighbours(run.workspace.operator(), at)
 
     @classmethod
@@ -130,18 +136,14 @@ class Question:
     def named(self, text_: str) -> str:
         """``text_`` with the names of accounts in place of their keys, as far as the store knows them."""
         for key in dict.fromkeys(_KEY.findall(text_)):
-            name = self.neighbours.names.get(key)
-            if name is not None:
-                text_ = text_.replace(f"{key}/{name}", name).replace(key, name)
-        return text_
+            text_ = text_.replace(f"{key}/{self.name(key)}", key)
+        return _KEY.sub(lambda found: self.name(found[0]), text_)
 
-    def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> list[str]:
-        """The commands that mend what ``reason`` speaks of; none if it speaks for the message or none can."""
-        if reason:
-            return []
-        from .remedy import remedy_of  # of no use to who is told that all is well
+    def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
+        """What mends what ``reason`` speaks of; nothing if it speaks for the message or no command can."""
+        from .remedy import NOTHING, remedy_of  # of no use to who is told that all is well
 
-        return remedy_of(self, reason, stop, peer)
+        return NOTHING if reason else remedy_of(self, reason, stop, peer).at(self.run.places)
 
     @property
     def who(self) -> str:
@@ -163,14 +165,15 @@ class Question:
         refusal = self.asker.refusal
         if refusal is not None:
             see = self.command("explain", "denied", self.verb)
-            self.run.warn(f"servers do not let {self.asker.user} in at all: {self.named(refusal.text)}\nsee: {see}")
+            self.run.warn(f"servers do not let {self.asker.user} in at all: {self.named(refusal.text)}")
+            self.run.warn(f"what mends it: {see}")
 
     def command(self, *words: str) -> str:
         """A command about the same account, user and subject."""
         import shlex
 
         user = ("--user", self.asker.user) if self.asker.user else ()
-        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject))
+        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject, *self.run.places))
 
 
 def checked_subject(subject: str) -> str:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from natskit import subjects
 from natskit.graph import Rule, governing_export
 from natskit.graph.account import SERVICE
-from natskit.store.commands import add_import, delete_import, element
+from natskit.store.commands import add_import, delete_import, element, left_of, overlapping_exports
 
 if TYPE_CHECKING:
     from natskit.graph import Export, Reason, Stop
     from natskit.graph.link import ImportAnswer
-    from natskit.jwt import Import
+    from natskit.jwt import Import, UserScope
 
     from .question import Question
 
-__all__ = ["remedy_of"]
+__all__ = ["NOTHING", "Remedy", "remedy_of"]
 
 Commands = list[str]
 
 
-def remedy_of(question: Question, reason: Reason, stop: Stop | None = None, peer: str = "") -> Commands:
-    """The commands that mend what ``reason`` says, in order; none where no command can.
+class Remedy(NamedTuple):
+    """The commands that mend something, in order, and what they allow beyond what was asked; both may be empty."""
+
+    commands: list[str]
+    caution: str = ""
+
+    def at(self, places: Sequence[str]) -> Remedy:
+        """The same, with the flags of `Run.places`."""
+        return Remedy([" ".join((command, *map(shlex.quote, places))) for command in self.commands], self.caution)
+
+
+NOTHING = Remedy([])
+
+
+def remedy_of(question: Question, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
+    """What mends what ``reason`` says; `NOTHING` where no command can.
 
     ``stop`` is where on the route it stands in the way, ``peer`` the id of the account at the other end.
     """
@@ -32,7 +46,8 @@ def remedy_of(question: Question, reason: Reason, stop: Stop | None = None, peer
     make = _OF_LOGIN.get(reason.rule) or _OF_MESSAGE.get(reason.rule)
     if stop is not None and stop.link is not None and reason.rule in _OF_IMPORT:
         make = _OF_IMPORT[reason.rule]
-    return make(remedy) if make is not None else []
+    commands = make(remedy) if make is not None else []
+    return Remedy(commands, "; ".join(remedy.cautions)) if commands else NOTHING
 
 
 def line(*words: str) -> str:
@@ -50,6 +65,7 @@ class _Remedy:
         self.peer = peer
         self.account = question.account
         self.user = question.asker.user
+        self.cautions: list[str] = []
 
     @property
     def link(self) -> ImportAnswer:
@@ -63,18 +79,34 @@ class _Remedy:
         """Change the user, or the role that gives it its rights, or the permissions that it has by default."""
         account = ("--account", self.account)
         if self.question.asker.role is not None:
+            self.cautions.append(f'for every user of the role "{self.question.asker.role}"')
             return [line("edit", "signing-key", *account, self.question.asker.role, *flags)]
-        if self.question.asker.by_default and flags[0].startswith(("--allow", "--rm")):
+        if self.question.asker.by_default and flags[0].startswith(_PERMISSION_FLAGS):
+            self.cautions.append(f"for every user of {self.account} without permissions of its own")
             return [line("edit", "account", self.account, *flags)]
         return self.edit_token(*flags)
 
     def edit_token(self, *flags: str) -> Commands:
         """Change the user's own token; its creds are written again in the store, and have to reach the user."""
-        return [line("edit", "user", "--account", self.account, self.user, *flags), *self.creds()]
+        return [line("edit", "user", "--account", self.account, *self.name, *flags), *self.creds()]
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """The user as an argument; a name that looks like a flag must be the value of one."""
+        return ("--name", self.user) if self.user.startswith("-") else (self.user,)
 
     def creds(self) -> Commands:
         file = f"{self.user}.creds"
         return [line("generate", "creds", "--account", self.account, "--name", self.user, "--output-file", file)]
+
+    def damaged_creds(self) -> Commands:
+        """Made anew, if the store has the user whose token is in them."""
+        store, names = self.question.run.workspace.operator(), self.question.neighbours.names.values()
+        return self.creds() if self.account in names and self.user in store.users(self.account) else []
+
+    def pull(self) -> Commands:
+        """Servers may know an account that the store does not."""
+        return [line("pull", "--all")] if self.question.neighbours.operator.nats.account_server_url else []
 
     def edit_account(self, *flags: str, account: str = "") -> Commands:
         return [line("edit", "account", account or self.account, *flags)]
@@ -83,10 +115,65 @@ class _Remedy:
 
     def permission(self) -> Commands:
         rule = self.reason.permission
-        entry = rule.split('"')[1] if rule.startswith("deny") else ""
-        if entry:
-            return self.edit_user("--rm", element(entry))
-        return self.edit_user(f"--allow-{self.question.verb}", element(self.question.subject))
+        if rule.startswith("deny"):
+            return self.undeny(rule.removeprefix('deny "').removesuffix('"'))
+        subject = self.stop.flow.subject if self.stop is not None else self.question.subject
+        queue = f" {self.question.queue}" if self.question.queue else ""
+        return self.edit_user(f"--allow-{self.question.verb}", element(subject + queue))
+
+    def undeny(self, entry: str) -> Commands:
+        """Take a deny entry away, and put back what ``--rm`` takes out of the other lists with it.
+
+        An entry that a template makes for the user stands in no list.
+        """
+        kept = self.lists()
+        if entry not in kept.pop(f"--deny-{self.question.verb}"):
+            return []
+        if entry != self.question.subject:
+            self.cautions.append(f'all of "{entry}" is allowed then, as far as allow entries go')
+        commands = self.edit_user("--rm", element(entry))
+        again = [flag for flag, entries in kept.items() if entry in entries]
+        if again:
+            flags = [word for flag in again for word in (flag, element(entry))]
+            commands[1:1] = self.edit_user(*flags)[:1]
+        self.cautions = list(dict.fromkeys(self.cautions))
+        return commands
+
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """The lists of permissions that `edit_user` changes, by their flags."""
+        asker, claims = self.question.asker, self.question.read(self.question.account_id)
+        scope = self.scope()
+        if scope is not None:
+            held = scope.template.permissions
+        elif asker.by_default and claims is not None:
+            held = claims.nats.default_permissions
+        else:
+            assert asker.claims is not None
+            held = asker.claims.nats.permissions
+        lists = {"allow-pub": held.pub.allow, "deny-pub": held.pub.deny}
+        lists |= {"allow-sub": held.sub.allow, "deny-sub": held.sub.deny}
+        return {f"--{name}": entries for name, entries in lists.items()}
+
+    # ---- who signed what
+
+    def scope(self) -> UserScope | None:
+        """The scoped key that signed the user."""
+        claims, user = self.question.read(self.question.account_id), self.question.asker.claims
+        return claims.nats.scope_of(user.issuer) if claims is not None and user is not None else None
+
+    def scoped(self) -> Commands:
+        """A role takes no user that has rights of its own. What its template wants of the user, only people know."""
+        from natskit.errors import ClaimsError
+        from natskit.jwt import check_scoped_user
+
+        scope, user = self.scope(), self.question.asker.claims
+        assert scope is not None
+        assert user is not None
+        try:
+            check_scoped_user(user, scope.key)
+        except ClaimsError:
+            return self.reissue("--as-role", "--private-key", scope.role or scope.key)
+        return []
 
     def signer(self) -> Commands:
         """Have the user signed by a key that may."""
@@ -97,7 +184,7 @@ class _Remedy:
         return self.reissue()
 
     def reissue(self, *flags: str) -> Commands:
-        return [line("reissue", "user", "--account", self.account, self.user, *flags), *self.creds()]
+        return [line("reissue", "user", "--account", self.account, *self.name, *flags), *self.creds()]
 
     def resign_account(self) -> Commands:
         """Have the account signed by a key of the operator that may."""
@@ -123,15 +210,34 @@ class _Remedy:
         return []
 
     def revoked(self) -> Commands:
-        claims = self.question.read(self.question.account_id)
-        user = self.question.asker.claims
-        own = claims is not None and user is not None and user.subject in claims.nats.revocations
-        if own or claims is None:
-            return [line("revocations", "delete-user", "--account", self.account, "--name", self.user)]
-        return [line("revocations", "delete-user", "--account", self.account, "--user-public-key", "*")]
+        """A new token is not revoked, the old ones stay so; one that is made before the revocation ends is."""
+        claims, user = self.question.read(self.question.account_id), self.question.asker.claims
+        assert claims is not None
+        assert user is not None
+        revocations = claims.nats.revocations
+        standing = [key for key in (user.subject, "*") if revocations.get(key, -1) >= self.now]
+        if not standing:
+            return self.reissue()
+        who = "the user" if standing == [user.subject] else "users"
+        self.cautions.append(f"every token of {who} that was revoked is good again")
+        account = ("--account", self.account)
+        return [line("revocations", "delete-user", *account, "--user-public-key", key) for key in standing]
 
-    def seed(self) -> Commands:
-        return self.creds()
+    @property
+    def now(self) -> int:
+        """When the commands are typed, whatever the time that is asked about."""
+        return self.question.run.workspace.now()
+
+    def hour(self) -> str:
+        """Half an hour before and after the time that is asked about, in the zone of the user's times of day."""
+        import datetime
+        import zoneinfo
+
+        rights = self.question.asker.rights
+        place = rights.times_location if rights is not None else ""
+        zone = zoneinfo.ZoneInfo(place) if place not in ("", "Local") else None
+        ends = (datetime.datetime.fromtimestamp(self.question.at + seconds, zone) for seconds in (-1800, 1800))
+        return "-".join(end.strftime("%H:%M:00") for end in ends)
 
     # ---- imports and exports
 
@@ -156,27 +262,45 @@ class _Remedy:
         ]
 
     def unimport(self) -> Commands:
-        return [shlex.join(delete_import(self.question, self.importer, self.wanted))]
+        claims = self.question.neighbours.claims[self.link.importer]
+        return [shlex.join(delete_import(self.question, self.importer, claims, self.wanted))]
 
     @property
     def importer(self) -> str:
         return self.question.name(self.link.importer)
 
     def allow_again(self) -> Commands:
-        """Take the revocation of an activation back."""
+        """A new activation is not revoked, unless it is made before the revocation ends."""
         link = self.link
         service = ("--service",) if link.kind == SERVICE else ()
         export = self.export_of(link.exporter, link.remote, link.kind == SERVICE)
-        who = self.importer if export is not None and link.importer in export.revocations else "*"
+        revocations = export.revocations if export is not None else {}
+        standing = [key for key in (link.importer, "*") if revocations.get(key, -1) >= self.now]
+        if not standing:
+            return self.reimport()
+        if "*" in standing:
+            self.cautions.append("the activations of all accounts that were revoked are good again")
         where = ("--account", self.question.name(link.exporter), "--subject", self.reason.export)
-        return [line("revocations", "delete-activation", *where, *service, "--target-account", who)]
+        again = [*where, *service, "--target-account"]
+        return [line("revocations", "delete-activation", *again, self.question.name(key)) for key in standing]
 
     def export(self) -> Commands:
-        link = self.link
-        service = ("--service",) if link.kind == SERVICE else ()
-        return [
-            line("add", "export", "--account", self.question.name(link.exporter), "--subject", link.remote, *service)
-        ]
+        """Export what is imported, or import what is left of the export: exports of a kind may not overlap."""
+        link, wanted = self.link, self.wanted
+        exporter = self.question.neighbours.claims[link.exporter]
+        others = overlapping_exports(exporter, wanted.type, link.remote)
+        if not others:
+            return [self.new_export(link.exporter, link.remote, service=link.kind == SERVICE)]
+        left = left_of(others, wanted)
+        if left is None:
+            return []
+        anew = add_import(self.question, self.importer, wanted, left.subject, private=left.token_req)
+        return [*self.unimport(), shlex.join(anew)]
+
+    def new_export(self, exporter: str, subject: str, *, service: bool = False) -> str:
+        self.cautions.append("every account may import it then; with --private only those that get an activation")
+        kind = ("--service",) if service else ()
+        return line("add", "export", "--account", self.question.name(exporter), "--subject", subject, *kind)
 
     def own_position(self) -> Commands:
         """Import the subject that has the importer's key where the export wants it."""
@@ -184,9 +308,8 @@ class _Remedy:
         export = self.export_of(link.exporter, link.remote, link.kind == SERVICE)
         if export is None or not export.account_token_position:
             return self.unimport()
-        tokens = subjects.tokens(link.remote)
-        tokens[export.account_token_position - 1 : export.account_token_position] = [link.importer]
-        anew = add_import(self.question, self.importer, self.wanted, ".".join(tokens), private=False)
+        remote = _with_token(link.remote, export.account_token_position, link.importer)
+        anew = add_import(self.question, self.importer, self.wanted, remote, private=False)
         return [*self.unimport(), shlex.join(anew)]
 
     def connect(self) -> Commands:
@@ -194,12 +317,25 @@ class _Remedy:
         here, there = self.question.account_id, self.peer
         exporter, importer = (there, here) if self.question.verb == "sub" else (here, there)
         subject = self.question.subject
-        export = self.export_of(exporter, subject, service=False)
-        names = self.question.name(exporter), self.question.name(importer)
-        commands = [] if export else [line("add", "export", "--account", names[0], "--subject", subject)]
+        if self.question.verb == "pub" and self.export_of(there, subject, service=True) is not None:
+            exporter, importer = there, here  # a request
+        service = ("--service",) if exporter == there and self.question.verb == "pub" else ()
+        export = self.export_of(exporter, subject, service=bool(service))
+        if export is None and self.overlaps_an_export(exporter, subject):
+            return []
+        commands = [] if export else [self.new_export(exporter, subject)]
+        if export is not None and export.account_token_position:
+            subject = _with_token(subject, export.account_token_position, importer)
         private = ("--private",) if export is not None and export.token_required else ()
-        wanted = ("--src-account", names[0], "--remote-subject", subject)
-        return [*commands, line("add", "import", "--account", names[1], *wanted, *private)]
+        wanted = ("--src-account", self.question.name(exporter), "--remote-subject", subject)
+        return [
+            *commands,
+            line("add", "import", "--account", self.question.name(importer), *wanted, *private, *service),
+        ]
+
+    def overlaps_an_export(self, exporter: str, subject: str) -> bool:
+        claims = self.question.neighbours.claims.get(exporter)
+        return claims is not None and bool(overlapping_exports(claims, "stream", subject))
 
     def export_of(self, exporter: str, subject: str, service: bool) -> Export | None:
         model = self.question.neighbours.graph.accounts.get(exporter)
@@ -213,21 +349,22 @@ class _Remedy:
 
 
 _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
+    Rule.CREDS: _Remedy.damaged_creds,
     Rule.USER_EXPIRED: lambda it: it.edit_token("--expiry", "1y"),
     Rule.USER_NOT_YET_VALID: lambda it: it.edit_token("--start", "0"),
     Rule.USER_TOKEN: lambda it: [line("validate", "--account", it.account)],
-    Rule.UNKNOWN_ACCOUNT: lambda it: [line("list", "accounts"), line("pull", "--all")],
+    Rule.UNKNOWN_ACCOUNT: lambda it: [line("list", "accounts"), *it.pull()],
     Rule.ACCOUNT_SIGNER: _Remedy.resign_account,
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
     Rule.ACCOUNT_INVALID: lambda it: [line("validate", "--account", it.account)],
     Rule.USER_SIGNER: _Remedy.signer,
-    Rule.SCOPE: lambda it: it.reissue("--as-role", "--private-key", it.question.asker.role or "ROLE"),
+    Rule.SCOPE: _Remedy.scoped,
     Rule.BEARER: lambda it: it.edit_user("--bearer=false"),
     Rule.CONNECTION_TYPE: lambda it: it.edit_user("--conn-type", it.question.connection_type),
-    Rule.SEED: _Remedy.seed,
+    Rule.SEED: _Remedy.creds,
     Rule.USER_REVOKED: _Remedy.revoked,
     Rule.SOURCE_ADDRESS: lambda it: it.edit_user("--source-network", _network(it.question.address)),
-    Rule.TIME_OF_DAY: lambda it: it.edit_user("--time", "00:00:00-23:59:59"),
+    Rule.TIME_OF_DAY: lambda it: it.edit_user("--time", it.hour()),
     Rule.CONNECTION_LIMIT: lambda it: it.edit_account("--conns", "-1"),
     Rule.SUBSCRIPTION_LIMIT: lambda it: (
         it.edit_user("--subs", "-1") if "the user" in it.reason.text else it.edit_account("--subscriptions", "-1")
@@ -244,7 +381,7 @@ _OF_MESSAGE: dict[Rule, Callable[[_Remedy], Commands]] = {
 }
 
 _OF_IMPORT: dict[Rule, Callable[[_Remedy], Commands]] = {
-    Rule.UNKNOWN_ACCOUNT: lambda it: [line("pull", "--all")],
+    Rule.UNKNOWN_ACCOUNT: lambda it: it.pull(),
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
     Rule.NO_EXPORT: _Remedy.export,
     Rule.OTHER_ACCOUNT_TOKEN: _Remedy.own_position,
@@ -265,6 +402,16 @@ _OF_IMPORT: dict[Rule, Callable[[_Remedy], Commands]] = {
     ),
     _Remedy.reimport,
 )
+
+
+_PERMISSION_FLAGS = ("--allow", "--deny", "--rm")
+
+
+def _with_token(subject: str, position: int, token: str) -> str:
+    """``subject`` with ``token`` at its ``position`` (from 1)."""
+    tokens = subjects.tokens(subject)
+    tokens[position - 1 : position] = [token]
+    return ".".join(tokens)
 
 
 def _network(address: str) -> str:

@@ -68,6 +68,7 @@ def explain_sub(
     The same as "explain pub", from the other end. Exit status 0, whatever the answer.
     """
     question = Question.of_store(run, "sub", subject, user, at)
+    question.queue = queue
     graph = question.neighbours.add_senders(question.account_id)
     route = route_of_subscription(graph, question.account_id, subject, question.asker.permissions, queue or None)
     _show(question, route, users=users, mermaid=mermaid, dot=dot or graphviz)

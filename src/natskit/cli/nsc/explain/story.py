@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from natskit import subjects
 from natskit.cli.flags import format_date
 from natskit.cli.tables import printable
 from natskit.graph import Link
@@ -21,6 +22,7 @@ __all__ = ["shown", "story_of"]
 Lines = Iterator[str]
 
 _INDENT = "  "
+_OF_SERVERS = "$SYS.REQ.>"
 _BELOW = "       "
 
 
@@ -31,8 +33,8 @@ def story_of(question: Question, route: Stop, *, users: bool) -> str:
 
 def shown(flow: Flow) -> str:
     """Subjects in words."""
-    but = " but ".join(("", *(f'"{pattern}"' for pattern in flow.without)))
-    return f'"{flow.subject}"{but}'
+    but = ", ".join(f'"{pattern}"' for pattern in flow.without)
+    return f'"{flow.subject}" but not {but}' if but else f'"{flow.subject}"'
 
 
 class _Story:
@@ -58,6 +60,8 @@ class _Story:
         if route.cut_off:
             yield "There are too many ways to tell them all: what is shown is a part."
         yield self._summary(route)
+        if self._forward and subjects.overlaps(_OF_SERVERS, question.subject):
+            yield f'Servers answer requests under "{_OF_SERVERS}" themselves: all to the system account, few to others.'
 
     def _stop(self, stop: Stop, indent: str) -> Lines:
         """A stop with everything behind it. One that is only passed has a line if it renames or singles out."""
@@ -126,10 +130,12 @@ class _Story:
             yield f"{indent}{_BELOW}note: {stop.because.differs}"
         if stop.because.until is not None:
             yield f"{indent}{_BELOW}this changes at {format_date(stop.because.until)}"
-        commands = self._question.remedy(stop.because, stop)
-        if commands:
+        remedy = self._question.remedy(stop.because, stop)
+        if remedy.commands:
             yield f"{indent}{_BELOW}to mend it:"
-            yield from (f"{indent}{_BELOW}  {command}" for command in commands)
+            yield from (f"{indent}{_BELOW}  {command}" for command in remedy.commands)
+        if remedy.caution:
+            yield f"{indent}{_BELOW}mind: {remedy.caution}"
 
     def _refused_place(self, stop: Stop) -> str:
         name = self._question.name(stop.account)
