@@ -226,6 +226,12 @@ async def test_trace_goes_only_where_its_publisher_may_publish(stage: Stage) -> 
     assert stage.heard("a") == []
 
 
+async def test_mappings_lead_no_trace_elsewhere(stage: Stage) -> None:
+    await stage.say("a", "SUB m.a 4", "SUB mapped.a 5", message("nobody", {"Nats-Trace-Dest": "m.a"}))
+    await stage.traces("a", 1)
+    assert stage.client("q").inbox == []
+
+
 async def test_receivers_that_do_not_get_it_are_told(stage: Stage) -> None:
     await stage.say("r", "SUB s.> 1")
     await stage.say("a", message("s.deny", TO))
