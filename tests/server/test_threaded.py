@@ -128,6 +128,36 @@ def test_reload_and_restart():
             assert len(server.connections()) == 1
 
 
+def test_restart_keeps_the_port_of_websocket_clients_too():
+    with Server.in_thread('listen: 127.0.0.1:-1\nwebsocket { listen: "127.0.0.1:-1", no_tls: true }') as server:
+        before = server.client_url, server.websocket_url
+        server.restart()
+        assert (server.client_url, server.websocket_url) == before
+
+
+def test_who_asks_while_it_is_stopped_does_not_wait():
+    for _ in range(5):
+        server = Server.in_thread()
+        server.start()
+        ended = []
+
+        def ask(server=server, ended=ended):
+            try:
+                while True:
+                    server.connections()
+            except ServerError as error:
+                ended.append(str(error))
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+        threads += [threading.Thread(target=server.stop, daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+        assert ended == ["the server is not running"] * 3
+        assert not any(thread.is_alive() for thread in threads)
+
+
 def test_a_server_that_does_not_run_says_so():
     server = Server.in_thread()
     for ask in (server.connections, lambda: server.advance(1), server.reload):
@@ -146,6 +176,8 @@ def test_calls_from_its_own_thread_do_not_wait_for_themselves():
         assert server.call(lambda it: server.connections()) == ()
         with pytest.raises(ServerError, match="own thread"):
             server.call(lambda it: server.reload())
+        with pytest.raises(ServerError, match="own thread"):
+            server.call(lambda it: server.stop())
 
 
 def test_many_threads_may_ask_at_once():

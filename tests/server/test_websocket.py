@@ -152,6 +152,26 @@ async def test_proxy_protocol_is_for_the_other_listener():
         assert json.loads(client.said[5:])["client_ip"] == "127.0.0.1"
 
 
+async def test_stopping_gives_up_on_a_client_that_does_not_read(monkeypatch):
+    monkeypatch.setattr("natskit.server.server.STOP_S", 0.2)
+    monkeypatch.setattr("natskit.server.stream.LEAVE_S", 0.2)
+    async with Server(config()) as server, raw(server) as client:
+        client.send(frame(b'CONNECT {"verbose":false}\r\nSUB a 1\r\n'))
+        await asyncio.to_thread(client.sync)
+        (seen,) = server.streams._open
+        publisher = await connect(server)
+        for _ in range(20):
+            await publisher.publish("a", b"x" * 1_000_000)
+        await publisher.flush(timeout=5)
+        await publisher.close()
+        assert seen.held > 1 << 20
+        await server.stop()
+        assert not server.clients
+        assert not server.streams._open
+        assert seen._client._ping_timer.cancelled()
+        assert seen._client._write_timer is None or seen._client._write_timer.cancelled()
+
+
 async def test_stopping_ends_handshakes_that_are_under_way():
     server = Server(config())
     await server.start()
@@ -323,7 +343,7 @@ async def test_client_that_does_not_read_pongs_costs_bounded_memory():
                     client.sock.sendall(pings)
 
         await asyncio.to_thread(flood)
-        (stream,) = server._websocket._streams
+        (stream,) = server.streams._open
         assert stream._transport.get_write_buffer_size() < 2 << 20
         other = await connect(server)
         await other.flush(timeout=5)
@@ -367,6 +387,24 @@ async def test_message_that_inflates_to_far_too_much_costs_its_connection_only()
             await asyncio.to_thread(client.expect_end)
         await other.flush(timeout=5)
         await other.close()
+
+
+async def test_strangers_send_no_long_messages():
+    users = "authorization { users: [{user: a, password: a}] }"
+    connect_line = b'CONNECT {"verbose":false,"user":"a","pass":"a"}\r\n'
+    long = deflated(b"PUB a 100000\r\n" + b" " * 100_000 + b"\r\n")
+    async with Server(config(listening("compression: true"), users)) as server:
+        async with raw(server, **DEFLATE) as client:
+            client.send(frame(deflated(connect_line), rsv=4))
+            await asyncio.to_thread(client.sync)
+            client.send(frame(long, rsv=4))
+            await asyncio.to_thread(client.sync)
+            assert next(iter(server.clients.values())).engine.in_messages == 3
+        for first in (long, bytes(600_000)):
+            async with raw(server, **DEFLATE) as client:
+                client.send(frame(first, rsv=4))
+                await asyncio.to_thread(client.expect_end)
+                assert server.closed[-1].reason == "Read Error"
 
 
 async def test_compressed_messages_wait_as_they_came_until_a_login_is_decided():

@@ -174,7 +174,9 @@ class Door:
             await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
             raise ConnectionError("too many handshakes at once")
         await self._server.loop.connect_accepted_socket(
-            lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport, tls)),
+            lambda: Stream(
+                client, self._buffer, self._server.streams, lambda transport: self._check(client, transport, tls)
+            ),
             accepted,
             ssl=self._context,
             ssl_handshake_timeout=tls.timeout_s,

@@ -42,6 +42,7 @@ from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
+from natskit.server.stream import Streams
 from natskit.server.system import Identity, System, description
 from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
@@ -109,6 +110,7 @@ class Server:
         self._websocket_listener: Listener | None = None
         self._websocket: WebSocketDoor | None = None
         self._next_id = FIRST_CLIENT_ID
+        self.streams: Streams
         self._empty: asyncio.Event
         self._lame_duck: LameDuck | None = None
         self._running = False
@@ -230,6 +232,14 @@ class Server:
         that hear what is published on ``subject`` or are on this very pattern. Raises InvalidSubject."""
         return subscriptions(self, name=name, account=account, subject=subject)
 
+    @property
+    def settled(self) -> Options:
+        """Its options with the ports that clients connect to now, to start again on them."""
+        websocket = self.options.websocket
+        if websocket is not None:
+            websocket = msgspec.structs.replace(websocket, port=self.websocket_port)
+        return msgspec.structs.replace(self.options, port=self.port, websocket=websocket)
+
     # what is done with it
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
@@ -276,6 +286,7 @@ class Server:
 
     async def _open(self, options: Options) -> None:
         """Open everything around the accounts. Raises ServerError."""
+        self.streams = Streams()
         self._empty = asyncio.Event()
         self._empty.set()
         self._lame_duck = None
@@ -316,6 +327,8 @@ class Server:
                 await self._empty.wait()
         except TimeoutError:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
+            for client in tuple(self.clients.values()):
+                client.engine.cut("Server Shutdown")
         await self._close_rooms()
 
     async def lame_duck(self) -> None:
@@ -417,6 +430,7 @@ class Server:
         if self._websocket is not None:
             await self._websocket.close()
             self._websocket = None
+        await self.streams.close()
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:

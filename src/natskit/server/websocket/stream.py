@@ -31,12 +31,15 @@ DEFLATED_PER_PAYLOAD = 8
 TURN_BYTES = 1 << 20
 """After so many bytes were inflated for one client it is the others' turn."""
 
+STRANGER_BYTES = 64 * 1024
+"""A compressed message of a client that has not logged in may have so many bytes when it is inflated."""
+
 
 class WebSocketStream(Stream):
     """Takes frames apart for the engine of a client, and puts what it says into frames."""
 
     def __init__(self, door: WebSocketDoor, client: Client, agreed: Upgrade) -> None:
-        super().__init__(client, door.buffer)
+        super().__init__(client, door.buffer, door.server.streams)
         self._door = door
         self._decoder = FrameDecoder(masked=agreed.masked, deflate=agreed.deflate)
         self._framer = Framer(agreed, door.deflater)
@@ -48,12 +51,7 @@ class WebSocketStream(Stream):
     def take_over(self, transport: asyncio.Transport) -> None:
         """Go on with a transport whose handshake is done."""
         super().take_over(transport)
-        self._door.entered(self)
         transport.set_protocol(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._door.left(self)
-        super().connection_lost(exc)
 
     # from the transport
 
@@ -83,6 +81,8 @@ class WebSocketStream(Stream):
     def _go_on(self) -> None:
         """Deal with what waits."""
         events, self._later = self._later, []
+        if self._ended:
+            return
         try:
             self._deal_with(events)
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
@@ -100,7 +100,8 @@ class WebSocketStream(Stream):
     @property
     def _max_payload(self) -> int:
         limit = self._engine.max_payload
-        return limit if limit >= 0 else MAX_DEFLATED
+        limit = limit if limit >= 0 else MAX_DEFLATED
+        return min(limit, STRANGER_BYTES) if self._client.admission is None else limit
 
     def _on_message(self, kind: int, payload: bytes) -> int:
         """A compressed message, a close frame, or a fault. Returns how many bytes were inflated."""
