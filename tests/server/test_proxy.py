@@ -30,6 +30,22 @@ def test_nothing_is_decided_before_the_header_is_whole(header, host, port):
         assert read_header(header + rest) == Origin(len(header), host, port)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"PROXY TCP4 " + b"1" * 96,
+        b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
+        b"PROXY TCP6 fe80::1 ::1%x 1 2\r\n",
+        b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 65536 2\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n",
+    ],
+)
+def test_what_begins_like_a_header_and_is_none_is_refused_at_once(header):
+    with pytest.raises(ProtocolError):
+        read_header(header)
+
+
 STARTS = st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", b"PROXY TCP6 ::1 ", SIGNATURE, SIGNATURE + b"\x21\x11\x00"])
 
 

@@ -23,6 +23,7 @@ from natskit.nkeys import KeyPair, Role
 from natskit.server import Options, Server
 from natskit.server.websocket.frames import Deflater, Framer, inflate
 from natskit.server.websocket.handshake import MAX_REQUEST, Refusal, Request, Upgrade, upgrade
+from natskit.wire.frames import DATA
 from support.realm import Realm
 from support.websocket import DEFLATE, PING, RawWebSocket, deflated, frame, inflated, request
 
@@ -438,9 +439,12 @@ async def test_clients_that_send_compressed_messages_take_turns():
         (seen, _) = server.clients.values()
         await until(lambda: seen.engine.in_messages > 0, "the first message")
         await other.flush(timeout=5)
-        assert seen.engine.in_messages < 200
+        before = seen.engine.in_messages
+        assert before < 200
+        seen.stream._deal_with([(DATA, b"PUB a 0\r\n\r\n")])  # it does not overtake what waits
+        assert seen.engine.in_messages == before
         await asyncio.to_thread(client.sync)
-        assert seen.engine.in_messages == 201
+        assert seen.engine.in_messages == 202
         await other.close()
 
 
@@ -521,6 +525,24 @@ async def test_certificate_of_a_client_is_its_user(authority):
         await asyncio.to_thread(client.sync)
         (seen,) = server.clients.values()
         assert seen.admission.user == "localhost"
+
+
+async def test_client_with_another_certificate_than_the_pinned_ones_is_refused(authority, caplog):
+    pins = f'verify: true, pinned_certs: ["{"0" * 64}"]'
+    async with Server(config(secured(authority, pins))) as server:
+        client = await asyncio.to_thread(RawWebSocket, server.websocket_port, trusting(authority, client=True))
+        await asyncio.to_thread(client.shake, request())
+        assert not client.answer
+        client.close()
+        assert server.total_connections == 0
+        assert "certificate not pinned" in caplog.text
+
+
+async def test_client_that_does_not_begin_with_tls_in_time_is_closed(authority):
+    async with Server(config(secured(authority, "timeout: 0.1"))) as server:
+        for said in (b"", b"\x16\x03"):
+            assert await answer_to(server, said, 1) == b""
+        assert server.total_connections == 0
 
 
 async def test_client_without_certificate_is_refused(authority):
@@ -635,6 +657,11 @@ def test_every_compressed_message_stands_alone(messages, limit, splits):
         assert inflate(pieces, len(message)) == message
         with pytest.raises(ProtocolError, match="maximum payload exceeded"):
             inflate(pieces, len(message) - 1)
+
+
+def test_compressed_message_that_breaks_off_is_refused():
+    with pytest.raises(ProtocolError, match="breaks off"):
+        inflate(b"\x00\x40\x00\xbf\xff" + b"three of 64", 100)
 
 
 @given(st.binary(max_size=200))

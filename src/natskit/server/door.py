@@ -107,6 +107,9 @@ class Door:
             accepted.close()
             client.engine.cut("Server Shutdown")
             raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
+            accepted.close()
+            client.crashed(error)
 
     async def _admit(self, client: Client, accepted: socket.socket) -> None:
         tls = self._tls

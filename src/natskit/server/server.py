@@ -360,6 +360,8 @@ class Server:
         ``config`` None: the configuration file is read again. Raises ConfigError or ServerError if it cannot be used,
         or changes what only a restart can change; nothing has changed then.
         """
+        if not self._running:
+            raise ServerError("the server is not running", hint="a start takes the configuration as it is then")
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
         prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
         if self._websocket is not None and options.websocket is not None:

@@ -107,7 +107,7 @@ class WebSocketDoor:
         except (OSError, TimeoutError, Error) as error:
             log.debug("%s:%d - TLS handshake error: %s", *address, error)
             accepted.close()
-        except asyncio.CancelledError:
+        except BaseException:
             accepted.close()
             raise
 
