@@ -79,6 +79,22 @@ async def test_client_that_says_nothing_to_a_server_behind_proxies_is_cut_off(mo
         assert [each.reason for each in server.closed] == 3 * ["Protocol Violation"]
 
 
+async def test_client_that_is_too_many_before_its_header_is_forgotten():
+    lines = "listen: 127.0.0.1:-1, proxy_protocol: true"
+    async with Server(lines) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readline()
+        await server.reload(f"{lines}, max_connections: -1")
+        writer.write(b"PROXY UNKNOWN\r\nCONNECT {}\r\nPING\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert not server.clients
+        assert [each.reason for each in server.closed] == ["Maximum Connections Exceeded"]
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def test_client_that_is_kicked_before_its_header_is_forgotten():
     async with Server("listen: 127.0.0.1:-1, proxy_protocol: true") as server:
         with socket.create_connection(("127.0.0.1", server.port)) as sock:

@@ -127,6 +127,9 @@ class Client:
     def begin(self) -> None:
         """Greet the client, if it was not before, and, unless there are too many, start its timers."""
         server, gate = self._server, self.gate
+        if self.engine.closing:  # that was decided while it was on its way in
+            self.engine.cut("")
+            return
         self._log_talk()
         if not self.greeted:
             self.greeted = True

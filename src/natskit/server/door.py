@@ -247,7 +247,7 @@ async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, 
 
 
 def _refuse_closed(client: Client) -> None:
-    if client.engine.session is None:
+    if client.engine.closing:
         raise ConnectionError("closed before it was let in")
 
 
