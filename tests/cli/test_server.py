@@ -1,6 +1,7 @@
 """``nats-server`` as a command: flags, what it says, its files, signals, reload."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -9,6 +10,8 @@ import subprocess
 
 import pytest
 from tests.conftest import command, wait_for
+
+from natskit.server.syslog import remote_syslog
 
 SERVER = command("nats-server")
 LINE = re.compile(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[(INF|WRN|ERR|FTL|DBG|TRC)\] ")
@@ -275,6 +278,27 @@ def test_log_goes_to_a_syslog_server(whose, scheme, start, request):
         program.stop()
 
 
+def test_syslog_server_that_fails_is_left_alone_for_a_while(monkeypatch):
+    def refused(*given):
+        asked.append(given)
+        raise ConnectionRefusedError
+
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        handler = remote_syslog(f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        listening.accept()[0].close()
+    monkeypatch.setattr(socket, "create_connection", refused)
+    record = logging.makeLogRecord({"msg": "a line", "levelname": "INFO"})
+    wait_for(lambda: handler.emit(record) or handler.socket is None, "the end of the connection to be noticed")
+    for _ in range(10):
+        handler.emit(record)
+    assert asked == []
+    monkeypatch.setattr(handler, "_rests_until", 0.0)
+    handler.emit(record)
+    assert len(asked) == 1
+    handler.close()
+
+
 def test_log_goes_to_a_syslog_socket(tmp_path, start):
     path = tmp_path / "log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -291,6 +315,7 @@ def test_log_goes_to_a_syslog_socket(tmp_path, start):
     [
         (["-r", "unix:///nowhere/log"], "error connecting to syslog: "),
         (["-r", "tcp://127.0.0.1:1"], "error connecting to syslog: Connection refused"),
+        (["-r", "udp://localhost:99999"], 'remote syslog "udp://localhost:99999" must be udp://host:port'),
         (["-r", "gopher://x"], 'remote syslog "gopher://x" must be udp://host:port'),
     ],
 )
