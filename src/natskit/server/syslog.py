@@ -47,7 +47,7 @@ def remote_syslog(url: str) -> logging.Handler:
     if kind is None or not host:
         raise _unknown(url)
     if kind == socket.SOCK_DGRAM:  # else the name would be looked up for every line
-        host, port = socket.getaddrinfo(host, port, type=kind)[0][4][:2]
+        host = str(socket.getaddrinfo(host, port, type=kind)[0][4][0])
     return Syslog((host, port), kind)
 
 
