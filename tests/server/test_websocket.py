@@ -9,6 +9,7 @@ import logging
 import ssl
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import nats
 import pytest
@@ -203,6 +204,15 @@ async def test_log_says_where_it_listens_and_that_there_is_no_tls(caplog):
     async with Server(config()) as server:
         assert f"Listening for websocket clients on ws://127.0.0.1:{server.websocket_port}" in caplog.text
         assert "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [("token_cookie: t", True), ("token_cookie: t, same_origin: true", False), ("same_origin: false", False)],
+)
+async def test_cookies_of_any_page_are_warned_of(caplog, more, warned):
+    async with Server(config(listening(more))):
+        assert ("cookies from any page: set same_origin" in caplog.text) == warned
 
 
 async def test_monitoring_knows_the_listener_and_its_clients():
@@ -441,11 +451,25 @@ async def test_clients_that_send_compressed_messages_take_turns():
         await other.flush(timeout=5)
         before = seen.engine.in_messages
         assert before < 200
-        seen.stream._deal_with([(DATA, b"PUB a 0\r\n\r\n")])  # it does not overtake what waits
+        stream, decoder = seen.stream, seen.stream._decoder
+        stream._decoder = SimpleNamespace(feed=lambda data: [(DATA, b"PUB a 0\r\n\r\n")])
+        stream.receive(memoryview(b""))  # it does not overtake what waits
+        stream._decoder = decoder
         assert seen.engine.in_messages == before
         await asyncio.to_thread(client.sync)
         assert seen.engine.in_messages == 202
         await other.close()
+
+
+@pytest.mark.parametrize("piece", [frame(b"", PING), frame(b"\x00", rsv=4)], ids=["pings", "empty messages"])
+async def test_clients_that_send_many_small_frames_take_turns(piece):
+    async with Server(config(listening("compression: true"))) as server, raw(server, **DEFLATE) as client:
+        (seen,) = server.clients.values()
+        seen.stream.receive(memoryview(bytearray(piece * 20_000)))
+        assert len(seen.stream._later) > 19_000
+        await asyncio.to_thread(client.sync)
+        assert not seen.stream._later
+        assert len(client.pongs) in (0, 20_000)
 
 
 async def test_too_many_handshakes_at_once_are_turned_away(monkeypatch):

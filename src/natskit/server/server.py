@@ -405,6 +405,8 @@ class Server:
         self._websocket_listener.start(self.loop)
         scheme = "ws" if websocket.tls is None else "wss"
         log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        if websocket.takes_cookies and not (websocket.same_origin or websocket.allowed_origins):
+            log.warning("Websocket takes cookies from any page: set same_origin or allowed_origins")
         if websocket.tls is None:
             log.warning("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
 
