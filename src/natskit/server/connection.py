@@ -133,7 +133,7 @@ class Client:
         self._log_talk()
         if not self.greeted:
             self.greeted = True
-            self.engine.write(server.info_for(self).line())
+            self.engine.write(gate.greeting(self).line())
         if self.surplus:
             log.error("%s - maximum connections exceeded: %d", self.peer, server.options.limits.max_connections)
             self.close("Maximum Connections Exceeded", "maximum connections exceeded")
@@ -390,12 +390,12 @@ class Client:
     def on_first_pong(self) -> None:
         self.informed = self.connect.protocol >= 1
         if self.informed:
-            self.engine.write(self._server.connect_info_for(self).line())
+            self.engine.write(self.gate.place_of(self).line())
 
     def tell_lame_duck(self) -> None:
         """Let the client know that it should move to another server, if it is one that can be told."""
         if self.informed:
-            self.engine.write(self._server.lame_duck_info_for(self).line())
+            self.engine.write(self.gate.advice_to_move(self).line())
 
     # keep-alive
 

@@ -129,7 +129,7 @@ class Door:
 
     async def _greet(self, client: Client, accepted: socket.socket) -> None:
         """Send INFO."""
-        await self._server.loop.sock_sendall(accepted, self._server.info_for(client).line())
+        await self._server.loop.sock_sendall(accepted, client.gate.greeting(client).line())
         client.greeted = True
 
     def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:

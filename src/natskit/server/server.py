@@ -552,8 +552,6 @@ class Server:
         assert account is not None
         return Admission(account=account, permissions=EVERYTHING)
 
-    # INFO
-
     def _open_gates(self, options: Options) -> dict[str, Gate]:
         """What clients find by their connection type."""
         info = Info(
@@ -579,34 +577,6 @@ class Server:
     def _use_gates(self, gates: dict[str, Gate]) -> None:
         self.gates = gates
         self.accounts.on_change = gates["STANDARD"].authenticator.review
-
-    def info_for(self, client: Client) -> Info:
-        """The INFO that greets a client."""
-        peer = client.peer
-        info = self.gates[peer.connection_type].info
-        host = peer.host if client.introduced else ""
-        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
-
-    def lame_duck_info_for(self, client: Client) -> Info:
-        """The INFO that asks a client to go elsewhere."""
-        peer = client.peer
-        info = self.gates[peer.connection_type].info
-        return msgspec.structs.replace(
-            info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
-        )
-
-    def connect_info_for(self, client: Client) -> Info:
-        """The INFO that follows the first PONG: what the client is to the server now."""
-        account = client.admission.account if client.admission is not None else None
-        return msgspec.structs.replace(
-            self.gates[client.peer.connection_type].info,
-            max_payload=client.engine.max_payload,
-            client_id=client.peer.cid,
-            client_ip=client.peer.host,
-            connect_info=True,
-            remote_account=account.id if account is not None else "",
-            acc_is_sys=account is not None and account.is_system,
-        )
 
 
 def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | None) -> Options:
