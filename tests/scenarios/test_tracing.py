@@ -252,6 +252,8 @@ async def test_trace_goes_only_where_its_publisher_may_publish(stage: Stage) -> 
     await stage.say("r", "SUB foo 1", message("foo", {"Nats-Trace-Dest": "t.no"}))
     assert stage.heard("r") == ["-ERR 'Permissions Violation for Publish to \"t.no\"'"]
     assert stage.heard("a") == []
+    await stage.say("r", message("foo", {"Nats-Trace-Dest": 'no."quoted"'}))
+    assert stage.heard("r") == ['-ERR \'Permissions Violation for Publish to "no.\\"quoted\\""\'']
 
 
 async def test_mappings_lead_no_trace_elsewhere(stage: Stage) -> None:

@@ -2,6 +2,8 @@
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,6 +158,19 @@ def test_who_asks_while_it_is_stopped_does_not_wait():
             thread.join(5)
         assert ended == ["the server is not running"] * 3
         assert not any(thread.is_alive() for thread in threads)
+
+
+def test_who_asked_too_late_for_an_answer_is_told_when_the_thread_ends(monkeypatch):
+    server = Server.in_thread()
+    server.start()
+    loop = server._loop
+    monkeypatch.setattr(server, "_loop", SimpleNamespace(call_soon_threadsafe=lambda action: None))  # taken, not done
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(server.connections)
+        loop.call_soon_threadsafe(server._ended.set)
+        with pytest.raises(ServerError, match="not running"):
+            asked.result(5)
+    server.stop()
 
 
 def test_a_server_that_does_not_run_says_so():

@@ -18,7 +18,7 @@ from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
 from natskit.server.verdicts import may_subscribe, publish_verdicts
-from natskit.wire import Connection
+from natskit.wire import Connection, quote
 
 if TYPE_CHECKING:
     from natskit.graph import Permissions
@@ -335,8 +335,9 @@ class Client:
 
     def refuse_publish(self, subject: str) -> None:
         """Tell the client that it may not publish on a subject."""
-        self.engine.error(f'Permissions Violation for Publish to "{subject}"')
-        self.on_violation("publish", subject.encode("utf-8", "surrogateescape"), None)
+        raw = subject.encode("utf-8", "surrogateescape")
+        self.engine.error(f"Permissions Violation for Publish to {_shown(quote(raw))}")
+        self.on_violation("publish", raw, None)
 
     # the log of the protocol
 
