@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 from tests.conftest import command, wait_for
 
+from natskit.server.logs import RotatingFile
 from natskit.server.syslog import remote_syslog
 
 SERVER = command("nats-server")
@@ -247,6 +249,21 @@ def test_no_more_log_files_are_kept_than_wanted(tmp_path, start):
     program.stop()
     assert len(list(folder.iterdir())) == 3
     assert 'Purged log file "' in "".join(each.read_text() for each in folder.iterdir())
+
+
+def test_log_that_cannot_be_set_aside_does_not_disturb_who_logs(tmp_path, capsys):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = RotatingFile(str(folder / "server.log"), 10, 0)
+    record = logging.makeLogRecord({"msg": "a line that is longer than that", "levelname": "INFO"})
+    shutil.rmtree(folder)
+    for _ in range(2):
+        handler.emit(record)
+    assert "FileNotFoundError" in capsys.readouterr().err
+    folder.mkdir()
+    handler.emit(record)
+    handler.close()
+    assert list(folder.iterdir())
 
 
 SYSLOG = re.compile(r"<5>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+ nats-server\[\d+\]: Server is ready\n")
