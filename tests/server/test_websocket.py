@@ -11,6 +11,7 @@ import time
 import urllib.request
 from types import SimpleNamespace
 
+import msgspec
 import nats
 import pytest
 import trustme
@@ -213,6 +214,19 @@ async def test_log_says_where_it_listens_and_that_there_is_no_tls(caplog):
 async def test_cookies_of_any_page_are_warned_of(caplog, more, warned):
     async with Server(config(listening(more))):
         assert ("cookies from any page: set same_origin" in caplog.text) == warned
+
+
+async def test_long_cookies_of_strangers_are_not_kept():
+    users = "authorization { users: [{user: a, password: a}] }"
+    async with Server(config(listening("user_cookie: u, pass_cookie: p, token_cookie: t"), users)) as server:
+        long = "x" * 20_000
+        async with raw(server, Cookie=f"u={long}; p={long}; t={long}") as client:
+            client.send(frame(b'CONNECT {"name":"n"}\r\n'))
+            await asyncio.to_thread(client.expect_end)
+        (seen,) = server.closed
+        assert seen.reason == "Authentication Failure"
+        assert seen.connect.name == "n"
+        assert len(msgspec.json.encode(seen.connect)) < 1000
 
 
 async def test_monitoring_knows_the_listener_and_its_clients():

@@ -327,8 +327,6 @@ class Server:
                 await self._empty.wait()
         except TimeoutError:
             log.debug("%d clients did not take what was queued for them", len(self.clients))
-            for client in tuple(self.clients.values()):
-                client.engine.cut("Server Shutdown")
         await self._close_rooms()
 
     async def lame_duck(self) -> None:
