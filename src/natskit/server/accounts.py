@@ -83,6 +83,7 @@ class Account:
         self.is_system = False
         self.trace: TraceSampling | None = None
         self.asked_at = clock.now()
+        self.slow_consumers = 0
         self.members: dict[Member, Timer | None] = {}
         self._clock = clock
 

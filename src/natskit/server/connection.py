@@ -179,7 +179,7 @@ class Client:
         if self.admission is not None:
             self.admission.account.leave(self)
         if reason.startswith("Slow Consumer"):
-            self._server.slow_consumers += 1
+            self._count_as_slow()
             log.info("%s - Slow Consumer Detected: %s", self.peer, cause)
         log.debug("%s - Client connection closed: %s%s", self.peer, reason, f" ({cause})" if cause else "")
         self._server.forget(self, reason)
@@ -460,9 +460,14 @@ class Client:
         else:
             self.engine.cut("Slow Consumer (Write Deadline)", cause)
 
+    def _count_as_slow(self) -> None:
+        self._server.slow_consumers += 1
+        if self.admission is not None:
+            self.admission.account.slow_consumers += 1
+
     def _spare(self, cause: str) -> None:
         """The client is slow, but it reads: let it go on."""
-        self._server.slow_consumers += 1
+        self._count_as_slow()
         log.info("%s - Slow Consumer %s: %s", self.peer, "State" if self._slow_since else "Detected", cause)
         self._slow_since = self._slow_since or time.monotonic()
         self.on_blocked(self.engine.pending + self._held)

@@ -77,6 +77,13 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         missing = {name: value for name, value in credentials.items() if not getattr(self, name)}
         return msgspec.structs.replace(self, **missing) if missing else self
 
+    @property
+    def claimed_user(self) -> str:
+        """Who the client says it is: what stands for its user as long as it is not let in."""
+        if self.nkey or self.user or not (self.jwt or self.auth_token):
+            return self.nkey or self.user
+        return _jwt_subject(self.jwt) if self.jwt else "[REDACTED]"
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:
