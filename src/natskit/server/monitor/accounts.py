@@ -5,13 +5,14 @@ Source: spec/server-config.md section 9 (accountz, accstatz).
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from natskit import jwt
 from natskit.errors import UsageError
-from natskit.graph import SERVICE, Export, Latency, RefusedImport, governing_export
+from natskit.graph import SERVICE, Export, Latency, Mapping, RefusedImport, governing_export
 from natskit.server.events import account_statistics
 from natskit.server.monitor.subscriptions import index_statistics
 from natskit.server.monitor.writing import present
@@ -58,10 +59,7 @@ def describe_account(server: Server, account_id: str) -> dict[str, Any]:
     }
     told |= present(
         {
-            "mappings": {
-                mapping.source: [{"subject": each.subject, "weight": each.weight} for each in mapping.destinations]
-                for mapping in model.mappings
-            },
+            "mappings": {mapping.source: _weights(mapping) for mapping in model.mappings},
             "exports": [_export(export) for export in model.exports],
             "imports": [_import(server, account, number, number in refused) for number in range(len(model.imports))],
             "name_tag": account.name,
@@ -70,6 +68,17 @@ def describe_account(server: Server, account_id: str) -> dict[str, Any]:
     if account.claims is not None:
         told |= _token(account.token, account.claims, int(now))
     return told | {"sublist_stats": index_statistics([account])}
+
+
+def _weights(mapping: Mapping) -> list[dict[str, Any]]:
+    """The destinations, each with its weight and all before it; the source has what is left over."""
+    shares = [(each.weight, each.subject) for each in mapping.destinations]
+    rest = 100 - sum(weight for weight, _ in shares)
+    if rest > 0 and all(subject != mapping.source for _, subject in shares):
+        shares.append((rest, mapping.source))
+    shares.sort()
+    sums = itertools.accumulate(weight for weight, _ in shares)
+    return [{"subject": subject, "weight": total} for (_, subject), total in zip(shares, sums, strict=True)]
 
 
 def _token(token: str, claims: jwt.AccountClaims, now: int) -> dict[str, Any]:
