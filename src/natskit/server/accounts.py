@@ -189,6 +189,7 @@ class Accounts:
         self.resolver = resolver
         self.services = Services(clock)
         self.system: Account | None = None
+        self.pinned_fails = 0
         self.on_change: Callable[[Account], None] = lambda account: None
         self.on_open: Callable[[Account], None] = lambda account: None
         self._clock = clock

@@ -161,6 +161,7 @@ def _configuration(server: Server) -> dict[str, Any]:
                 "trusted_operators_jwt": [operator.token for operator in options.operators],
                 "trusted_operators_claim": [operator.claims for operator in options.operators],
                 "system_account": system.id if system is not None else "",
+                "pinned_account_fails": server.accounts.pinned_fails,
                 "proxies": {"trusted": [{"key": key} for key in options.trusted_proxies]}
                 if options.trusted_proxies
                 else {},
