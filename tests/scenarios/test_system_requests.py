@@ -67,6 +67,7 @@ SERVER: list[tuple[str, object, object]] = [
         {"filter_subject": "foo.x"},
         error(500, "filter by subject only valid with account filtering", data=None),
     ),
+    ("ID.CONNZ", {"state": 7}, {OURS: error(500, ..., data=None), REAL: data(connections=[])}),
     ("ID.CONNZ", {"sort": "zzz"}, error(500, "invalid sorting option: zzz", data=None)),
     ("ID.CONNZ", {"limit": "x"}, error(400)),
     ("ID.CONNZ", "{bad", error(400)),
@@ -131,6 +132,7 @@ ACCOUNT: list[tuple[str, object, object]] = [
     ("A.NSUBS", "", NOBODY),
     ("NSUBS", {"acc": "A", "subject": "foo.x"}, 1),
     ("NSUBS", {"acc": "A", "subject": "nope"}, 0),
+    ("NSUBS", {"acc": "A", "subject": "foo.x", "queue": "w"}, {OURS: 1, REAL: SILENCE}),
 ]
 
 OWN: list[tuple[str, object, object]] = [
