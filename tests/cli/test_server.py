@@ -291,6 +291,8 @@ def test_log_goes_to_a_syslog_socket(tmp_path, start):
     [
         (["-r", "unix:///nowhere/log"], "error connecting to syslog: "),
         (["-r", "tcp://127.0.0.1:1"], "error connecting to syslog: Connection refused"),
+        (["-r", "udp://127.0.0.1:1x"], 'remote syslog "udp://127.0.0.1:1x" must be udp://host:port'),
+        (["-r", "udp://[::1"], 'remote syslog "udp://[::1" must be udp://host:port'),
         (["-r", "gopher://x"], 'remote syslog "gopher://x" must be udp://host:port'),
     ],
 )
