@@ -163,8 +163,8 @@ def test_start_and_end_are_told_in_order(tmp_path, serve):
         "  Version:",
         "  Name:     here",
         "  ID:       N",
-        f"Using configuration file: {path} (sha256:",
         "Plaintext passwords detected",
+        f"Using configuration file: {path} (sha256:",
         "Maximum payloads over 8 MB",
         "Listening for client connections on 127.0.0.1:",
         "Server is ready",
@@ -333,6 +333,8 @@ def test_log_goes_to_a_syslog_socket(tmp_path, start):
         (["-r", "unix:///nowhere/log"], "error connecting to syslog: "),
         (["-r", "tcp://127.0.0.1:1"], "error connecting to syslog: Connection refused"),
         (["-r", "udp://localhost:99999"], 'remote syslog "udp://localhost:99999" must be udp://host:port'),
+        (["-r", "udp://127.0.0.1:1x"], 'remote syslog "udp://127.0.0.1:1x" must be udp://host:port'),
+        (["-r", "udp://[::1"], 'remote syslog "udp://[::1" must be udp://host:port'),
         (["-r", "gopher://x"], 'remote syslog "gopher://x" must be udp://host:port'),
     ],
 )

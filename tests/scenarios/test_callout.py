@@ -200,6 +200,7 @@ async def test_requests_are_sealed_and_answers_may_be(hall: Hall, sealed: bool) 
 OTHER_USER = KeyPair.create(Role.USER).public
 OTHER_SERVER = KeyPair.create(Role.SERVER).public
 OTHER_ACCOUNT = KeyPair.create(Role.ACCOUNT)
+NEVER = (jwt.TimeRange(start="00:00:00", end="00:00:00"),)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,9 @@ OTHER_ACCOUNT = KeyPair.create(Role.ACCOUNT)
         ({"subject": OTHER_USER}, {}, "Expected authorized user of"),
         ({"signer": OTHER_ACCOUNT}, {}, "Wrong issuer for auth callout response"),
         ({"issuer_account": OTHER_ACCOUNT.public}, {}, "attempted to use issuer_account"),
+        ({}, {"error": "no"}, "Authorization response had validation errors: Only Error or Jwt can be set"),
+        ({"allowed_connection_types": ("FOO",)}, {}, 'Authorized user on account "AUTH" using invalid connection type'),
+        ({"times": NEVER}, {}, 'Authorized user on account "AUTH" outside of valid connect times'),
         ({"expires": 5}, {}, "Error validating user JWT: claim is expired"),
         ({"account": "ZZZ"}, {}, 'No valid account "ZZZ" for auth callout response on account "AUTH": account missing'),
     ],

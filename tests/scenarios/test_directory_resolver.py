@@ -166,6 +166,47 @@ async def test_full_store_says_so(archive: Archive) -> None:
     assert answer["description"] == "jwt update resulted in error - jwt store is full"
 
 
+NOT_VALID: list[tuple[dict[str, Any], str]] = [
+    (
+        {"exports": (jwt.Export(subject="z.a", type="stream"), jwt.Export(subject="z.>", type="stream"))},
+        'stream export subject "z.>" already exports "z.a"',
+    ),
+    (
+        {"exports": (jwt.Export(subject="z.>", type="stream"),), "limits": {"exports": 5, "wildcards": False}},
+        "the account contains wildcard exports that are not allowed by the operator",
+    ),
+    (
+        {"exports": (jwt.Export(subject="z.a", type="stream"),), "limits": {"exports": 0}},
+        "the account contains more exports than allowed by the operator",
+    ),
+    (
+        {"mappings": {"foo": tuple(jwt.WeightedMapping(subject=name, weight=60) for name in "ab")}},
+        'Mapping "foo" exceeds 100% among all of it\'s weighted to mappings',
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "fault"), NOT_VALID)
+async def test_token_that_is_not_valid_is_refused_with_the_reason(
+    archive: Archive, body: dict[str, Any], fault: str
+) -> None:
+    account = AccountOwner(archive.realm, "A")
+    await archive.open()
+    for subject in (UPDATE, f"$SYS.REQ.ACCOUNT.{account.id}.CLAIMS.UPDATE", f"$SYS.ACCOUNT.{account.id}.CLAIMS.UPDATE"):
+        description = f"jwt validation failed - validation errors: [{fault}]"
+        answer = await archive.order(subject, account.token(**body))
+        assert answer == {"account": account.id, "code": 500, "description": description}
+    assert not (archive.folder / f"{account.id}.jwt").exists()
+
+
+async def test_push_of_what_is_no_account_names_nobody(archive: Archive) -> None:
+    account = archive.realm.account("A")
+    await archive.open()
+    for token, cause in (("abc", "expected 3 chunks"), (account.user().token, "not account claim")):
+        answer = await archive.order(f"$SYS.REQ.ACCOUNT.{account.id}.CLAIMS.UPDATE", token)
+        assert answer == {"account": "n/a", "code": 500, "description": f"jwt update resulted in error - {cause}"}
+
+
 @pytest.mark.parametrize("fault", ["untrusted", "expired", "older"])
 async def test_token_that_is_not_to_be_trusted_is_not_stored(archive: Archive, fault: str) -> None:
     account = AccountOwner(archive.realm, "A")

@@ -196,3 +196,53 @@ async def test_log_says_which_token_a_client_has(engine: Engine) -> None:
         while "Client connection closed" not in engine.log():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert f' - "n" - "{account.id}/ACC/jwt:{user.key.public}" - Client connection closed' in engine.log()
+
+
+FAULTY = """
+accounts { A {
+  users: [{user: a, password: a, permissions: {publish: {deny: hidden}, subscribe: {deny: hidden}}}], limits { max_subs: 1 }
+} }
+"""
+FAULTS = [
+    ("PUB hidden 0\r\n\r\n", 'Publish Violation - Subject "hidden"'),
+    ("PUB x _R_.y 0\r\n\r\n", 'Publish Violation - Reply "_R_.y"'),
+    ("SUB hidden 5\r\n", 'Subscription Violation - Subject "hidden", SID 5'),
+    ("SUB hidden q 6\r\n", 'Subscription Violation - Subject "hidden", Queue: "q", SID 6'),
+    ("SUB x 1\r\nSUB y 2\r\nSUB z 3\r\n", "maximum subscriptions exceeded"),
+    ("PUB x 99999999\r\n", "maximum payload exceeded: 99999999 vs 1048576"),
+    ("", "Client parser ERROR"),
+]
+
+
+@pytest.mark.parametrize(("said", "logged"), FAULTS)
+async def test_log_says_at_its_default_level_what_a_client_did_wrong(engine: Engine, said: str, logged: str) -> None:
+    await engine.start(MONITORED + FAULTY)
+    login = json.dumps({"user": "a", "pass": "a", "verbose": False})
+    await say(engine, f"CONNECT {login}\r\n{said}FOO\r\n".encode())
+    await closed(engine)
+    assert engine.log().count(f' - "A/user:a" - {logged}') == 1
+
+
+@pytest.mark.parametrize(
+    ("connect", "user"),
+    [
+        ({"user": "zz", "pass": "x"}, "zz"),
+        ({"auth_token": "hush"}, "[REDACTED]"),
+        ({"user": "zz", "nkey": PROXY.public}, PROXY.public),
+        ({}, None),
+    ],
+)
+async def test_who_failed_to_log_in_is_remembered(engine: Engine, connect: dict[str, str], user: str | None) -> None:
+    await engine.start(MONITORED + FAULTY)
+    await say(engine, f"CONNECT {json.dumps(connect)}\r\n".encode())
+    await closed(engine)
+    [told] = (await connz(engine, "?state=closed&auth=1"))["connections"]
+    assert (told["reason"], told.get("authorized_user")) == ("Authentication Failure", user)
+
+
+async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:
+    await engine.start(MONITORED + FAULTY)
+    await say(engine, b"PING\r\n")
+    [told] = await closed(engine)
+    assert told["reason"] == "Authentication Failure"
+    assert " - authentication error" in engine.log()

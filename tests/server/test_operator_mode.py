@@ -6,6 +6,7 @@ Source: spec/server-accounts.md section 1.5, spec/account-server.md section 7.2.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,11 @@ import pytest
 from msgspec.structs import replace
 
 from natskit.errors import AuthenticationError, ServerError
+from natskit.server import Server
 from natskit.server.accounts import Accounts
 from natskit.server.auth import Authenticator, Peer
 from natskit.server.clock import Clock
+from natskit.server.operator_mode import check
 from natskit.server.options import (
     Account,
     AuthCallout,
@@ -256,3 +259,41 @@ async def test_server_starts_without_its_system_account_and_finds_it_later(
         assert accounts.system is not None
         assert accounts.system.claims is not None
         await door.authenticate(system.user(signer=system.signing_key).connect("nonce"), PEER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("rubbish", "default sentinel JWT not valid: "),
+        ("account", "default sentinel JWT not valid: "),
+        ("keyed", "default sentinel must be a bearer token"),
+        ("bearer", None),
+        ("scoped", None),
+    ],
+)
+def test_default_sentinel_works_without_a_key(realm: Realm, kind: str, fault: str | None) -> None:
+    account = realm.account()
+    token = {
+        "rubbish": "abc",
+        "account": account.token(),
+        "keyed": account.user().token,
+        "bearer": account.user(bearer_token=True).token,
+        "scoped": account.user("s", account.signing_key, scoped=True).token,
+    }[kind]
+    options = realm.options(default_sentinel=token)
+    if fault is None:
+        check(options, "2.15.1")
+        return
+    with pytest.raises(ServerError, match=fault):
+        check(options, "2.15.1")
+
+
+async def test_accounts_that_are_not_pinned_are_counted(realm: Realm) -> None:
+    pinned, other = realm.account(), realm.account("B")
+    async with Server(realm.config("http: 127.0.0.1:-1", f"resolver_pinned_accounts: {pinned.id}")) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        nonce = json.loads((await reader.readline())[5:])["nonce"]
+        writer.write(f"CONNECT {json.dumps(other.user().credentials(nonce))}\r\n".encode())
+        assert b"Authorization Violation" in await reader.read()
+        writer.close()
+        assert json.loads(server.reports.answer("/varz", {}).body)["pinned_account_fails"] == 1

@@ -219,7 +219,7 @@ def test_publish_permission_is_asked_once_per_subject():
     end.feed(b"PUB a 0\r\n\r\nPUB b 0\r\n\r\nPUB no 0\r\n\r\n" * 20)
     assert sorted(asked) == [b"a", b"b", b"no"]
     assert end.take() == b"-ERR 'Permissions Violation for Publish to \"no\"'\r\n" * 20
-    assert end.session.was_told("on_violation") == [["publish", b"no", None]] * 20
+    assert end.session.was_told("on_violation") == [["publish", b"no", None, None]] * 20
 
 
 def test_denied_payload_is_consumed():

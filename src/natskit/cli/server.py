@@ -262,8 +262,6 @@ def _announce(log: Any, server: Server) -> None:
     log.info("  Name:     %s", server.name)
     log.info("  ID:       %s", server.id)
     options = server.options
-    if options.file:
-        log.info("Using configuration file: %s (%s)", options.file, options.digest)
     for warning in options.warnings:
         log.warning("%s", warning)
     passwords = [user.password for _, user in options.users()]
@@ -271,6 +269,8 @@ def _announce(log: Any, server: Server) -> None:
         passwords.append(options.authorization.password)
     if any(each and not each.startswith("$2") for each in passwords):
         log.warning("Plaintext passwords detected, use nkeys or bcrypt")
+    if options.file:
+        log.info("Using configuration file: %s (%s)", options.file, options.digest)
     if options.limits.max_payload > LARGE_PAYLOAD:
         log.warning("Maximum payloads over 8 MB are discouraged: they hold up everybody else on the connection")
     for operator in options.operators:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 REFETCH_AFTER_S = 1.0
 """An account that has expired is asked for again at most this often."""
+
+
+FULL_TOLD_S = 2.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -83,11 +87,21 @@ class Account:
         self.is_system = False
         self.trace: TraceSampling | None = None
         self.asked_at = clock.now()
+        self.slow_consumers = 0
+        self._full_told_at = -FULL_TOLD_S
         self.members: dict[Member, Timer | None] = {}
         self._clock = clock
 
     def __repr__(self) -> str:
         return f"<account {self.model}, {len(self.members)} connections>"
+
+    def tells_full(self) -> bool:
+        """Whether the log is to hear that there are too many subscriptions: now and again, whatever clients do."""
+        now = time.monotonic()
+        if now - self._full_told_at < FULL_TOLD_S:
+            return False
+        self._full_told_at = now
+        return True
 
     def adopt(self, model: graph.Account) -> None:
         """Be what ``model`` says from now on. Raises InvalidSubject if its mappings cannot work, and is as it was."""
@@ -175,6 +189,7 @@ class Accounts:
         self.resolver = resolver
         self.services = Services(clock)
         self.system: Account | None = None
+        self.pinned_fails = 0
         self.on_change: Callable[[Account], None] = lambda account: None
         self.on_open: Callable[[Account], None] = lambda account: None
         self._clock = clock

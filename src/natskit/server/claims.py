@@ -52,7 +52,9 @@ class ClaimsUpdates:
             system.serve(subject, self._handler(position))
 
     def _handler(self, position: int | None) -> Handler:
-        what = self._accounts.resolver.update if self._accounts.resolver is not None else "jwt update"
+        resolver = self._accounts.resolver
+        what = resolver.update if resolver is not None else "jwt update"
+        stores = isinstance(resolver, Directory)
 
         def on_update(tokens: list[str], reply: str, payload: bytes) -> None:
             account_id = tokens[position] if position is not None else ""
@@ -61,7 +63,13 @@ class ClaimsUpdates:
                 return
             token = payload.decode("ascii", "replace").strip()
             try:
-                account_id = account_id or jwt.decode(token, jwt.AccountClaims).subject
+                if stores or not account_id:
+                    account_id, named = "", account_id  # whose it is, nobody knows before it is read
+                    claims = jwt.decode(token, jwt.AccountClaims)
+                    account_id = named or claims.subject
+                    if stores and (faults := _faults(claims)):
+                        self._refuse(reply, account_id, f"jwt validation failed - validation errors: [{faults}]")
+                        return
                 message = self._accounts.update(account_id, token)
             except Error as error:
                 self._refuse(reply, account_id, f"{what} resulted in error - {error}")
@@ -78,6 +86,11 @@ class ClaimsUpdates:
     def _answer(self, reply: str, kind: str, content: dict[str, object]) -> None:
         if reply:
             self._system.say(reply, {kind: content})
+
+
+def _faults(claims: jwt.AccountClaims) -> str:
+    """What is wrong with a token at any time."""
+    return " ".join(issue.text for issue in jwt.issues(claims, claims.issued_at) if issue.blocking)
 
 
 class ClaimsDirectory:

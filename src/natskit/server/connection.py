@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -36,6 +35,9 @@ FIRST_PING_S = 2.0
 """The first PING comes this soon after CONNECT, up to a fifth later."""
 
 RTT_VALID_S = 3600.0
+
+BEFORE_CONNECT = "verb before CONNECT"
+"""Why the engine closes a connection that does not log in first."""
 
 
 class Client:
@@ -182,8 +184,12 @@ class Client:
         if self.admission is not None:
             self.admission.account.leave(self)
         if reason.startswith("Slow Consumer"):
-            self._server.slow_consumers += 1
+            self._count_as_slow()
             log.info("%s - Slow Consumer Detected: %s", self.peer, cause)
+        if reason in _FAULTS:
+            log.error("%s - %s", self.peer, cause or reason)
+        elif cause == BEFORE_CONNECT:
+            self._tell_refusal(AuthenticationError(f"authentication error: {cause}"))
         log.debug("%s - Client connection closed: %s%s", self.peer, reason, f" ({cause})" if cause else "")
         self._server.forget(self, reason)
 
@@ -239,11 +245,14 @@ class Client:
             self.admission.account.leave(self)
             self.admission = None
 
-    def _refuse(self, error: AuthenticationError) -> None:
+    def _tell_refusal(self, error: AuthenticationError) -> None:
         log.error("%s - %s", self.peer, error)
         self._server.last_auth_error = error
         if self._server.events is not None:
             self._server.events.refused(self, error.reason)
+
+    def _refuse(self, error: AuthenticationError) -> None:
+        self._tell_refusal(error)
         self.engine.close(error.reason, error.reply, error.message)
 
     def _let_in(self, admission: Admission, connected: bool) -> None:
@@ -289,6 +298,8 @@ class Client:
         for subscription in self.engine.subscriptions():
             if not self.may_subscribe(subscription.subject, subscription.queue):
                 self.engine.revoke(subscription.sid)
+                told = _shown(subscription.subject), _shown(subscription.sid), admission.user
+                log.info('%s - Removed sub "%s" (sid "%s") for User "%s" - not authorized', self.peer, *told)
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
@@ -330,14 +341,18 @@ class Client:
         assert self.admission is not None
         return self.admission.permissions
 
-    def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
-        log.error("%s - %s", self.peer, _VIOLATIONS[kind](_shown(subject), _shown(detail or b"")))
+    def on_violation(self, kind: str, subject: bytes, queue: bytes | None, sid: bytes | None) -> None:
+        if kind == "subscriptions" and self.admission is not None and not self.admission.account.tells_full():
+            return
+        group = f', Queue: "{_shown(queue)}"' if queue else ""
+        of_sid = f", SID {_shown(sid)}" if sid is not None else ""
+        log.error("%s - %s%s%s", self.peer, _VIOLATIONS[kind].format(_shown(subject)), group, of_sid)
 
     def refuse_publish(self, subject: str) -> None:
         """Tell the client that it may not publish on a subject."""
         raw = subject.encode("utf-8", "surrogateescape")
         self.engine.error(f"Permissions Violation for Publish to {_shown(quote(raw))}")
-        self.on_violation("publish", raw, None)
+        self.on_violation("publish", raw, None, None)
 
     # the log of the protocol
 
@@ -464,9 +479,14 @@ class Client:
         else:
             self.engine.cut("Slow Consumer (Write Deadline)", cause)
 
+    def _count_as_slow(self) -> None:
+        self._server.slow_consumers += 1
+        if self.admission is not None:
+            self.admission.account.slow_consumers += 1
+
     def _spare(self, cause: str) -> None:
         """The client is slow, but it reads: let it go on."""
-        self._server.slow_consumers += 1
+        self._count_as_slow()
         log.info("%s - Slow Consumer %s: %s", self.peer, "State" if self._slow_since else "Detected", cause)
         self._slow_since = self._slow_since or time.monotonic()
         self.on_blocked(self.engine.pending + self._held)
@@ -508,13 +528,16 @@ def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-_VIOLATIONS: dict[str, Callable[[str, str], str]] = {
-    "publish": lambda subject, detail: f'Publish Violation - Subject "{subject}"',
-    "reply": lambda subject, detail: f'Publish Violation - Reply "{subject}"',
-    "subscribe": lambda subject, detail: (
-        f'Subscription Violation - Subject "{subject}"' + (f', Queue: "{detail}"' if detail else "")
-    ),
-    "tokens": lambda subject, detail: f'Subscription Violation - Subject "{subject}" has too many tokens',
-    "subscriptions": lambda subject, detail: "Maximum Subscriptions Exceeded",
-    "subject": lambda subject, detail: f'Subscription Violation - Subject "{subject}" is not valid',
+_VIOLATIONS = {
+    "publish": 'Publish Violation - Subject "{}"',
+    "reply": 'Publish Violation - Reply "{}"',
+    "subscribe": 'Subscription Violation - Subject "{}"',
+    "tokens": 'Subscription Violation - Subject "{}" has too many tokens',
+    "subscriptions": 'maximum subscriptions exceeded - Subject "{}"',
+    "subject": 'Subscription Violation - Subject "{}" is not valid',
 }
+
+_FAULTS = frozenset(
+    {"Protocol Violation", "Maximum Message Payload Exceeded", "Maximum Control Line Exceeded"},
+)
+"""Ends of a connection that are the doing of its program: the log says at its default level what it did."""

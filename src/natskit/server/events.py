@@ -134,7 +134,7 @@ def account_statistics(account: Account) -> dict[str, Any]:
         "num_subscriptions": space.subscription_count + BASE_SUBSCRIPTIONS,
         "sent": _traffic(space.out_messages, space.out_bytes),
         "received": _traffic(space.in_messages, space.in_bytes),
-        "slow_consumers": 0,
+        "slow_consumers": account.slow_consumers,
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from natskit import nkeys
-from natskit.errors import ServerError
+from natskit import jwt, nkeys
+from natskit.errors import Error, ServerError
 from natskit.server.options import CacheResolver, FullResolver, MemoryResolver, Options, UrlResolver
 from natskit.server.resolvers import Cache, Directory, Memory, Resolver, Web
 
@@ -50,6 +50,8 @@ def _faults(options: Options, version: str) -> Iterator[str]:
             " operator jwt"
         )
     yield from _version_faults(options, version)
+    if options.default_sentinel:
+        yield from _sentinel_faults(options.default_sentinel)
     for key in sorted(options.resolver_pinned_accounts):
         if not nkeys.is_public(key, nkeys.Role.ACCOUNT):
             yield f'pinned account key "{key}" is not a valid public account nkey'
@@ -67,6 +69,17 @@ def _version_faults(options: Options, version: str) -> Iterator[str]:
                 yield f"operator {operator.claims.subject} expected {part} version {want} > server {part} version {has}"
             if want != has:
                 break
+
+
+def _sentinel_faults(token: str) -> Iterator[str]:
+    """Everybody is given this token: it must work without a key. That of a scoped user may, its role tells."""
+    try:
+        claims = jwt.decode(token, jwt.UserClaims)
+    except Error as error:
+        yield f"default sentinel JWT not valid: {error.message}"
+        return
+    if not claims.nats.bearer_token and claims.nats.rights != jwt.User().rights:
+        yield "default sentinel must be a bearer token"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -5,29 +5,37 @@ Source: spec/server-accounts.md section 8.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from natskit.errors import Error, NotFound, ServerError, UsageError
+from natskit.errors import DecodeError, Error, ServerError
 from natskit.server.events import account_statistics
+from natskit.server.statistics import server_statistics
 from natskit.server.system import timestamp
 
 if TYPE_CHECKING:
     from natskit.server.accounts import Account
     from natskit.server.connection import Client
     from natskit.server.server import Server
-    from natskit.server.system import System
+    from natskit.server.system import Handler, System
 
 __all__ = ["Requests"]
 
 Report = Callable[[Mapping[str, Any]], object]
-"""Makes the data of an answer from the members of a request. Raises Error."""
+"""Makes the data of an answer from the members of a request. Raises Error; DecodeError if these make no sense."""
 
 AccountReport = Callable[[str, Mapping[str, Any]], object]
-"""The same about the account whose id comes first; None: no answer."""
+"""The same about the account whose id comes first."""
+
+
+_OWN = (
+    ("$SYS.REQ.SERVER.PING.CONNZ", "CONNZ"),
+    ("$SYS.REQ.ACCOUNT.PING.CONNZ", "CONNZ"),
+    ("$SYS.REQ.ACCOUNT.PING.STATZ", "STATZ"),
+)
+"""What every account has from the start, besides `user_info`: subjects, and the account report that each asks for."""
 
 
 class Requests:
@@ -38,10 +46,7 @@ class Requests:
         self._system = system
         self.server_reports: dict[str, Report] = {}
         self._orders: dict[str, Callable[[Mapping[str, Any]], None]] = {"KICK": self._kick, "LDM": self._move}
-        self.account_reports: dict[str, AccountReport] = {
-            "INFO": self._account_info,
-            "STATZ": self._account_statistics,
-        }
+        self.account_reports: dict[str, AccountReport] = {"STATZ": self._account_statistics}
         system.serve("$SYS.REQ.SERVER.PING", lambda tokens, reply, payload: self._ask_server("STATSZ", reply, payload))
         system.serve("$SYS.REQ.SERVER.*.*", self._on_server)
         system.serve("$SYS.REQ.ACCOUNT.*.*", self._on_account)
@@ -50,11 +55,15 @@ class Requests:
 
     # the server
 
-    def _on_server(self, tokens: list[str], reply: str, payload: bytes) -> None:
-        if tokens[3] == self._server.id and tokens[4] in (*self._orders, "RELOAD"):
-            self._order(tokens[4], reply, payload)
-        elif tokens[3] in ("PING", self._server.id):
-            self._ask_server(tokens[4], reply, payload)
+    def _on_server(self, tokens: list[str], reply: str, payload: bytes) -> bool:
+        server_id, name = tokens[3], tokens[4]
+        if server_id == self._server.id and name in (*self._orders, "RELOAD"):
+            self._order(name, reply, payload)
+        elif server_id in ("PING", self._server.id) and name in ("IDZ", "STATSZ", *self.server_reports):
+            self._ask_server(name, reply, payload)
+        else:
+            return False
+        return True
 
     def _order(self, name: str, reply: str, payload: bytes) -> None:
         """Do something; unlike questions, orders are for the one server that they name."""
@@ -65,7 +74,7 @@ class Requests:
             return
         try:
             self._orders[name](_options(payload))
-        except UsageError as error:
+        except DecodeError as error:
             self._say_error(reply, 400, error)
         except Error as error:
             self._say_error(reply, 500, error)
@@ -95,10 +104,10 @@ class Requests:
             if not self._concerns_us(options):
                 return
             if name == "STATSZ":
-                self._system.publish_json(reply, {"server": self._system.describe(), "statsz": self._statistics()})
-            elif name in self.server_reports:
+                self._system.say(reply, {"statsz": server_statistics(self._server)})
+            else:
                 self._answer(reply, lambda: self.server_reports[name](options))
-        except UsageError as error:
+        except DecodeError as error:
             self._say_error(reply, 400, error)
 
     def _concerns_us(self, options: Mapping[str, Any]) -> bool:
@@ -114,32 +123,12 @@ class Requests:
     def _answer(self, reply: str, report: Callable[[], object]) -> None:
         try:
             data = report()
+        except DecodeError as error:
+            self._say_error(reply, 400, error)
         except Error as error:
             self._say_error(reply, 500, error, data=None)
         else:
             self._system.say(reply, {"data": data})
-
-    def _statistics(self) -> dict[str, Any]:
-        server = self._server
-        spaces = [account.space for account in server.accounts]
-        sent = {"msgs": sum(s.out_messages for s in spaces), "bytes": sum(s.out_bytes for s in spaces)}
-        received = {"msgs": sum(s.in_messages for s in spaces), "bytes": sum(s.in_bytes for s in spaces)}
-        return {
-            "start": timestamp(server.started_at),
-            "mem": resident_bytes(),
-            "cores": os.cpu_count() or 1,
-            "cpu": 0,
-            "connections": len(server.clients),
-            "total_connections": server.total_connections,
-            "active_accounts": sum(1 for account in server.accounts if account.members),
-            "subscriptions": sum(s.subscription_count for s in spaces),
-            "sent": sent,
-            "sent_to_clients": sent,
-            "received": received,
-            "received_from_clients": received,
-            "slow_consumers": server.slow_consumers,
-            "active_servers": 1,
-        }
 
     def _kick(self, options: Mapping[str, Any]) -> None:
         client = self._client(options)
@@ -161,26 +150,35 @@ class Requests:
 
     # accounts
 
-    def _on_account(self, tokens: list[str], reply: str, payload: bytes) -> None:
+    def serve_account(self, account: Account) -> None:
+        """Let the clients of an account ask about their own account, and no other."""
+        for subject, name in _OWN:
+            self._system.serve_in(account, subject, self._on_own(account.id, name))
+
+    def _on_own(self, account_id: str, name: str) -> Handler:
+        return lambda tokens, reply, payload: self._on_account(["", "", "", account_id, name], reply, payload)
+
+    def _on_account(self, tokens: list[str], reply: str, payload: bytes) -> bool:
         account_id, name = tokens[3], tokens[4]
-        if not reply:
-            return
-        try:
-            options = _options(payload)
-            if self._concerns_us(options):
-                self._ask_account(account_id, name, reply, options)
-        except UsageError as error:
-            self._say_error(reply, 400, error)
+        if name not in ("CONNS", *self.account_reports):
+            return False
+        if reply:
+            try:
+                options = _options(payload)
+                if self._concerns_us(options):
+                    self._ask_account(account_id, name, reply, options)
+            except DecodeError as error:
+                self._say_error(reply, 400, error)
+        return True
 
     def _ask_account(self, account_id: str, name: str, reply: str, options: Mapping[str, Any]) -> None:
-        if account_id == "PING":
-            if name == "STATZ":
-                self._system.say(reply, {"data": self._all_statistics(options)})
-        elif name == "CONNS":
+        if name == "CONNS":
             account = self._server.accounts.find(account_id)
             if account is not None and account.members and self._server.events is not None:
                 self._system.publish_json(reply, self._server.events.connections(account))
-        elif name in self.account_reports and (name != "STATZ" or self._is_busy(account_id, options)):
+        elif account_id == "PING" and name == "STATZ":
+            self._system.say(reply, {"data": self._all_statistics(options)})
+        elif name != "STATZ" or self._is_busy(account_id, options):
             self._answer(reply, lambda: self.account_reports[name](account_id, options))
 
     def _is_busy(self, account_id: str, options: Mapping[str, Any]) -> bool:
@@ -202,18 +200,12 @@ class Requests:
         described = [account_statistics(account) for account in accounts]
         return {"server_id": self._server.id, "now": now, "account_statz": described}
 
-    def _account_info(self, account_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        account = self._server.accounts.find(account_id)
-        if account is None:
-            raise NotFound(f"Account {account_id} does not exist")
-        return account_info(account, self._server.clock.now())
-
     # subscriptions
 
     def _on_count(self, tokens: list[str], reply: str, payload: bytes) -> None:
         try:
             options = _options(payload)
-        except UsageError:
+        except DecodeError:
             return
         account = self._server.accounts.find(str(options.get("acc", "")))
         if reply and account is not None:
@@ -227,36 +219,6 @@ class Requests:
             self._system.publish(reply, str(count).encode())
 
 
-def account_info(account: Account, now: float) -> dict[str, Any]:
-    """An account in use, as the server sees it."""
-    info: dict[str, Any] = {
-        "account_name": account.id,
-        "update_time": timestamp(account.asked_at),
-        "is_system": account.is_system,
-        "expired": bool(account.model.lapse(now)),
-        "complete": True,
-        "jetstream_enabled": False,
-        "leafnode_connections": 0,
-        "client_connections": len(account.members),
-        "subscriptions": account.space.subscription_count,
-    }
-    if not account.is_system:
-        del info["is_system"]
-    if account.claims is not None:
-        body = account.claims.nats
-        info |= {
-            "jwt": account.token,
-            "issuer_key": account.claims.issuer,
-            "name_tag": account.claims.name,
-            "decoded_jwt": msgspec.to_builtins(account.claims),
-        }
-        if body.tags:
-            info["tags"] = list(body.tags)
-        if body.revocations:
-            info["revoked_user"] = {key: timestamp(at) for key, at in body.revocations.items()}
-    return info
-
-
 def _matching(account: Account, subject: str, queue: str) -> int:
     """How many subscriptions, of a queue if one is given, a message on ``subject`` would find."""
     found = [entry for entry in account.space.matches(subject.encode()) if hasattr(entry, "queue")]
@@ -264,30 +226,21 @@ def _matching(account: Account, subject: str, queue: str) -> int:
 
 
 def _list(options: Mapping[str, Any], name: str) -> list[Any]:
-    """A member that is a list; empty if it is missing. Raises UsageError."""
+    """A member that is a list; empty if it is missing. Raises DecodeError."""
     found = options.get(name) or []
     if not isinstance(found, list):
-        raise UsageError(f"{name} of a request is a list")
+        raise DecodeError(f"{name} of a request is a list")
     return found
 
 
 def _options(payload: bytes) -> Mapping[str, Any]:
-    """The members of a request; an empty one has none. Raises UsageError."""
+    """The members of a request; an empty one has none. Raises DecodeError."""
     if not payload.strip():
         return {}
     try:
         found = msgspec.json.decode(payload)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(str(error)) from None
+        raise DecodeError(str(error)) from None
     if not isinstance(found, dict):
-        raise UsageError("a request is an object or empty")
+        raise DecodeError("a request is an object or empty")
     return found
-
-
-def resident_bytes() -> int:
-    """How much memory the process has in use; 0 where that cannot be told."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

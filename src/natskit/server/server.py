@@ -27,7 +27,7 @@ from natskit import jwt
 from natskit.errors import AuthenticationError, ServerError
 from natskit.graph import EVERYTHING
 from natskit.nkeys import KeyPair, Role
-from natskit.server.accounts import Accounts
+from natskit.server.accounts import Account, Accounts
 from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
@@ -42,6 +42,7 @@ from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
+from natskit.server.statistics import Processor, StatisticsEvents
 from natskit.server.stream import Streams
 from natskit.server.system import Identity, System, description
 from natskit.server.user_info import serve_user_info
@@ -100,6 +101,8 @@ class Server:
         self.gates: dict[str, Gate] = {}
         self.system: System | None = None
         self.events: Events | None = None
+        self.processor = Processor()
+        self._statistics: StatisticsEvents | None = None
         self.requests: Requests | None = None
         self.started_at = self.configured_at = 0.0
         self.on_reload: Callable[[Options], None] = lambda before: None
@@ -441,6 +444,9 @@ class Server:
         if self.events is not None:
             self.events.close()
             self.events = None
+        if self._statistics is not None:
+            self._statistics.close()
+            self._statistics = None
         await self.accounts.close()
         self.clock.close()
 
@@ -479,13 +485,21 @@ class Server:
             self.events = Events(system, self.accounts, self.clock)
             self.requests = Requests(self, system)
             self.reports.serve(self.requests)
-            self.accounts.on_open = lambda opened: serve_user_info(system, opened, self.clock)
+            self._statistics = StatisticsEvents(self, system)
+            self.accounts.on_open = self._serve_account
             for opened in self.accounts:
-                self.accounts.on_open(opened)
+                self._serve_account(opened)
             if self.options.operator_mode:
                 from natskit.server.claims import open_claims
 
                 open_claims(self.system, self.accounts)
+
+    def _serve_account(self, account: Account) -> None:
+        """What the clients of every account may ask."""
+        if self.system is not None and self.requests is not None:
+            serve_user_info(self.system, account, self.clock)
+            if account is not self.system.account:
+                self.requests.serve_account(account)
 
     # clients
 

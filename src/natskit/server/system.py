@@ -10,7 +10,7 @@ import datetime
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -29,8 +29,9 @@ __all__ = ["Identity", "System", "timestamp"]
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[list[str], str, bytes], None]
-"""Called with the tokens of the subject, the reply subject, and the payload of a request."""
+Handler = Callable[[list[str], str, bytes], bool | None]
+"""Called with the tokens of the subject, the reply subject, and the payload of a request. False: it is not for us,
+and the client is told that nobody answers."""
 
 
 class Identity(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,6 +62,17 @@ def description(identity: Identity, sequence: int, now: float) -> dict[str, Any]
     }
 
 
+class _Question(NamedTuple):
+    """The request that is being answered: where to, in which encodings, in whose account."""
+
+    reply: str
+    accepted: str
+    account: Account | None
+
+
+_NO_QUESTION = _Question("", "", None)
+
+
 class System:
     """The server's own place in the system account."""
 
@@ -69,25 +81,33 @@ class System:
         self.identity = identity
         self._clock = clock
         self._sequence = 0
-        self._asked = ""
-        self._accepted = ""
+        self._question = _NO_QUESTION
         self._handles: list[Internal] = []
 
     def serve(self, pattern: str, handler: Handler) -> None:
         """Answer requests on ``pattern``. Errors of the handler go to the log."""
+        handle = self.account.space.subscribe_internal(pattern.encode(), self._on_message(self.account, handler))
+        self._handles.append(handle)
 
-        def on_message(subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> None:
+    def serve_in(self, account: Account, pattern: str, handler: Handler) -> None:
+        """Answer requests of the clients of another account, where they are."""
+        account.space.subscribe_internal(pattern.encode(), self._on_message(account, handler), imports=False)
+
+    def _on_message(self, account: Account, handler: Handler) -> Callable[[bytes, bytes, bytes, bytes, object], bool]:
+        def on_message(subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> bool:
             tokens = subject.decode("utf-8", "replace").split(".")
-            self._asked = reply.decode("utf-8", "surrogateescape")
-            self._accepted = read_headers(headers).get("Accept-Encoding", [""])[0] if headers else ""
+            accepted = read_headers(headers).get("Accept-Encoding", [""])[0] if headers else ""
+            asked = reply.decode("utf-8", "surrogateescape")
+            before, self._question = self._question, _Question(asked, accepted, account)
             try:
-                handler(tokens, self._asked, payload)
+                return handler(tokens, asked, payload) is not False
             except Error:
-                log.exception("request on %s failed", pattern)
+                log.exception("request on %s failed", ".".join(tokens))
+                return True
             finally:
-                self._accepted = ""
+                self._question = before
 
-        self._handles.append(self.account.space.subscribe_internal(pattern.encode(), on_message))
+        return on_message
 
     def close(self) -> None:
         """Answer no more."""
@@ -112,12 +132,15 @@ class System:
         account.space.publish_internal(subject.encode(), payload=msgspec.json.encode(message), event=True)
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """Publish bytes; compressed, if they answer a request that asks for that."""
-        headers = b""
-        if self._accepted and subject == self._asked:
-            headers, payload = encode(payload, self._accepted)
+        """Publish bytes; where they answer a request, in its account, and compressed if it asks for that."""
+        headers, home, question = b"", True, self._question
+        account = self.account
+        if subject == question.reply and question.account is not None:
+            account, home = question.account, question.account is self.account
+            if question.accepted:
+                headers, payload = encode(payload, question.accepted)
         name = subject.encode("utf-8", "surrogateescape")
-        self.account.space.publish_internal(name, headers=headers, payload=payload, event=True)
+        account.space.publish_internal(name, headers=headers, payload=payload, event=home, links=home)
 
     async def ask(self, subject: str, timeout_s: float) -> bytes | None:
         """Ask the clients of the system account; the first answer that is not empty, None if there is none in time."""

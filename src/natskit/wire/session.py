@@ -43,11 +43,11 @@ class Session(Protocol):
     def on_request(self, reply: bytes) -> None:
         """A message with this reply was delivered (only if admitted with ``tracks_replies``)."""
 
-    def on_violation(self, kind: str, subject: bytes, detail: bytes | None) -> None:
+    def on_violation(self, kind: str, subject: bytes, queue: bytes | None, sid: bytes | None) -> None:
         """The peer was told of a violation; for the log.
 
-        ``kind`` and ``detail``: "publish" (None), "reply" (None, the subject is the reply), "subscribe" (queue or
-        None), "tokens" (None), "subscriptions" (None: too many), "subject" (None: invalid).
+        ``kind``: "publish", "reply" (the subject is the reply); or of a subscription, which has a ``sid`` and maybe a
+        ``queue``: "subscribe", "tokens" and "subscriptions" (too many), "subject" (invalid).
         """
 
     def on_trace(self, subject: bytes, headers: bytes, size: int) -> object:

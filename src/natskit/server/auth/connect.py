@@ -83,6 +83,13 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         mine = self if let_in else msgspec.structs.replace(self, user="", nkey="", jwt="")
         return msgspec.structs.replace(mine, password="", auth_token="", sig="", proxy_sig="")
 
+    @property
+    def claimed_user(self) -> str:
+        """Who the client says it is: what stands for its user as long as it is not let in."""
+        if self.nkey or self.user or not (self.jwt or self.auth_token):
+            return self.nkey or self.user
+        return _jwt_subject(self.jwt) if self.jwt else "[REDACTED]"
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from natskit.server.options import Options, User
 
 __all__ = ["NamedUsers"]
+
+log = logging.getLogger(__name__)
 
 
 class NamedUsers:
@@ -118,6 +121,8 @@ class NamedUsers:
             raise AuthenticationError(f"User in cert {peer.certificate.describe()}, not found")
         account, user = self._users[name]
         _judge_connection_type(user, peer)
+        if connect.user and connect.user != name:
+            log.warning('%s - User "%s" found in connect proto, but user required from cert', peer, connect.user)
         if not await matches_password(user.password, connect.password):
             raise AuthenticationError(f'wrong password for "{name}", the user of the certificate')
         return self._admission(self._account(account), user)

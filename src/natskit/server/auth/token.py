@@ -116,6 +116,7 @@ class TokenUsers:
     async def _account_of(self, claims: jwt.UserClaims) -> Account:
         account_id = claims.account
         if self._pinned and account_id not in self._pinned:
+            self._accounts.pinned_fails += 1
             raise AuthenticationError(f"Account {account_id} not listed as operator pinned account")
         try:
             return await self._accounts.get(account_id)

@@ -17,6 +17,7 @@ from natskit.server.monitor.snapshot import Listening, Snapshot, snapshot
 from natskit.server.monitor.writing import elapsed, present, text_of
 from natskit.server.options import GLOBAL_ACCOUNT
 from natskit.server.system import timestamp
+from natskit.subjects import overlaps
 
 if TYPE_CHECKING:
     from natskit.server.server import Server
@@ -51,7 +52,7 @@ STATES = {"": OPEN, "open": OPEN, "closed": CLOSED, "any": ALL, "all": ALL}
 
 class ConnectionsQuery(Struct, frozen=True, kw_only=True):
     """What is wanted, with the names of CONNZ in the system account. ``state``: `OPEN`, `CLOSED` or `ALL`; ``cid`` 0,
-    ``user`` and ``account`` empty: any.
+    ``user`` and ``account`` empty: any. ``filter_subject``: those that listen to some of it.
 
     Raises UsageError (:meth:`check`) if there is no such state, or an order does not go with it.
     """
@@ -67,6 +68,7 @@ class ConnectionsQuery(Struct, frozen=True, kw_only=True):
     user: str = ""
     account: str = field(default="", name="acc")
     mqtt_client: str = ""
+    filter_subject: str = ""
 
     def check(self) -> None:
         if self.state not in (OPEN, CLOSED, ALL):
@@ -75,6 +77,8 @@ class ConnectionsQuery(Struct, frozen=True, kw_only=True):
             raise UsageError(f"invalid sorting option: {self.sort}")
         if self.sort in ("stop", "reason") and self.state != CLOSED:
             raise UsageError(f"sort by {self.sort} only valid on closed connections")
+        if self.filter_subject and not self.account:
+            raise UsageError("filter by subject only valid with account filtering")
 
 
 def report_connections(server: Server, query: ConnectionsQuery) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def report_connections(server: Server, query: ConnectionsQuery) -> dict[str, Any
     offset, limit = max(query.offset, 0), query.limit if query.limit > 0 else PAGE
     if query.cid:
         limit = 1
-    found = sorted((each for each in candidates if _is_wanted(each, query)), key=_SORTS[query.sort or "cid"])
+    found = sorted((each for each in candidates if _is_wanted(server, each, query)), key=_SORTS[query.sort or "cid"])
     page = [describe_connection(server, each, query, now) for each in found[offset : offset + limit]]
     return {
         "server_id": server.id if known else "",
@@ -107,8 +111,11 @@ def _in_state(server: Server, state: int) -> Iterable[Snapshot]:
         yield from tuple(server.closed)
 
 
-def _is_wanted(seen: Snapshot, query: ConnectionsQuery) -> bool:
+def _is_wanted(server: Server, seen: Snapshot, query: ConnectionsQuery) -> bool:
     if query.cid and seen.cid != query.cid:
+        return False
+    wanted = query.filter_subject
+    if wanted and not any(overlaps(text_of(each.subject), wanted) for each in _listening(server, seen)):
         return False
     return query.user in ("", seen.user) and not query.mqtt_client
 
@@ -180,7 +187,7 @@ def _certificate(seen: Snapshot) -> dict[str, Any]:
 def _identity(seen: Snapshot) -> dict[str, Any]:
     admission = seen.admission
     if admission is None:
-        return {}
+        return present({"authorized_user": seen.user})
     claims = admission.claims
     bearer = admission.rights is not None and admission.rights.bearer_token
     return present(
@@ -195,10 +202,13 @@ def _identity(seen: Snapshot) -> dict[str, Any]:
     )
 
 
-def _subscriptions(server: Server, seen: Snapshot, details: bool) -> dict[str, Any]:
+def _listening(server: Server, seen: Snapshot) -> Sequence[Subscription | Listening]:
     client = server.clients.get(seen.cid) if seen.stopped_at is None else None
-    listening: Sequence[Subscription | Listening]
-    listening = seen.subscriptions if client is None else client.engine.subscriptions()
+    return seen.subscriptions if client is None else client.engine.subscriptions()
+
+
+def _subscriptions(server: Server, seen: Snapshot, details: bool) -> dict[str, Any]:
+    listening = _listening(server, seen)
     if not listening:
         return {}
     if not details:

@@ -6,46 +6,27 @@ Source: spec/server-config.md section 9 (varz, healthz).
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 from natskit.server.monitor.writing import elapsed, present
-from natskit.server.requests import resident_bytes
+from natskit.server.statistics import plain, resident_bytes
 from natskit.server.system import timestamp
 
 if TYPE_CHECKING:
     from natskit.server.options import WebSocket
     from natskit.server.server import Server
 
-__all__ = ["Processor", "report_server"]
+__all__ = ["report_server"]
 
 _NS = 1_000_000_000
 
 
-class Processor:
-    """How much of the processors this process takes."""
-
-    def __init__(self) -> None:
-        self._wall = time.monotonic()
-        self._used = time.process_time()
-        self._percent = 0.0
-
-    def percent(self) -> float:
-        """Percent of one processor, of the time since the answer before, if that was a second ago or more."""
-        wall = time.monotonic()
-        if wall - self._wall >= 1.0:
-            used = time.process_time()
-            self._percent = round(100 * (used - self._used) / (wall - self._wall), 1)
-            self._wall, self._used = wall, used
-        return self._percent
-
-
-def report_server(server: Server, requests: dict[str, int], processor: Processor) -> dict[str, Any]:
+def report_server(server: Server, requests: dict[str, int]) -> dict[str, Any]:
     """Identity, settings and counters. ``requests``: how often each path of monitoring was asked for."""
     return {
         **_identity(server),
         **_settings(server),
-        **_state(server, processor),
+        **_state(server),
         **_traffic(server),
         **_counters(server),
         "http_req_stats": dict(requests),
@@ -84,7 +65,7 @@ def _settings(server: Server) -> dict[str, Any]:
         "http_port": server.monitor_port,
         "http_base_path": "" if monitoring.base_path == "/" else monitoring.base_path,
         "https_port": server.secure_monitor_port,
-        "auth_timeout": _plain(options.auth_timeout_s),
+        "auth_timeout": plain(options.auth_timeout_s),
         "max_control_line": limits.max_control_line,
         "max_payload": limits.max_payload,
         "max_pending": limits.max_pending,
@@ -94,7 +75,7 @@ def _settings(server: Server) -> dict[str, Any]:
         "mqtt": {},
         "websocket": _websocket(server, options.websocket) if options.websocket is not None else {},
         "jetstream": {},
-        "tls_timeout": _plain(options.tls.timeout_s if options.tls is not None else 2.0),
+        "tls_timeout": plain(options.tls.timeout_s if options.tls is not None else 2.0),
         "write_deadline": int(options.write_deadline_s * _NS),
     }
     return told | present({"write_timeout": options.write_timeout if options.write_timeout != "close" else ""})
@@ -110,7 +91,7 @@ def _websocket(server: Server, websocket: WebSocket) -> dict[str, Any]:
             "no_auth_user": websocket.no_auth_user,
             "jwt_cookie": websocket.jwt_cookie,
             "handshake_timeout": int(websocket.handshake_timeout_s * _NS),
-            "auth_timeout": _plain(websocket.authorization.timeout_s or 0) if websocket.authorization else 0,
+            "auth_timeout": plain(websocket.authorization.timeout_s or 0) if websocket.authorization else 0,
             "no_tls": websocket.no_tls,
             "tls_map": tls is not None and tls.verify_and_map,
             "tls_pinned_certs": sorted(tls.pinned_certs) if tls is not None else [],
@@ -122,7 +103,7 @@ def _websocket(server: Server, websocket: WebSocket) -> dict[str, Any]:
     return told | _ending(server.websocket_certificate_ends_at)
 
 
-def _state(server: Server, processor: Processor) -> dict[str, Any]:
+def _state(server: Server) -> dict[str, Any]:
     now = server.clock.now()
     return {
         "start": timestamp(server.started_at),
@@ -131,7 +112,7 @@ def _state(server: Server, processor: Processor) -> dict[str, Any]:
         "mem": resident_bytes(),
         "cores": os.cpu_count() or 1,
         "gomaxprocs": 1,  # one event loop
-        "cpu": _plain(processor.percent()),
+        "cpu": plain(server.processor.percent()),
         "connections": len(server.clients),
         "total_connections": server.total_connections,
         "routes": 0,
@@ -180,6 +161,7 @@ def _configuration(server: Server) -> dict[str, Any]:
                 "trusted_operators_jwt": [operator.token for operator in options.operators],
                 "trusted_operators_claim": [operator.claims for operator in options.operators],
                 "system_account": system.id if system is not None else "",
+                "pinned_account_fails": server.accounts.pinned_fails,
                 "proxies": {"trusted": [{"key": key} for key in options.trusted_proxies]}
                 if options.trusted_proxies
                 else {},
@@ -195,8 +177,3 @@ def _by_kind(clients: int) -> dict[str, int]:
 def _ending(certificate_ends_at: float | None) -> dict[str, str]:
     """When the listener's certificate ends; nothing without one."""
     return {} if certificate_ends_at is None else {"tls_cert_not_after": timestamp(certificate_ends_at)}
-
-
-def _plain(number: float) -> float | int:
-    """As Go writes it: no fraction if there is none."""
-    return int(number) if number == int(number) else number

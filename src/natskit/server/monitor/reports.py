@@ -6,15 +6,15 @@ Source: spec/server-config.md section 9, spec/server-accounts.md section 8.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from natskit.errors import UsageError
-from natskit.server.monitor.accounts import report_account_statistics, report_accounts
+from natskit.errors import DecodeError, ServerError, UsageError
+from natskit.server.monitor.accounts import describe_account, report_account_statistics, report_accounts
 from natskit.server.monitor.connections import STATES, ConnectionsQuery, report_connections
-from natskit.server.monitor.general import Processor, report_server
+from natskit.server.monitor.general import report_server
 from natskit.server.monitor.index_page import index_page
 from natskit.server.monitor.query import Query
 from natskit.server.monitor.subscriptions import SubscriptionsQuery, report_subscriptions
@@ -30,6 +30,8 @@ __all__ = ["Answer", "Reports"]
 Shape = TypeVar("Shape", bound=Struct)
 
 _ALIASES = {"/subscriptionsz": "/subsz"}
+_GO = ("EXPVARZ", "IPQUEUESZ", "PROFILEZ")
+_GO_PATHS = ("/debug/vars", "/ipqueuesz", "/stacksz")
 _NOT_READY = "failed to be ready for connections after 1ms: server"
 
 
@@ -46,7 +48,6 @@ class Reports:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._processor = Processor()
         self._asked: dict[str, int] = {}
         self._by_path: dict[str, Callable[[Query], Answer]] = {
             "/": lambda query: Answer(200, index_page(), "html"),
@@ -67,6 +68,8 @@ class Reports:
         """The answer to a request; what cannot be answered is an answer, too."""
         path = _ALIASES.get(path, path)
         report = self._by_path.get(path)
+        if path in _GO_PATHS:
+            return Answer(404, f"404 {path} is about the inside of a server written in Go\n".encode(), "missing")
         if report is None:
             return Answer(404, b"404 page not found\n", "missing")
         self._asked[path] = self._asked.get(path, 0) + 1
@@ -80,7 +83,7 @@ class Reports:
         server = self._server
         nothing = Query({})
         requests.server_reports |= {
-            "HEALTHZ": lambda options: self._readiness(),
+            "HEALTHZ": self._readiness,
             "VARZ": lambda options: self._varz(),
             "CONNZ": lambda options: report_connections(server, _read(options, ConnectionsQuery)),
             "SUBSZ": lambda options: report_subscriptions(server, _read(options, SubscriptionsQuery)),
@@ -89,35 +92,48 @@ class Reports:
             "GATEWAYZ": lambda options: self._gateways(nothing),
             "LEAFZ": lambda options: self._leafs(nothing),
             "JSZ": lambda options: self._jetstream(nothing),
+            "RAFTZ": lambda options: {},
         }
+        requests.server_reports |= dict.fromkeys(_GO, _not_here)
         requests.account_reports |= {
             "CONNZ": lambda account, options: report_connections(
                 server, _read({**options, "acc": account}, ConnectionsQuery)
             ),
             "SUBSZ": lambda account, options: report_subscriptions(
-                server, _read({**options, "account": account}, SubscriptionsQuery)
+                server, _read({**options, "account": account, "subscriptions": True}, SubscriptionsQuery)
             ),
+            "INFO": lambda account, options: describe_account(server, account),
+            "LEAFZ": lambda account, options: self._leafs(nothing),
+            "JSZ": lambda account, options: _no_jetstream(),
         }
 
     def _varz(self) -> dict[str, Any]:
-        return report_server(self._server, self._asked, self._processor)
+        return report_server(self._server, self._asked)
 
-    def _readiness(self) -> dict[str, Any]:
-        if self._server.accepting:
+    def _readiness(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        account, stream, consumer = (str(options.get(name) or "") for name in ("account", "stream", "consumer"))
+        fault = self._fault(account, stream, consumer)
+        if fault is None:
             return {"status": "ok", "status_code": 200}
-        return {"status": "error", "status_code": 500, "error": _NOT_READY}
+        return {"status": "error", "status_code": fault.status, **fault.told(bool(options.get("details")))}
 
     def _health(self, query: Query) -> Answer:
-        for name in ("js-enabled-only", "js-server-only", "js-meta-only", "js-enabled", "details"):
+        for name in ("js-enabled-only", "js-server-only", "js-meta-only", "js-enabled"):
             query.boolean(name)
-        account, stream, consumer = (query.text(name) for name in ("account", "stream", "consumer"))
+        details = query.boolean("details")
+        fault = self._fault(*(query.text(name) for name in ("account", "stream", "consumer")))
+        if fault is None:
+            return Answer(200, b'{"status":"ok"}')
+        return Answer(fault.status, msgspec.json.encode({"status": "error", **fault.told(details)}))
+
+    def _fault(self, account: str, stream: str, consumer: str) -> _Fault | None:
         if not self._server.accepting:
-            return _unhealthy(500, "CONNECTION", _NOT_READY, query)
+            return _Fault(500, "CONNECTION", _NOT_READY)
         if stream and not account:
-            return _unhealthy(400, "BAD_REQUEST", '"account" must not be empty when checking stream health', query)
+            return _Fault(400, "BAD_REQUEST", '"account" must not be empty when checking stream health')
         if consumer and not stream:
-            return _unhealthy(400, "BAD_REQUEST", '"stream" must not be empty when checking consumer health', query)
-        return Answer(200, b'{"status":"ok"}')
+            return _Fault(400, "BAD_REQUEST", '"stream" must not be empty when checking consumer health')
+        return None
 
     # what a single node has nothing of
 
@@ -158,12 +174,23 @@ def _json(report: object) -> Answer:
     return Answer(200, document(report))
 
 
-def _unhealthy(status: int, kind: str, error: str, query: Query) -> Answer:
-    if query.boolean("details"):
-        told: dict[str, Any] = {"status": "error", "errors": [{"type": kind, "error": error}]}
-    else:
-        told = {"status": "error", "error": error}
-    return Answer(status, msgspec.json.encode(told))
+class _Fault(NamedTuple):
+    """Why the server is not well."""
+
+    status: int
+    kind: str
+    error: str
+
+    def told(self, details: bool) -> dict[str, Any]:
+        return {"errors": [{"type": self.kind, "error": self.error}]} if details else {"error": self.error}
+
+
+def _not_here(options: Mapping[str, Any]) -> object:
+    raise ServerError("this is about the inside of a server written in Go; there is no such thing here")
+
+
+def _no_jetstream() -> object:
+    raise ServerError("jetstream not enabled")
 
 
 # ---- what is asked for -----------------------------------------------------------------------------
@@ -197,9 +224,9 @@ def _subscriptions(query: Query) -> SubscriptionsQuery:
 
 
 def _read(options: Mapping[str, Any], shape: type[Shape]) -> Shape:
-    """The options of a request; members that are null count as missing. Raises UsageError."""
+    """The options of a request; members that are null count as missing. Raises DecodeError."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return msgspec.convert(given, shape)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from None
+        raise DecodeError(str(error)) from None

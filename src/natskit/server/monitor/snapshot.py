@@ -72,7 +72,7 @@ def snapshot(client: Client, clock: Clock, *, reason: str = "") -> Snapshot:
         connect=client.connect.as_remembered(let_in=admission is not None) if reason else client.connect,
         admission=admission,
         account=admission.account.id if admission is not None else GLOBAL_ACCOUNT,
-        user=admission.user if admission is not None else "",
+        user=admission.user if admission is not None else client.connect.claimed_user,
         accepted_at=client.accepted_at,
         active_at=client.active_at,
         rtt_s=client.rtt_s,

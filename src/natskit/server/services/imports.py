@@ -14,7 +14,7 @@ from natskit import graph
 from natskit.server.client_info import client_info, rtt_ns
 from natskit.server.headers import read_headers, with_header
 from natskit.server.services.answers import DEFAULT_THRESHOLD_S, Answers, Pending, answers_of
-from natskit.server.services.latency import Measurement, is_sampled, trace_headers
+from natskit.server.services.latency import Measurement, sample
 
 if TYPE_CHECKING:
     from natskit.server.accounts import Account
@@ -175,11 +175,11 @@ class Services:
         latency = export.latency
         if latency is None or export.response_type != "singleton":
             return None
-        found = read_headers(headers)
-        if not is_sampled(latency, found):
+        repeated = sample(latency, read_headers(headers))
+        if repeated is None:
             return None
         name = self._client.server_name if self._client is not None else ""
-        return Measurement(latency, exporter, requestor, trace_headers(found), name, self._clock)
+        return Measurement(latency, exporter, requestor, repeated, name, self._clock)
 
 
 class ServiceImport:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from natskit.server.clock import Clock
     from natskit.server.connection import Client
 
-__all__ = ["Measurement", "is_sampled"]
+__all__ = ["Measurement", "sample"]
 
 METRIC_TYPE = "io.nats.server.metric.v1.service_latency"
 DESCRIPTIONS = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable", 504: "Service Timeout"}
@@ -90,11 +90,12 @@ class Measurement:
         )
 
 
-def is_sampled(latency: Latency, headers: dict[str, list[str]]) -> bool:
-    """Whether a request is measured: by chance, or since its headers ask for it."""
+def sample(latency: Latency, headers: dict[str, list[str]]) -> dict[str, list[str]] | None:
+    """Whether a request is measured: by chance, or since its headers ask for it; these are repeated then. None: no."""
     if random.random() * 100 < latency.sampling:  # noqa: S311 - a sample, no secret
-        return True
-    return _asks_for_it({name.lower(): values[0] for name, values in headers.items()})
+        return {}
+    asked = _asks_for_it({name.lower(): values[0] for name, values in headers.items()})
+    return trace_headers(headers) if asked else None
 
 
 def _asks_for_it(first: dict[str, str]) -> bool:

@@ -237,20 +237,20 @@ cdef class Connection(Publisher):
             return self.refuse(
                 b"Permissions Violation for Subscription to " + quoted(subject)
                 + (b"" if queue is None else b" using queue " + quoted(queue)),
-                "subscribe", subject, queue,
+                "subscribe", subject, queue, sid,
             )
         if self.phase >= lifecycle.CLOSING:  # the session has closed it meanwhile
             return 0
         if 0 < self.max_subscription_tokens < <long>count_tokens(PyBytes_AS_STRING(subject), len(subject)):
             return self.refuse(
                 b"Permissions Violation for Subscription to " + quoted(subject) + b", too many tokens",
-                "tokens", subject, None,
+                "tokens", subject, None, sid,
             )
         if 0 < self.max_subscriptions <= len(self.subs):
-            return self.refuse(b"maximum subscriptions exceeded", "subscriptions", subject, None)
+            return self.refuse(b"maximum subscriptions exceeded", "subscriptions", subject, None, sid)
         if sid not in self.subs:
             if shape_of(PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject)) == INVALID:
-                return self.refuse(b"Invalid Subject", "subject", subject, None)
+                return self.refuse(b"Invalid Subject", "subject", subject, None, sid)
             subscription = Subscription(subject, queue, sid, self)
             self.subs[sid] = subscription
             self.home.add(subscription)
@@ -265,7 +265,7 @@ cdef class Connection(Publisher):
             b"Permissions Violation for Subscription to " + quoted(subscription.subject)
             + (b"" if subscription.queue is None else b" using queue " + quoted(subscription.queue))
             + b" (sid " + quoted(sid) + b")",
-            "subscribe", subscription.subject, subscription.queue,
+            "subscribe", subscription.subject, subscription.queue, sid,
         )
         return True
 

@@ -23,5 +23,5 @@ cdef class Publisher(Peer):
     cdef int answer_no_responders(self, Route route, Message *message) except -1
     # what is wrong
     cdef int fail(self, str reason, str error, str cause) except -1
-    cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1
+    cdef int refuse(self, bytes error, str kind, bytes subject, bytes queue, bytes sid) except -1
     cdef int refuse_publish(self, bytes subject) except -1

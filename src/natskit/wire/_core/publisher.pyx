@@ -306,7 +306,8 @@ cdef class Publisher(Peer):
             return self.refuse_publish(route.subject)
         if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
             reply = text(message.reply, message.reply_size)
-            return self.refuse(b"Permissions Violation for Publish with Reply of " + quoted(reply), "reply", reply, None)
+            told = b"Permissions Violation for Publish with Reply of " + quoted(reply)
+            return self.refuse(told, "reply", reply, None, None)
         self.ok()
         if route is None:
             return 0
@@ -357,13 +358,13 @@ cdef class Publisher(Peer):
         self.close(reason, error, cause)
         return 0
 
-    cdef int refuse(self, bytes error, str kind, bytes subject, bytes detail) except -1:
+    cdef int refuse(self, bytes error, str kind, bytes subject, bytes queue, bytes sid) except -1:
         """Tell the peer and the log; the connection goes on."""
         self.report(error)
         if self.trace is not None:
             self.trace.on_refusal(error.decode("utf-8", "replace"))
-        self.session.on_violation(kind, subject, detail)
+        self.session.on_violation(kind, subject, queue, sid)
         return 0
 
     cdef int refuse_publish(self, bytes subject) except -1:
-        return self.refuse(b"Permissions Violation for Publish to " + quoted(subject), "publish", subject, None)
+        return self.refuse(b"Permissions Violation for Publish to " + quoted(subject), "publish", subject, None, None)

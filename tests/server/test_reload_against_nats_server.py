@@ -1,0 +1,122 @@
+"""Which settings a reload takes and which it refuses, the same on both servers.
+
+Source: spec/server-config.md section 2 (column R). What differs on purpose is in docs/differences.md.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import Program, command, free_port, wait_for
+
+from natskit.errors import Error
+from natskit.nkeys import KeyPair, Role
+from natskit.server import Options
+from natskit.server.reload import reloadable
+
+TAKEN = """
+client_advertise: "a:1"
+server_tags: [a]
+server_metadata: {a: b}
+debug: true
+trace: true
+trace_verbose: true
+trace_headers: true
+logtime: false
+logtime_utc: true
+max_traced_msg_len: 5
+pid_file: "FOLDER/pid"
+ports_file_dir: "FOLDER"
+max_connections: 5
+max_control_line: 1000
+max_payload: 2MB
+ping_interval: "5s"
+ping_max: 7
+write_deadline: "3s"
+no_fast_producer_stall: true
+authorization: {user: a, password: b}
+accounts: {A: {}}
+mappings: {a: b}
+connect_error_reports: 5
+reconnect_error_reports: 7
+port: -1
+"""
+REFUSED = f"""
+host: "0.0.0.0"
+server_name: x
+logfile_size_limit: 100k
+logfile_max_num: 3
+http: "127.0.0.1:-1"
+http_base_path: /x
+max_subscriptions: 7
+max_subscription_tokens: 6
+max_pending: 10MB
+max_closed_clients: 7
+write_timeout: retry
+lame_duck_duration: "40s"
+lame_duck_grace_period: "3s"
+no_header_support: true
+disable_sublist_cache: true
+proxy_protocol: true
+allow_non_tls: true
+no_system_account: true
+trusted_keys: [{KeyPair.create(Role.OPERATOR).public}]
+websocket: {{port: -1, no_tls: true}}
+resolver: MEMORY
+"""
+
+
+def configuration(port: int, setting: str, folder: Path) -> str:
+    """The usual settings, one of them changed."""
+    usual = {"host": "host: 127.0.0.1", "port": f"port: {port}"}
+    name = setting.partition(":")[0]
+    return "\n".join(
+        [*(line for key, line in usual.items() if key != name), setting.replace("FOLDER", str(folder)), ""]
+    )
+
+
+def settings() -> Iterator[tuple[str, bool]]:
+    for text, taken in ((TAKEN, True), (REFUSED, False)):
+        yield from ((line, taken) for line in text.strip().splitlines())
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_reload_takes_the_same_settings(whose: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+    path, port = tmp_path / "server.conf", free_port()
+    path.write_text(configuration(port, "", tmp_path))
+    running = Program([program, "-c", str(path)])
+    try:
+        running.wait_for("Server is ready")
+        found = {}
+        for setting, _ in settings():
+            found[setting] = takes(running, path, configuration(port, setting, tmp_path))
+            assert takes(running, path, configuration(port, "", tmp_path)), f"back from {setting}"
+    finally:
+        running.stop()
+    assert found == dict(settings())
+
+
+def takes(running: Program, path: Path, text: str) -> bool:
+    """Whether the server takes a new configuration."""
+    good, bad = "Reloaded server configuration", "Failed to reload"
+    before = running.output.count(good), running.output.count(bad)
+    path.write_text(text)
+    running.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: (running.output.count(good), running.output.count(bad)) != before, "the outcome of a reload")
+    return running.output.count(good) > before[0]
+
+
+@pytest.mark.parametrize(("setting", "taken"), list(settings()))
+def test_what_is_refused_is_named(setting: str, taken: bool, tmp_path: Path) -> None:
+    usual = Options.load(text=configuration(4222, "", tmp_path))
+    try:
+        reloadable(usual, Options.load(text=configuration(4222, setting, tmp_path)))
+    except Error as error:
+        assert not taken
+        assert setting.partition(":")[0] in str(error) or "moving to or from" in str(error)
+    else:
+        assert taken
