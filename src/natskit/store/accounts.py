@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from natskit.errors import AlreadyExists, ClaimsError, KeyUseError
 from natskit.nkeys import KeyPair
@@ -110,7 +112,7 @@ def plan_account(
     return claims
 
 
-class DeletedAccount(NamedTuple):
+class DeletedAccount(msgspec.Struct, frozen=True):
     """What a plan does to an account: its users, its signing keys and whether they are stored, its own key."""
 
     public: str

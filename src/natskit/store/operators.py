@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from natskit.errors import AlreadyExists, InvalidToken, StoreError, UsageError
@@ -28,7 +29,7 @@ SYSTEM_ACCOUNT, SYSTEM_USER = "SYS", "sys"
 _INFO_URL = "https://docs.nats.io/nats-server/configuration/sys_accounts"
 
 
-class SystemAccount(NamedTuple):
+class SystemAccount(msgspec.Struct, frozen=True):
     """The system account of a new operator: its claims, its user's, where that one's creds go."""
 
     account: AccountClaims
@@ -36,7 +37,7 @@ class SystemAccount(NamedTuple):
     creds_path: str
 
 
-class NewOperator(NamedTuple):
+class NewOperator(msgspec.Struct, frozen=True):
     """An operator that a plan makes: its store, claims, where its key goes (empty: not stored), its signing key."""
 
     store: OperatorStore
