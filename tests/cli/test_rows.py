@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from natskit.cli.command import integer, strings, switch, text
@@ -76,6 +76,7 @@ def test_many_problems_are_counted():
         rows("name,subs\n" + "a,x\n" * 25)
 
 
+@example(['a"b', "c,d"])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), max_size=5))
 def test_elements_of_a_json_list_arrive_as_they_are(elements):
     import msgspec

@@ -122,9 +122,11 @@ def test_it_goes_on_if_asked_and_takes_up_what_failed(nsc, operator):
     assert f"{name}:2: nsc add user x -a Z: " in result.err
     assert f"{name}:4: nsc add user y -a Z: " in result.err
     assert users(nsc) == ["a", "b"]
+    assert "was begun before" in nsc("batch", name, exit=1).err
     nsc("add", "account", "Z")
     nsc("batch", name, "--resume")
     assert users(nsc, "Z") == ["x", "y"]
+    assert "nothing is left to do" in nsc("batch", name, "--resume").err
 
 
 def test_an_edit_of_what_is_done_is_noticed(nsc, operator):
@@ -147,6 +149,12 @@ def test_a_record_that_cannot_be_one_is_refused(nsc, operator, record):
     Path(f"{name}.done").write_text(json.dumps(record))
     assert "is no record of a batch" in nsc("batch", name, "--resume", exit=1).err
     assert users(nsc) == []
+
+
+def test_a_line_that_failed_and_is_gone_is_an_edit_too(nsc, operator):
+    nsc("batch", write(["add user a", "add user a"]), "--keep-going", exit=1)
+    name = write(["add user a"])
+    assert "was edited" in nsc("batch", name, "--resume", exit=1).err
 
 
 def test_a_rehearsal_of_what_is_left(nsc, operator):
@@ -188,7 +196,8 @@ def test_a_second_ctrl_c_leaves_whole_commands_only(nsc, operator, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Plan, "commit", interrupted)
-        nsc("batch", name, exit=130)
+        result = nsc("batch", name, "--json", exit=130)
+    assert json.loads(result.err)["code"] == "interrupted"
     assert users(nsc) == []
     nsc("batch", name, "--resume")
     assert users(nsc) == ["a", "b"]
@@ -324,6 +333,8 @@ def test_secrets_are_not_shown(nsc, operator):
     seed = "SAANJIBNEKGCRUWJCPIWUXFBFJLR36FJTFKGBGKAT7AQXH2LVFNQZJMQUA"
     name = write([f"add user a -K {seed}"])
     result = nsc("batch", name, exit=1)
+    assert seed not in result.out + result.err
+    result = nsc("batch", name, "--json", exit=1)
     assert seed not in result.out + result.err
     name = write([f"add user {'a' * 60} --nope nats://me:pass{'word' * 20}@host", "add user b"])
     assert "passwordword" not in nsc("batch", name, exit=1).err
