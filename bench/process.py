@@ -89,7 +89,8 @@ class Server:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             sock = context.wrap_socket(sock)
         more = login(json.loads(line[5:])) if callable(login) else login
-        hello = {"verbose": False, "pedantic": False, "lang": "bench", "version": "1", "protocol": 0, **more}
+        hello = {"verbose": False, "pedantic": False, "lang": "bench", "version": "1", "protocol": 0}
+        hello |= {"headers": True, **more}
         sock.sendall(b"CONNECT " + json.dumps(hello).encode() + b"\r\nPING\r\n")
         wait_for_pong(sock)
         return sock

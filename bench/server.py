@@ -44,6 +44,11 @@ accounts {
 }
 no_auth_user: a
 """
+HEADERS = (
+    b"NATS/1.0\r\nNats-Msg-Id: 0123456789abcdef\r\n"
+    b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n"
+)
+"""An id of JetStream, and one of OpenTelemetry: what messages carry every day."""
 WEBSOCKET = f'websocket {{ listen: "127.0.0.1:{WEBSOCKET_PORT}", no_tls: true }}'
 
 
@@ -69,6 +74,8 @@ def traffic_scenarios() -> dict[str, Traffic]:
     named["wild-128"] = Traffic(many, (("bench.*.x",),), 128, A)
     crowd = tuple(f"bench.{number % 100}.s{number}" for number in range(100_000))
     named["subs100k-128"] = Traffic(crowd[::37], (crowd,), 128, A)
+    named["hpub-128"] = Traffic(one, (one,), 128, A, headers=HEADERS)
+    named["hpub1000-128"] = Traffic(many, (many,), 128, A, headers=HEADERS)
     named["nobody-16"] = Traffic(one, (), 16, A)
     named["tls-128"] = Traffic(one, (one,), 128, A, tls=True)
     named["ws-128"] = Traffic(one, (one,), 128, A, websocket=True)

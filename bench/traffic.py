@@ -39,6 +39,13 @@ class Traffic:
     seen_as: Callable[[str], str] = unchanged
     tls: bool = False
     websocket: bool = False
+    headers: bytes = b""
+
+    @property
+    def sizes(self) -> str:
+        """How lines of messages end: sizes of headers (if any) and of headers and payload."""
+        block = len(self.headers)
+        return f"{block} {block + self.size}" if block else str(self.size)
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,10 @@ class Block:
 
 def block_of(traffic: Traffic) -> Block:
     """One round of the publisher's subjects, repeated to a good size for one ``send``."""
-    payload = b"x" * traffic.size
+    payload = traffic.headers + b"x" * traffic.size
     wrap = framed if traffic.websocket else bytes
-    cycle = b"".join(wrap(b"PUB %b %d\r\n%b\r\n" % (each.encode(), traffic.size, payload)) for each in traffic.publish)
+    verb, sizes = b"HPUB" if traffic.headers else b"PUB", traffic.sizes.encode()
+    cycle = b"".join(wrap(b"%b %b %b\r\n%b\r\n" % (verb, each.encode(), sizes, payload)) for each in traffic.publish)
     repeat = max(1, BLOCK_BYTES // len(cycle))
     frames = [list(frames_of(traffic, patterns)) for patterns in traffic.subscribers]
     return Block(
@@ -74,7 +82,8 @@ def frames_of(traffic: Traffic, patterns: tuple[str, ...]) -> Iterator[int]:
     for subject in map(traffic.seen_as, traffic.publish):
         sids = [sid for pattern, sid in wild if matches(pattern, subject)]
         for sid in [*sids, literal[subject]] if subject in literal else sids:
-            yield len(f"MSG {subject} {sid} {traffic.size}\r\n\r\n") + traffic.size
+            verb = "HMSG" if traffic.headers else "MSG"
+            yield len(f"{verb} {subject} {sid} {traffic.sizes}\r\n\r\n") + len(traffic.headers) + traffic.size
 
 
 def measure(server: Server, traffic: Traffic, seconds: float) -> Iterator[dict[str, float]]:

@@ -120,7 +120,7 @@ def operation(random: Random) -> bytes:
     kind = random.randrange(10)
     if kind < 5:
         payload = random.randbytes(random.choice([0, 1, 5, 16, 200, PAYLOAD, PAYLOAD + 1]))
-        parts = [random.choice([b"PUB", b"PUB", b"pub", b"HPUB"]), random.choice(SUBJECTS)]
+        parts = [random.choice([b"PUB", b"PUB", b"pub", b"HPUB", b"HPUB"]), random.choice(SUBJECTS)]
         if random.random() < 0.2:
             payload = random.choice(TRACED)[: random.randrange(80)] + payload
         if random.random() < 0.3:

@@ -26,4 +26,4 @@ def test_a_scenario_of_the_server_is_measured_on_both(scenario, real_server, mon
     assert rows
     for row in rows:
         assert row.startswith(scenario)
-        assert " x " in row or row.rstrip().endswith("-"), row
+        assert " x " in row or " - " in row, row  # no ratio to what the machine was too busy for

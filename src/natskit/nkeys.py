@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_PAIRS = [chr(first) + chr(second) for first in _ALPHABET for second in _ALPHABET]
+_PAIRS = [first + second for first in _ALPHABET.decode() for second in _ALPHABET.decode()]
 _TO_DIGITS = bytes.maketrans(_ALPHABET, b"0123456789ABCDEFGHIJKLMNOPQRSTUV")
 
 _SEED = 18 << 3

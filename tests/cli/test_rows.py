@@ -22,7 +22,7 @@ def rows(content, **aliases):
     "content",
     [
         'name,allow-pub,subs,bearer\nu,"a.>,b",5,true\n',
-        '\ufeffName,Allow Pub,SUBS,bearer\r\nu,"a.>,b",5,true\r\n',
+        'Name,Allow Pub,SUBS,bearer\r\nu,"a.>,b",5,true\r\n',
         "name;allow_pub;subs;bearer\nu;a.>,b;5;true",
         "name\tallow-pub\tsubs\tbearer\n\nu\ta.>,b\t5\ttrue\n\t\t\t\n",
         'user,allow-pub,subs,bearer\n u ,"a.>,b", 5,1\n',
@@ -45,10 +45,13 @@ def test_an_empty_cell_is_a_flag_that_was_not_given():
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        ("name,tags\nu,x\n", [(2, 'unknown column "tags": known are name, allow-pub, subs, bearer')]),
+        ("name,tags\nu,x\nv,y\n", [(1, 'unknown column "tags": known are name, allow-pub, subs, bearer')]),
         ("name,subs\na,1\nb,x\nc,2\nd,y\n", [(3, "subs"), (5, "subs")]),
         ("name,name\na,b\n", [(1, "a column is there twice")]),
         ("name,Name\na,b\n", [(1, "a column is there twice")]),
+        ("allow-pub,allow_pub\na,\n", [(1, "a column is there twice")]),
+        ("name\na\u2028b\x0cc\nd,e\n", [(3, "2 cells, the header has 1")]),
+        ("name\n" + "a" * 200_000, [(2, "field larger than")]),
         ("name,subs\na\n", [(2, "1 cells, the header has 2")]),
         ('name\n"a\n', [(2, "unexpected end of data")]),
         ("name\n", [(1, "there are no rows")]),

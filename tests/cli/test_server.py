@@ -1,14 +1,19 @@
 """``nats-server`` as a command: flags, what it says, its files, signals, reload."""
 
 import json
+import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 
 import pytest
 from tests.conftest import command, wait_for
+
+from natskit.server.logs import RotatingFile
+from natskit.server.syslog import remote_syslog
 
 SERVER = command("nats-server")
 LINE = re.compile(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[(INF|WRN|ERR|FTL|DBG|TRC)\] ")
@@ -246,6 +251,21 @@ def test_no_more_log_files_are_kept_than_wanted(tmp_path, start):
     assert 'Purged log file "' in "".join(each.read_text() for each in folder.iterdir())
 
 
+def test_log_that_cannot_be_set_aside_does_not_disturb_who_logs(tmp_path, capsys):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = RotatingFile(str(folder / "server.log"), 10, 0)
+    record = logging.makeLogRecord({"msg": "a line that is longer than that", "levelname": "INFO"})
+    shutil.rmtree(folder)
+    for _ in range(2):
+        handler.emit(record)
+    assert "FileNotFoundError" in capsys.readouterr().err
+    folder.mkdir()
+    handler.emit(record)
+    handler.close()
+    assert list(folder.iterdir())
+
+
 SYSLOG = re.compile(r"<5>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+ nats-server\[\d+\]: Server is ready\n")
 
 
@@ -275,6 +295,27 @@ def test_log_goes_to_a_syslog_server(whose, scheme, start, request):
         program.stop()
 
 
+def test_syslog_server_that_fails_is_left_alone_for_a_while(monkeypatch):
+    def refused(*given):
+        asked.append(given)
+        raise ConnectionRefusedError
+
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        handler = remote_syslog(f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        listening.accept()[0].close()
+    monkeypatch.setattr(socket, "create_connection", refused)
+    record = logging.makeLogRecord({"msg": "a line", "levelname": "INFO"})
+    wait_for(lambda: handler.emit(record) or handler.socket is None, "the end of the connection to be noticed")
+    for _ in range(10):
+        handler.emit(record)
+    assert asked == []
+    monkeypatch.setattr(handler, "_rests_until", 0.0)
+    handler.emit(record)
+    assert len(asked) == 1
+    handler.close()
+
+
 def test_log_goes_to_a_syslog_socket(tmp_path, start):
     path = tmp_path / "log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -291,6 +332,7 @@ def test_log_goes_to_a_syslog_socket(tmp_path, start):
     [
         (["-r", "unix:///nowhere/log"], "error connecting to syslog: "),
         (["-r", "tcp://127.0.0.1:1"], "error connecting to syslog: Connection refused"),
+        (["-r", "udp://localhost:99999"], 'remote syslog "udp://localhost:99999" must be udp://host:port'),
         (["-r", "gopher://x"], 'remote syslog "gopher://x" must be udp://host:port'),
     ],
 )

@@ -125,7 +125,7 @@ ORIGINS = {
     "both_never": 'same_origin: true, allowed_origins: "http://a.example"',
 }
 PAGES = ("http://127.0.0.1", "http://127.0.0.1:80", "https://127.0.0.1", "http://127.0.0.1:81", "http://a.example", "http://A.EXAMPLE:80", "https://b.example:8443",
-         "https://b.example", "http://a.example/path", "null", "", "http://%zz", "ftp://a.example", "a.example", "http://a.example.evil")  # fmt: skip
+         "https://b.example", "http://a.example/path", "null", "", "http://%zz", "http://127.0.0%2e1", "ftp://a.example", "a.example", "http://a.example.evil")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ORIGINS)

@@ -149,7 +149,7 @@ async def test_payloads_are_cut_as_wanted(engine: Engine, config: str, payloads:
 async def test_no_secret_is_logged_however_it_is_written(engine: Engine) -> None:
     if engine.name == "nats-server":
         pytest.skip("it shows what stands behind a quote, and keys in capitals")
-    fields = b'"pass":"x\\"SECRET","PASS" : "SECRET","Auth_Token":"SECRET","jwt":"SECRET","sig":"SECRET"'
+    fields = b'"pass":"x\\"SECRET","PASS" : "SECRET","Auth_Token":"SECRET","jwt":"SECRET","sig":"SECRET","proxy_sig":"SECRET"'
     said = await talk(engine, "trace: true", b'CONNECT {"user":"a",' + fields + b',"name":"n"}\r\n')
     assert "SECRET" not in engine.log()
     assert '"name":"n"' in said[0]

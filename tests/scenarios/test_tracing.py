@@ -10,7 +10,7 @@ from typing import Any
 import cramjam
 import pytest
 
-from support.engines import ENGINES, Engine
+from support.engines import ENGINES, Engine, OurServer
 from support.scenario import Client, Player
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -22,11 +22,13 @@ accounts {
              {user:r,password:r,permissions:{publish:{deny:["no.>","t.no"]},subscribe:{deny:"*.deny"}}}],
       mappings { "m.a": "mapped.a" },
       exports=[{service:"svc",allow_trace:true},{service:"dark"},{stream:"st.>"},{stream:"sx.>"}] }
-  B { users=[{user:b,password:b}],
-      imports=[{service:{account:A,subject:"svc"},to:"bsvc"},{service:{account:A,subject:"dark"}},
+  B { users=[{user:b,password:b}], exports=[{service:"tunnel"}, {service:"way",allow_trace:true}],
+      imports=[{service:{account:A,subject:"svc"},to:"tunnel"}, {service:{account:A,subject:"svc"},to:"way"},
+               {service:{account:A,subject:"svc"},to:"bsvc"},{service:{account:A,subject:"dark"}},
                {stream:{account:A,subject:"st.>"},prefix:"imp",allow_trace:true},
                {stream:{account:A,subject:"sx.>"},prefix:"imp"}] }
-  T { users=[{user:t,password:t}], msg_trace: "account.traces" }
+  T { users=[{user:t,password:t}], msg_trace: "account.traces",
+      imports=[{service:{account:B,subject:"tunnel"}}, {service:{account:B,subject:"way"}}] }
 }
 """
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-%s"
@@ -50,6 +52,7 @@ class Stage:
             await self.player.line(f"{name}> PUB nothing.at.all 0")
         for each in data:
             self.player.clients[name].send(each if isinstance(each, bytes) else f"{each}\r\n".encode())
+        await self.player.clients[name].sync()  # first, so that the others have got all of it when it is their turn
         for client in self.player.clients.values():
             await client.sync()
 
@@ -169,6 +172,26 @@ async def test_service_is_not_followed_else(stage: Stage) -> None:
     assert (stage.heard("q"), stage.heard("b")) == ([], ["HMSG in 2 36 36"])  # no responders
 
 
+@pytest.mark.parametrize("headers", [TO, {"traceparent": PARENT % "01"}], ids=["asked for", "sampled"])
+async def test_service_is_not_followed_behind_one_that_does_not_allow_it(stage: Stage, headers: dict[str, str]) -> None:
+    await stage.say("t", "SUB account.traces 1", "SUB tr 2", "SUB in 3", message("tunnel", headers, reply="in"))
+    first = {"type": "si", "acc": "B", "from": "tunnel", "to": "tunnel"}
+    assert await stage.events("t") == [came("t", "T", "tunnel"), first]
+    assert "| Nats-Trace-Dest: trace disabled |" in stage.client("q").inbox[0]
+    await stage.say("t", message("way", headers, reply="in"))
+    first = {"type": "si", "acc": "B", "from": "way", "to": "way"}
+    second = {"type": "si", "acc": "A", "from": "way", "to": "svc"}
+    assert await stage.events("t") == [came("t", "T", "way"), first, second, went("q", "svc", acc="A")]
+
+
+async def test_requests_that_are_only_traced_wait_for_no_answer(engine: Engine, stage: Stage) -> None:
+    await stage.say("b", message("bsvc", ONLY, reply="in"))
+    assert len(await stage.events("b")) == 3
+    if isinstance(engine, OurServer):
+        assert engine.server is not None
+        assert engine.server.accounts.services.waiting == 0
+
+
 async def test_stream_is_followed_where_its_import_allows_it(engine: Engine, stage: Stage) -> None:
     # The real server tells the exporter's subject of the import, ours the subscription that it reached.
     subscription = {"natskit": "imp.>", "nats-server": "st.>"}[engine.name]
@@ -220,10 +243,27 @@ async def test_refusals_are_told(stage: Stage) -> None:
     assert await stage.events("a") == [came("a", "A", "foo", error=error)]
 
 
+@pytest.mark.parametrize("subject", ["_GR_.x", "$GNR.x", "$NRG.x"])
+async def test_trace_goes_to_no_reserved_subject(engine: Engine, stage: Stage, subject: str) -> None:
+    await stage.say("a", f"SUB {subject} 9", message("foo", {"Nats-Trace-Dest": subject}))
+    if engine.name == "natskit" or subject != "$GNR.x":
+        assert stage.heard("a") == [f"-ERR 'Permissions Violation for Publish to \"{subject}\"'"]
+    else:
+        await stage.traces("a", 1)
+
+
 async def test_trace_goes_only_where_its_publisher_may_publish(stage: Stage) -> None:
     await stage.say("r", "SUB foo 1", message("foo", {"Nats-Trace-Dest": "t.no"}))
     assert stage.heard("r") == ["-ERR 'Permissions Violation for Publish to \"t.no\"'"]
     assert stage.heard("a") == []
+    await stage.say("r", message("foo", {"Nats-Trace-Dest": 'no."quoted"'}))
+    assert stage.heard("r") == ['-ERR \'Permissions Violation for Publish to "no.\\"quoted\\""\'']
+
+
+async def test_mappings_lead_no_trace_elsewhere(stage: Stage) -> None:
+    await stage.say("a", "SUB m.a 4", "SUB mapped.a 5", message("nobody", {"Nats-Trace-Dest": "m.a"}))
+    await stage.traces("a", 1)
+    assert stage.client("q").inbox == []
 
 
 async def test_receivers_that_do_not_get_it_are_told(stage: Stage) -> None:

@@ -96,6 +96,16 @@ async def test_nothing_is_left_after_stop():
     gc.collect()
 
 
+async def test_server_that_does_not_run_is_not_reloaded():
+    server = Server()
+    for _ in range(2):
+        with pytest.raises(ServerError, match="not running"):
+            await server.reload("listen: 127.0.0.1:-1")
+        async with server:
+            await server.reload("listen: 127.0.0.1:-1, max_payload: 100")
+            assert server.options.limits.max_payload == 100
+
+
 async def test_taken_port_is_refused_with_a_hint():
     async with Server() as server:
         with pytest.raises(ServerError, match=f"cannot listen on 127.0.0.1:{server.port}") as caught:

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from natskit.server import Server
+from natskit.server.auth import Authenticator
 from natskit.testing import Operator
 
 DEADLINE_S = 5.0
@@ -84,3 +85,27 @@ async def test_login_that_was_under_way_is_judged_by_the_new_configuration():
         gate.open()
         assert await wire.line() == b"-ERR 'Authorization Violation'\r\n"
         await wire.close()
+
+
+async def test_client_that_leaves_while_it_is_judged_again_does_not_end_the_reload(monkeypatch):
+    config = "listen: 127.0.0.1:-1\nauthorization { users = [{user: a, password: %s}, {user: b, password: b}] }"
+    async with Server(config % "a") as server:
+        wires = [await Wire.open(server) for _ in range(3)]
+        for wire, user in zip(wires, "bba", strict=True):
+            wire.connect({"user": user, "pass": user}, b"PING\r\n")
+            assert await wire.line() == b"PONG\r\n"
+        first, second, third = server.clients.values()
+        judge = Authenticator.authenticate
+
+        async def authenticate(self, connect, peer):
+            admission = await judge(self, connect, peer)
+            first.engine.cut("Client Closed")
+            return admission
+
+        monkeypatch.setattr(Authenticator, "authenticate", authenticate)
+        await server.reload(config % "other")
+        assert await wires[2].line() == b"-ERR 'Authorization Violation'\r\n"
+        assert list(server.clients.values()) == [second]
+        assert third.engine.closing
+        for wire in wires:
+            await wire.close()

@@ -17,7 +17,7 @@ import trustme
 from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import ServerError
-from natskit.server import Server
+from natskit.server import Options, Server
 
 CONFIG = """
 server_name: one
@@ -315,6 +315,31 @@ async def test_https_and_what_is_told_of_encrypted_connections(authority):
         varz = json.loads((await asyncio.to_thread(fetch, f"{url}/varz", trusting)).text)
         assert varz["tls_cert_not_after"] > varz["now"]
         await client.close()
+
+
+async def test_reload_takes_other_certificates_as_they_were_when_it_began(authority, tmp_path):
+    def config(name):
+        lines = f'cert_file: "{tmp_path}/{name}.pem", key_file: "{tmp_path}/{name}.key"'
+        return f"listen: 127.0.0.1:-1, https_port: -1, tls {{ {lines} }}"
+
+    def copy(name, source):
+        for kind in ("pem", "key"):
+            (tmp_path / f"{name}.{kind}").write_bytes((authority / f"{source}.{kind}").read_bytes())
+
+    def shown(port):
+        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=10))
+
+    first, second = (ssl.PEM_cert_to_DER_cert((authority / f"{each}.pem").read_text()) for each in ("server", "client"))
+    copy("one", "server")
+    copy("two", "client")
+    async with Server(config("one")) as server:
+        port = server.secure_monitor_port
+        assert await asyncio.to_thread(shown, port) == first
+        use = server._monitor.prepare(Options.load(text=config("two")).tls)
+        (tmp_path / "two.pem").write_text("gone")
+        assert await asyncio.to_thread(shown, port) == first
+        use()
+        assert await asyncio.to_thread(shown, port) == second
 
 
 async def test_taken_port_is_named_and_nothing_stays_open():

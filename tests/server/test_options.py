@@ -225,6 +225,32 @@ def test_zero_is_the_default_where_it_is_for_nats_server():
     assert (options.port, options.limits) == (4222, replace(Limits(), max_connections=-1))
 
 
+@pytest.mark.parametrize(("seconds", "fault"), [("0s", ""), ("-1s", "less than no time")])
+def test_no_time_is_the_default_and_less_than_none_is_refused(seconds, fault):
+    for text in (
+        *("ping_interval: %s", "write_deadline: %s", "lame_duck_duration: %s", "lame_duck_grace_period: %s"),
+        *(
+            "authorization { timeout: %s }",
+            "websocket { port: -1, no_tls: true, handshake_timeout: %s, ping_interval: %s }",
+        ),
+        "websocket { port: -1, no_tls: true, authorization { timeout: %s } }",
+    ):
+        given, plain = text.replace("%s", f'"{seconds}"'), text.replace("%s", '"0s"')
+        if fault:
+            with pytest.raises(ConfigError, match=fault):
+                Options.load(text=given)
+        options = Options.load(text=plain)
+        default = Options()
+        assert (options.ping_interval_s, options.write_deadline_s) == (
+            default.ping_interval_s,
+            default.write_deadline_s,
+        )
+        assert (options.lame_duck_duration_s, options.lame_duck_grace_period_s, options.auth_timeout_s) == (120, 10, 2)
+        if options.websocket is not None:
+            assert (options.websocket.handshake_timeout_s, options.websocket.ping_interval_s) == (2.0, None)
+            assert options.websocket.authorization is None or options.websocket.authorization.timeout_s is None
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("", ("0.0.0.0", 1)), ("a.example", ("a.example", 1)), ("a:2", ("a", 2)), ("'[::1]:2'", ("::1", 2)), ("'[::1]'", ("::1", 1))],

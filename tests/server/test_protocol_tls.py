@@ -304,3 +304,20 @@ async def test_stop_ends_handshakes_and_connections(authority):
     await end(waiting)
     await client.close()
     assert asyncio.all_tasks() == before
+
+
+async def test_client_that_is_too_many_before_its_handshake_is_done_stays_out(authority):
+    async with Server(config(authority)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await read_info(reader)
+        (client,) = server.clients.values()
+        shaken = asyncio.create_task(writer.start_tls(trusting(authority), server_hostname="127.0.0.1"))
+        while client.stream is None:  # noqa: ASYNC110 - there is nothing else to wait for
+            await asyncio.sleep(0)
+        await server.reload(config(authority, top="max_connections: -1"))
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await shaken
+        assert b"PONG" not in await closed(reader)
+        assert not server.clients
+        assert [each.reason for each in server.closed] == ["Maximum Connections Exceeded"]
+        await end(writer)

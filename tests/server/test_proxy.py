@@ -30,6 +30,22 @@ def test_nothing_is_decided_before_the_header_is_whole(header, host, port):
         assert read_header(header + rest) == Origin(len(header), host, port)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"PROXY TCP4 " + b"1" * 96,
+        b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
+        b"PROXY TCP6 fe80::1 ::1%x 1 2\r\n",
+        b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 65536 2\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n",
+    ],
+)
+def test_what_begins_like_a_header_and_is_none_is_refused_at_once(header):
+    with pytest.raises(ProtocolError):
+        read_header(header)
+
+
 STARTS = st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", b"PROXY TCP6 ::1 ", SIGNATURE, SIGNATURE + b"\x21\x11\x00"])
 
 
@@ -61,6 +77,22 @@ async def test_client_that_says_nothing_to_a_server_behind_proxies_is_cut_off(mo
             writer.close()
             await writer.wait_closed()
         assert [each.reason for each in server.closed] == 3 * ["Protocol Violation"]
+
+
+async def test_client_that_is_too_many_before_its_header_is_forgotten():
+    lines = "listen: 127.0.0.1:-1, proxy_protocol: true"
+    async with Server(lines) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readline()
+        await server.reload(f"{lines}, max_connections: -1")
+        writer.write(b"PROXY UNKNOWN\r\nCONNECT {}\r\nPING\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert not server.clients
+        assert [each.reason for each in server.closed] == ["Maximum Connections Exceeded"]
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_client_that_is_kicked_before_its_header_is_forgotten():

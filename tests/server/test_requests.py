@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from natskit.nkeys import KeyPair, Role
 from natskit.server import Server
+
+
+async def test_orders_are_for_the_server_that_they_name():
+    answers = []
+    other = KeyPair.create(Role.SERVER).public
+    async with Server("listen: 127.0.0.1:-1") as server:
+        space = server.accounts.system.space
+        space.subscribe_internal(b"in", lambda subject, reply, headers, payload, publisher: answers.append(payload))
+        for whom in ("PING", other):
+            for order in ("KICK", "LDM", "RELOAD"):
+                subject = f"$SYS.REQ.SERVER.{whom}.{order}"
+                space.publish_internal(subject.encode(), reply=b"in", payload=b'{"cid":5}')
+        await asyncio.sleep(0)
+    assert answers == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,6 +130,49 @@ def test_reload_and_restart():
             assert len(server.connections()) == 1
 
 
+def test_restart_keeps_the_port_of_websocket_clients_too():
+    with Server.in_thread('listen: 127.0.0.1:-1\nwebsocket { listen: "127.0.0.1:-1", no_tls: true }') as server:
+        before = server.client_url, server.websocket_url
+        server.restart()
+        assert (server.client_url, server.websocket_url) == before
+
+
+def test_who_asks_while_it_is_stopped_does_not_wait():
+    for _ in range(5):
+        server = Server.in_thread()
+        server.start()
+        ended = []
+
+        def ask(server=server, ended=ended):
+            try:
+                while True:
+                    server.connections()
+            except ServerError as error:
+                ended.append(str(error))
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+        threads += [threading.Thread(target=server.stop, daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+        assert ended == ["the server is not running"] * 3
+        assert not any(thread.is_alive() for thread in threads)
+
+
+def test_who_asked_too_late_for_an_answer_is_told_when_the_thread_ends(monkeypatch):
+    server = Server.in_thread()
+    server.start()
+    loop = server._loop
+    monkeypatch.setattr(server, "_loop", SimpleNamespace(call_soon_threadsafe=lambda action: None))  # taken, not done
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(server.connections)
+        loop.call_soon_threadsafe(server._ended.set)
+        with pytest.raises(ServerError, match="not running"):
+            asked.result(5)
+    server.stop()
+
+
 def test_a_server_that_does_not_run_says_so():
     server = Server.in_thread()
     for ask in (server.connections, lambda: server.advance(1), server.reload):
@@ -146,6 +191,8 @@ def test_calls_from_its_own_thread_do_not_wait_for_themselves():
         assert server.call(lambda it: server.connections()) == ()
         with pytest.raises(ServerError, match="own thread"):
             server.call(lambda it: server.reload())
+        with pytest.raises(ServerError, match="own thread"):
+            server.call(lambda it: server.stop())
 
 
 def test_many_threads_may_ask_at_once():

@@ -9,7 +9,9 @@ import logging
 import ssl
 import time
 import urllib.request
+from types import SimpleNamespace
 
+import msgspec
 import nats
 import pytest
 import trustme
@@ -23,6 +25,7 @@ from natskit.nkeys import KeyPair, Role
 from natskit.server import Options, Server
 from natskit.server.websocket.frames import Deflater, Framer, inflate
 from natskit.server.websocket.handshake import MAX_REQUEST, Refusal, Request, Upgrade, upgrade
+from natskit.wire.frames import DATA
 from support.realm import Realm
 from support.websocket import DEFLATE, PING, RawWebSocket, deflated, frame, inflated, request
 
@@ -152,6 +155,26 @@ async def test_proxy_protocol_is_for_the_other_listener():
         assert json.loads(client.said[5:])["client_ip"] == "127.0.0.1"
 
 
+async def test_stopping_gives_up_on_a_client_that_does_not_read(monkeypatch):
+    monkeypatch.setattr("natskit.server.server.STOP_S", 0.2)
+    monkeypatch.setattr("natskit.server.stream.LEAVE_S", 0.2)
+    async with Server(config()) as server, raw(server) as client:
+        client.send(frame(b'CONNECT {"verbose":false}\r\nSUB a 1\r\n'))
+        await asyncio.to_thread(client.sync)
+        (seen,) = server.streams._open
+        publisher = await connect(server)
+        for _ in range(20):
+            await publisher.publish("a", b"x" * 1_000_000)
+        await publisher.flush(timeout=5)
+        await publisher.close()
+        assert seen.held > 1 << 19
+        await server.stop()
+        assert not server.clients
+        assert not server.streams._open
+        assert seen._client._ping_timer.cancelled()
+        assert seen._client._write_timer is None or seen._client._write_timer.cancelled()
+
+
 async def test_stopping_ends_handshakes_that_are_under_way():
     server = Server(config())
     await server.start()
@@ -182,6 +205,28 @@ async def test_log_says_where_it_listens_and_that_there_is_no_tls(caplog):
     async with Server(config()) as server:
         assert f"Listening for websocket clients on ws://127.0.0.1:{server.websocket_port}" in caplog.text
         assert "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [("token_cookie: t", True), ("token_cookie: t, same_origin: true", False), ("same_origin: false", False)],
+)
+async def test_cookies_of_any_page_are_warned_of(caplog, more, warned):
+    async with Server(config(listening(more))):
+        assert ("cookies from any page: set same_origin" in caplog.text) == warned
+
+
+async def test_long_cookies_of_strangers_are_not_kept():
+    users = "authorization { users: [{user: a, password: a}] }"
+    async with Server(config(listening("user_cookie: u, pass_cookie: p, token_cookie: t"), users)) as server:
+        long = "x" * 20_000
+        async with raw(server, Cookie=f"u={long}; p={long}; t={long}") as client:
+            client.send(frame(b'CONNECT {"name":"n"}\r\n'))
+            await asyncio.to_thread(client.expect_end)
+        (seen,) = server.closed
+        assert seen.reason == "Authentication Failure"
+        assert seen.connect.name == "n"
+        assert len(msgspec.json.encode(seen.connect)) < 1000
 
 
 async def test_monitoring_knows_the_listener_and_its_clients():
@@ -323,7 +368,7 @@ async def test_client_that_does_not_read_pongs_costs_bounded_memory():
                     client.sock.sendall(pings)
 
         await asyncio.to_thread(flood)
-        (stream,) = server._websocket._streams
+        (stream,) = server.streams._open
         assert stream._transport.get_write_buffer_size() < 2 << 20
         other = await connect(server)
         await other.flush(timeout=5)
@@ -369,6 +414,24 @@ async def test_message_that_inflates_to_far_too_much_costs_its_connection_only()
         await other.close()
 
 
+async def test_strangers_send_no_long_messages():
+    users = "authorization { users: [{user: a, password: a}] }"
+    connect_line = b'CONNECT {"verbose":false,"user":"a","pass":"a"}\r\n'
+    long = deflated(b"PUB a 100000\r\n" + b" " * 100_000 + b"\r\n")
+    async with Server(config(listening("compression: true"), users)) as server:
+        async with raw(server, **DEFLATE) as client:
+            client.send(frame(deflated(connect_line), rsv=4))
+            await asyncio.to_thread(client.sync)
+            client.send(frame(long, rsv=4))
+            await asyncio.to_thread(client.sync)
+            assert next(iter(server.clients.values())).engine.in_messages == 3
+        for first in (long, bytes(600_000)):
+            async with raw(server, **DEFLATE) as client:
+                client.send(frame(first, rsv=4))
+                await asyncio.to_thread(client.expect_end)
+                assert server.closed[-1].reason == "Read Error"
+
+
 async def test_compressed_messages_wait_as_they_came_until_a_login_is_decided():
     """Half a megabyte of them would be a gigabyte."""
     opened = asyncio.Event()
@@ -400,10 +463,27 @@ async def test_clients_that_send_compressed_messages_take_turns():
         (seen, _) = server.clients.values()
         await until(lambda: seen.engine.in_messages > 0, "the first message")
         await other.flush(timeout=5)
-        assert seen.engine.in_messages < 200
+        before = seen.engine.in_messages
+        assert before < 200
+        stream, decoder = seen.stream, seen.stream._decoder
+        stream._decoder = SimpleNamespace(feed=lambda data: [(DATA, b"PUB a 0\r\n\r\n")])
+        stream.receive(memoryview(b""))  # it does not overtake what waits
+        stream._decoder = decoder
+        assert seen.engine.in_messages == before
         await asyncio.to_thread(client.sync)
-        assert seen.engine.in_messages == 201
+        assert seen.engine.in_messages == 202
         await other.close()
+
+
+@pytest.mark.parametrize("piece", [frame(b"", PING), frame(b"\x00", rsv=4)], ids=["pings", "empty messages"])
+async def test_clients_that_send_many_small_frames_take_turns(piece):
+    async with Server(config(listening("compression: true"))) as server, raw(server, **DEFLATE) as client:
+        (seen,) = server.clients.values()
+        seen.stream.receive(memoryview(bytearray(piece * 20_000)))
+        assert len(seen.stream._later) > 19_000
+        await asyncio.to_thread(client.sync)
+        assert not seen.stream._later
+        assert len(client.pongs) in (0, 20_000)
 
 
 async def test_too_many_handshakes_at_once_are_turned_away(monkeypatch):
@@ -483,6 +563,24 @@ async def test_certificate_of_a_client_is_its_user(authority):
         await asyncio.to_thread(client.sync)
         (seen,) = server.clients.values()
         assert seen.admission.user == "localhost"
+
+
+async def test_client_with_another_certificate_than_the_pinned_ones_is_refused(authority, caplog):
+    pins = f'verify: true, pinned_certs: ["{"0" * 64}"]'
+    async with Server(config(secured(authority, pins))) as server:
+        client = await asyncio.to_thread(RawWebSocket, server.websocket_port, trusting(authority, client=True))
+        await asyncio.to_thread(client.shake, request())
+        assert not client.answer
+        client.close()
+        assert server.total_connections == 0
+        assert "certificate not pinned" in caplog.text
+
+
+async def test_client_that_does_not_begin_with_tls_in_time_is_closed(authority):
+    async with Server(config(secured(authority, "timeout: 0.1"))) as server:
+        for said in (b"", b"\x16\x03"):
+            assert await answer_to(server, said, 1) == b""
+        assert server.total_connections == 0
 
 
 async def test_client_without_certificate_is_refused(authority):
@@ -597,6 +695,11 @@ def test_every_compressed_message_stands_alone(messages, limit, splits):
         assert inflate(pieces, len(message)) == message
         with pytest.raises(ProtocolError, match="maximum payload exceeded"):
             inflate(pieces, len(message) - 1)
+
+
+def test_compressed_message_that_breaks_off_is_refused():
+    with pytest.raises(ProtocolError, match="breaks off"):
+        inflate(b"\x00\x40\x00\xbf\xff" + b"three of 64", 100)
 
 
 @given(st.binary(max_size=200))

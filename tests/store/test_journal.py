@@ -125,6 +125,21 @@ def test_a_process_that_dies_leaves_the_old_or_the_new(tmp_path, monkeypatch, nu
     assert state(tmp_path) in (OLD, NEW)
 
 
+@pytest.mark.parametrize("number", range(1, 60))
+def test_a_file_outside_of_the_root_goes_with_the_rest_or_stays(tmp_path, monkeypatch, number):
+    root, key = tmp_path / "root", tmp_path / "keys/U.nk"
+    root.mkdir()
+    key.parent.mkdir()
+    key.write_text("seed")
+    before(root)
+    with monkeypatch.context() as patch:
+        die_at(patch, number)
+        with contextlib.suppress(Died):
+            journal.commit(str(root), [*changes(root), Change(str(key), None)])
+    journal.recover(str(root))
+    assert (state(root), os.listdir(key.parent)) in ((OLD, ["U.nk"]), (NEW, []))
+
+
 @pytest.mark.parametrize("number", range(1, 30))
 def test_a_recovery_that_dies_is_taken_up_again(tmp_path, monkeypatch, number):
     before(tmp_path)
@@ -145,6 +160,7 @@ def test_a_recovery_that_dies_is_taken_up_again(tmp_path, monkeypatch, number):
     [
         {"path": "{outside}/victim", "removed": True},
         {"path": "{root}/link/victim", "removed": True},
+        {"path": "{outside}/victim", "removed": True, "staged": "{root}/.natskit-1.tmp"},
         {"path": "{root}/x.jwt", "staged": "{outside}/victim"},
         {"path": "{outside}/copy", "staged": "{outside}/victim"},
     ],
@@ -163,6 +179,16 @@ def test_a_journal_from_elsewhere_does_no_harm(tmp_path, entry):
     with pytest.raises(StoreError, match="not ours"):
         journal.recover(str(root))
     assert (outside / "victim").read_text() == "precious"
+
+
+def test_a_journal_without_its_mark_removes_nothing_outside(tmp_path):
+    root, victim = tmp_path / "root", tmp_path / "victim"
+    root.mkdir()
+    victim.write_text("precious")
+    entry = {"path": str(victim), "removed": True, "staged": f"{tmp_path}/.natskit-1.tmp"}
+    (root / ".natskit.journal").write_bytes(msgspec.json.encode([entry]))
+    journal.recover(str(root))
+    assert victim.read_text() == "precious"
 
 
 def test_a_damaged_journal_is_told(tmp_path):

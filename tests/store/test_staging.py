@@ -7,14 +7,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from natskit import jwt
 from natskit.errors import AlreadyExists, StoreError
 from natskit.nkeys import KeyPair, Role
-from natskit.store import Plan, Workspace, accounts, files, journal, operators, plan, users
+from natskit.store import Plan, Workspace, accounts, files, journal, operators, users
+from natskit.store import group as group_module
 from natskit.store.group import Group
+from natskit.store.lock import Lock
 from natskit.store.output import write_output
 from natskit.store.staging import Change, Staged, staged, staging
 
@@ -47,7 +49,11 @@ def change_of(root, step):
 
 def on_disk(root, step):
     if step[0] == "discard":
-        plan.discard([f"{root}/{step[1]}"])
+        path = f"{root}/{step[1]}"
+        if os.path.lexists(path):
+            journal.commit(root, [Change(path, None)])
+            if path.endswith(".nk"):
+                files.remove_empty(os.path.dirname(path))
     else:
         journal.commit(root, [change_of(root, step)])
 
@@ -74,8 +80,6 @@ def view(root):
 
 @settings(max_examples=40, deadline=None)
 @given(before=steps, first=steps, then=steps)
-@example(before=[], first=[("write", "a/b/x.jwt", b"")], then=[("discard", "a/b/x.jwt", None), ("empty", "a/b", None)])
-@example(before=[("write", "a/b/x.jwt", b"")], first=[("discard", "a/b/x.jwt", None)], then=[("empty", "a/b", None)])
 def test_the_staged_store_is_the_store_on_disk(tmp_path_factory, before, first, then):
     direct, written = (str(tmp_path_factory.mktemp(name)) for name in ("direct", "written"))
     changes = Staged()
@@ -91,8 +95,8 @@ def test_the_staged_store_is_the_store_on_disk(tmp_path_factory, before, first, 
         with staging(changes):
             assert view(written) == expected
     journal.commit(written, changes.changes()) if changes.changes() else None
-    for path in changes.discards:
-        plan.remove(path)
+    for folder in changes.tidied:
+        files.remove_empty(folder)
     assert view(written) == expected
 
 
@@ -216,3 +220,43 @@ def test_a_group_gives_way_to_who_waits(workspace):
         process.stdout.close()
         with group.staging():
             assert workspace.operator().accounts() == ["A"]
+
+
+def test_a_group_is_due_after_a_while_when_it_is_large_and_when_others_know_of_it(workspace, monkeypatch):
+    monkeypatch.setattr(group_module, "_LONGEST_S", 1e9)
+    with Group(workspace) as group:
+        with group.staging():
+            add_account(workspace, "A")
+        assert not group.is_due()
+        for name, value in (("_LONGEST_S", -1.0), ("_MOST_PATHS", 1)):
+            with monkeypatch.context() as patch:
+                patch.setattr(group_module, name, value)
+                assert group.is_due()
+        with group.staging():
+            staged().urgent = True
+        assert group.is_due()
+
+
+def test_a_group_waits_for_who_writes_the_configuration(workspace):
+    workspace.config_locked()._wait_s = 0
+    with Group(workspace) as group:
+        with group.staging():
+            add_account(workspace, "A")
+        with Lock(workspace.directories.config), pytest.raises(StoreError, match="another process"):
+            group.commit()
+
+
+def test_what_was_never_there_is_not_removed(tmp_path):
+    changes = Staged()
+    changes.take([Change(f"{tmp_path}/a/new.jwt", b"x"), Change(f"{tmp_path}/a/new.jwt", None)])
+    assert [each.path for each in changes.changes()] == [f"{tmp_path}/a/"]
+
+
+def test_a_link_that_a_user_names_is_written_through(tmp_path):
+    target, link = tmp_path / "target.creds", tmp_path / "link.creds"
+    target.write_text("old")
+    link.symlink_to(target)
+    with staging(Staged()):
+        write_output(str(link), b"new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"

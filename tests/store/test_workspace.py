@@ -10,7 +10,7 @@ import pytest
 
 from natskit.errors import NotFound, StoreError, UsageError
 from natskit.jwt.files import parse_creds
-from natskit.store import Flags, Plan, Profile, operators
+from natskit.store import Flags, Plan, Profile, journal, operators
 
 
 def make_operator(workspace, name, *, system=False):
@@ -114,6 +114,16 @@ def test_names_for_one_run_are_not_remembered(open_workspace):
     assert open_workspace().config.operator == "Two"
     with pytest.raises(NotFound, match='operator "Three" not in'):
         open_workspace(NSC_OPERATOR="Three")
+
+
+def test_what_a_killed_process_left_is_settled_before_anything_is_looked_up(open_workspace, monkeypatch):
+    make_operator(open_workspace(), "One")
+    workspace = open_workspace()
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_apply", lambda root, entries: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            make_operator(workspace, "Two")
+    assert open_workspace(NSC_OPERATOR="Two").config.operator == "Two"
 
 
 def test_an_account_is_named_by_name_or_key(open_workspace, current):

@@ -137,6 +137,11 @@ async def test_a_restarted_server_knows_the_accounts_as_they_are(operator):
     await (await enter(server, account.user("u"))).close()
 
 
+def test_servers_that_have_stopped_are_not_told(operator):
+    operator.serve().stop()
+    operator.account("late").limit(conn=5)
+
+
 async def test_a_server_on_the_loop_of_the_test_can_follow_too(operator):
     async with Server(operator.config("listen: 127.0.0.1:-1")) as server:
         operator.follow(server)

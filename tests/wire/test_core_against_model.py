@@ -36,7 +36,7 @@ def publishes(draw):
     size = draw(st.sampled_from([b"%d", b"%d", b"%d", b"%d", b"00%d"])) % len(payload)
     reply = draw(st.one_of(st.just(b""), SUBJECTS))
     sizes = size
-    verb = draw(st.sampled_from([b"PUB", b"PUB", b"PUB", b"pub", b"HPUB"]))
+    verb = draw(st.sampled_from([b"PUB", b"PUB", b"pub", b"HPUB", b"HPUB"]))
     if verb == b"HPUB":
         sizes = b"%d " % draw(st.integers(0, len(payload))) + size
     subject = draw(SUBJECTS)

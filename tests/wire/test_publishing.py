@@ -84,6 +84,79 @@ def test_statistics_count_payload_and_headers_on_both_sides():
     assert (space.in_messages, space.in_bytes, space.out_messages, space.out_bytes) == (2, 22, 4, 32)
 
 
+BLOCK = b"NATS/1.0\r\nA: bcd\r\n\r\n"
+LONG = b"r" * 300
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_headers_on_the_subject_of_the_message_before(step):
+    """Each line as it came to who takes headers; to who does not, the payload alone."""
+    a, b, c = ends(3)
+    c.engine.headers = False
+    a.feed(b"SUB foo 1\r\n")
+    c.feed(b"SUB foo 1\r\n")
+    large = b"x" * 9000
+    cases = [  # what follows the subject, the payload, the line without headers
+        (b"20 25", b"hello", b"5"),
+        (b"020 00025", b"hello", b"5"),
+        (b"20 20", b"", b"0"),
+        (b"_INBOX.1 20 25", b"hello", b"_INBOX.1 5"),
+        (b"7 20 120", b"y" * 100, b"7 100"),
+        (LONG + b" 20 25", b"hello", LONG + b" 5"),
+        (b"20 9020", large, b"9000"),
+    ]
+    said = b"".join(b"HPUB foo %b\r\n%b%b\r\n" % (rest, BLOCK, payload) for rest, payload, _ in cases) * 2
+    for at in range(0, len(said), step):
+        b.feed(said[at : at + step])
+    assert a.take() == b"".join(b"HMSG foo 1 %b\r\n%b%b\r\n" % (rest, BLOCK, body) for rest, body, _ in cases) * 2
+    assert c.take() == b"".join(b"MSG foo 1 %b\r\n%b\r\n" % (plain, body) for _, body, plain in cases) * 2
+    assert b.engine.in_messages == 2 * len(cases)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"HPUB foo 26 25", "Protocol Violation"),
+        (b"HPUB foo 20 x", "Protocol Violation"),
+        (b"HPUB foo 25", "Protocol Violation"),
+        (b"HPUB foo a b 20 25", "Protocol Violation"),
+        (b"HPUB foo 20 2000", "Maximum Message Payload Exceeded"),
+        (b"HPUB foo " + b"r" * 4090 + b" 20 25", "Maximum Control Line Exceeded"),
+    ],
+)
+def test_what_is_wrong_with_headers_is_found_on_the_subject_of_the_message_before_too(line, reason):
+    a, b = ends(2, max_payload=1000)
+    a.feed(b"SUB foo 1\r\n")
+    b.feed(b"HPUB foo 20 25\r\n" + BLOCK + b"hello\r\n" + line + b"\r\n" + BLOCK + b"hello\r\n")
+    b.take()
+    b.engine.drained()
+    assert b.reason == reason
+    assert a.engine.out_messages == 1
+
+
+def test_headers_of_a_client_without_them_are_refused_on_the_subject_of_the_message_before():
+    (a,) = ends(1)
+    message = b"HPUB foo 20 25\r\n" + BLOCK + b"hello\r\n"
+    a.feed(message)
+    a.engine.headers = False
+    a.feed(message)
+    assert a.reason == "Protocol Violation"
+
+
+def test_only_a_message_that_asks_for_a_trace_asks_its_session():
+    a, b = ends(2, session=Recorder(on_trace=None))
+    a.feed(b"SUB foo 1\r\n")
+    asking = b"NATS/1.0\r\nNats-Trace-Dest: t\r\n\r\n"
+    parent = b"NATS/1.0\r\ntraceparent: 0\r\n\r\n"
+    for block in (BLOCK, asking, BLOCK, parent, BLOCK):
+        b.feed(b"HPUB foo %d %d\r\n%b\r\n" % (len(block), len(block), block))
+    assert b.session.was_told("on_trace") == [[b"foo", asking, len(asking)]]
+    a.engine.space.traces = True
+    b.feed(b"HPUB foo %d %d\r\n%b\r\n" % (len(parent), len(parent), parent))
+    assert b.session.was_told("on_trace")[1:] == [[b"foo", parent, len(parent)]]
+    assert a.engine.out_messages == 6
+
+
 @pytest.mark.parametrize("size", [8191, 8192, 100_000, 1 << 20])
 def test_large_payloads(size):
     a, b = ends(2)

@@ -14,6 +14,6 @@ UNCHANGED = 3
 DRIFT = 3
 """A comparison found a difference, a check found something to mend."""
 INTERRUPTED = 130
-"""Ctrl-C, at a question too: nothing was written."""
+"""Ctrl-C, at a question too: nothing was written; of a batch, whole commands were."""
 NO_READER = 141
 """The reader of stdout has gone."""

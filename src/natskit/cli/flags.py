@@ -135,12 +135,12 @@ def parse_duration(text: str) -> int:
 
 # ---- points in time
 
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2}) UTC)?", re.ASCII)
-_RFC3339 = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})",
-    re.ASCII,
+# Compiled when a flag needs them: hardly any command line has a date.
+_DATE = r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2}) UTC)?"
+_RFC3339 = (
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_PART = re.compile(r"([+-]?[0-9]{1,9})([mhdwMy])")
+_PART = r"([+-]?[0-9]{1,9})([mhdwMy])"
 
 
 def parse_moment(text: str, now: float, name: str = "expiry") -> int:
@@ -154,10 +154,10 @@ def parse_moment(text: str, now: float, name: str = "expiry") -> int:
     if text in ("", "0"):
         return 0
     try:
-        date = _DATE.fullmatch(text)
+        date = re.fullmatch(_DATE, text, re.ASCII)
         if date:
             return _timestamp([int(part or 0) for part in date.groups()])
-        if _RFC3339.fullmatch(text):
+        if re.fullmatch(_RFC3339, text, re.ASCII):
             return parse_instant(text)
         return _from_now(text, now)
     except (ValueError, OverflowError, OSError):
@@ -169,7 +169,7 @@ def parse_moment(text: str, now: float, name: str = "expiry") -> int:
 def _from_now(text: str, now: float) -> int:
     if "." in text:
         raise UsageError(f"start/expiry must be an integer value: {text}")
-    parts = _PART.findall(text)
+    parts = re.findall(_PART, text)
     if not parts or "".join(count + unit for count, unit in parts) != text:
         raise UsageError(
             f"couldn't parse expiry: {text}",
@@ -195,7 +195,7 @@ def parse_instant(text: str) -> int:
     """Unix seconds of an ``--at`` value: Unix seconds themselves or RFC 3339."""
     if re.fullmatch(r"[0-9]{1,18}", text):
         return int(text)
-    match = _RFC3339.fullmatch(text)
+    match = re.fullmatch(_RFC3339, text, re.ASCII)
     if match is None:
         raise UsageError(f'provided value "{text}" is not a number nor parsable as RFC3339')
     zone = match[7]

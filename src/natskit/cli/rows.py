@@ -47,13 +47,12 @@ class Problems:
 def read_rows(text: str, file: str, flags: Sequence[Flag], aliases: Mapping[str, str]) -> list[Row]:
     """The rows of ``text``. ``aliases`` are other names of flags. Raises InvalidFile with every line that is wrong."""
     problems = Problems(file)
-    text = text.removeprefix("\ufeff")
-    cells = _objects(text, problems) if text.lstrip()[:1] == "{" else _records(text, file, problems)
-    known = {flag.name: flag for flag in flags}
+    columns = _Columns(flags, aliases)
+    cells = _objects(text, problems) if text.lstrip()[:1] == "{" else _records(text, columns, problems)
     rows = []
     for number, members in cells:
         try:
-            rows.append(Row(number, _parsed(members, flags, known, aliases)))
+            rows.append(Row(number, _parsed(members, columns)))
         except UsageError as error:
             problems.add(number, error.message)
     problems.check()
@@ -62,17 +61,28 @@ def read_rows(text: str, file: str, flags: Sequence[Flag], aliases: Mapping[str,
     return rows
 
 
-def _parsed(
-    members: Mapping[str, Any], flags: Sequence[Flag], known: Mapping[str, Flag], aliases: Mapping[str, str]
-) -> Parsed:
-    parsed = Parsed(flags)
-    for column, value in members.items():
+class _Columns:
+    """The columns that a table may have."""
+
+    def __init__(self, flags: Sequence[Flag], aliases: Mapping[str, str]) -> None:
+        self.flags = flags
+        self._known = {flag.name: flag for flag in flags}
+        self._aliases = aliases
+
+    def find(self, column: str) -> Flag:
+        """The flag of a column. Raises UsageError."""
         name = column.strip().lower().replace("_", "-").replace(" ", "-")
-        flag = known.get(aliases.get(name, name))
+        flag = self._known.get(self._aliases.get(name, name))
         if flag is None:
-            raise UsageError(
-                f'unknown column "{column}": known are {", ".join(each.name for each in flags if not each.hidden)}'
-            )
+            known = ", ".join(each.name for each in self.flags if not each.hidden)
+            raise UsageError(f'unknown column "{column}": known are {known}')
+        return flag
+
+
+def _parsed(members: Mapping[str, Any], columns: _Columns) -> Parsed:
+    parsed = Parsed(columns.flags)
+    for column, value in members.items():
+        flag = columns.find(column)
         if flag.name in parsed.given:
             raise UsageError(f'column "{column}" is there twice')
         text = _text(flag, value)
@@ -108,16 +118,17 @@ def _objects(text: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any
             problems.add(number, f"no JSON object: {error}")
 
 
-def _records(text: str, file: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(text: str, columns: _Columns, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     import csv
+    import io
 
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next((row for row in reader if any(row)), [])
-        if len({name.strip().lower() for name in header}) < len(header):
-            raise InvalidFile(file, [(reader.line_num, "a column is there twice")])
+        if len({columns.find(name).name for name in header}) < len(header):
+            raise UsageError("a column is there twice")
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
@@ -125,5 +136,5 @@ def _records(text: str, file: str, problems: Problems) -> Iterator[tuple[int, di
                 problems.add(reader.line_num, f"{len(row)} cells, the header has {len(header)}")
                 continue
             yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as error:
+    except (UsageError, csv.Error) as error:
         problems.add(reader.line_num, str(error))

@@ -22,16 +22,6 @@ from natskit.jwt.account import (
     new_account,
 )
 from natskit.jwt.activation import Activation, ActivationClaims, new_activation
-from natskit.jwt.authorization import (
-    AuthorizationRequest,
-    AuthorizationRequestClaims,
-    AuthorizationResponse,
-    AuthorizationResponseClaims,
-    ClientInformation,
-    ClientTLS,
-    ConnectOptions,
-    ServerID,
-)
 from natskit.jwt.body import (
     Access,
     Claims,
@@ -109,12 +99,35 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from natskit.jwt.authorization import (
+        AuthorizationRequest,
+        AuthorizationRequestClaims,
+        AuthorizationResponse,
+        AuthorizationResponseClaims,
+        ClientInformation,
+        ClientTLS,
+        ConnectOptions,
+        ServerID,
+    )
     from natskit.jwt.issuance import issue_user
     from natskit.jwt.templates import expand_template
     from natskit.jwt.validation import check_scoped_user, issues
 
 # Loaded on first use: commands that only show claims need none of it.
 _LATER = {
+    **dict.fromkeys(
+        (
+            "AuthorizationRequest",
+            "AuthorizationRequestClaims",
+            "AuthorizationResponse",
+            "AuthorizationResponseClaims",
+            "ClientInformation",
+            "ClientTLS",
+            "ConnectOptions",
+            "ServerID",
+        ),
+        "natskit.jwt.authorization",
+    ),
     "check_scoped_user": "natskit.jwt.validation",
     "expand_template": "natskit.jwt.templates",
     "issue_user": "natskit.jwt.issuance",

@@ -1,7 +1,5 @@
 """Account claims: what an account shares, its limits and its signing keys."""
 
-from __future__ import annotations
-
 from typing import ClassVar, TypeVar
 
 from msgspec import field
@@ -150,7 +148,7 @@ class AccountClaims(Claims, frozen=True, kw_only=True):
 
     nats: Account = field(default_factory=Account)
 
-    def settled(self) -> AccountClaims:
+    def settled(self) -> "AccountClaims":
         """Later entries of a signing key win, and tiers clear the other JetStream limits."""
         account = self.nats
         keys = account.sorted_signing_keys

@@ -1,7 +1,5 @@
 """Activation claims: an exporter's leave for one importer."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from msgspec import field

@@ -108,3 +108,6 @@ class AuthorizationResponseClaims(Claims, frozen=True, kw_only=True):
     kind: ClassVar[str] = "authorization_response"
 
     nats: AuthorizationResponse = field(default_factory=AuthorizationResponse)
+
+
+KINDS: dict[str, type[Claims]] = {kind.kind: kind for kind in (AuthorizationRequestClaims, AuthorizationResponseClaims)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 Severity = Literal["error", "warning", "time"]
 
 
-class Issue(NamedTuple):
+class Issue(msgspec.Struct, frozen=True):
     """One finding. Errors block; a ``time`` finding blocks where the clock counts: on servers, not on editing."""
 
     severity: Severity

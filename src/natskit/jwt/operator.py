@@ -1,7 +1,5 @@
 """Operator claims: the root of trust, and where to find it."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from msgspec import field

@@ -13,6 +13,9 @@ import sys
 __all__ = ["digest"]
 
 _WORD = (1 << 64) - 1
+_TWICE = (1 << 64) + 1
+"""Times a word: the word twice. Its bits from n on are the word turned right by n."""
+
 _BLOCK_BYTES = 128
 _FEW = 8
 
@@ -69,17 +72,14 @@ def _compressed(state: tuple[int, ...], block: bytes) -> tuple[int, ...]:
     words = [int.from_bytes(block[offset : offset + 8], "big") for offset in range(0, _BLOCK_BYTES, 8)]
     for index in range(16, 80):
         early, late = words[index - 15], words[index - 2]
-        early = _turned(early, 1) ^ _turned(early, 8) ^ early >> 7
-        late = _turned(late, 19) ^ _turned(late, 61) ^ late >> 6
+        twice, again = early * _TWICE, late * _TWICE
+        early = (twice >> 1 ^ twice >> 8) & _WORD ^ early >> 7
+        late = (again >> 19 ^ again >> 61) & _WORD ^ late >> 6
         words.append(words[index - 16] + early + words[index - 7] + late & _WORD)
     a, b, c, d, e, f, g, h = state
     for constant, word in zip(_ROUNDS, words, strict=True):
-        mixed = _turned(e, 14) ^ _turned(e, 18) ^ _turned(e, 41)
-        one = h + mixed + (e & f ^ ~e & g) + constant + word
-        two = (_turned(a, 28) ^ _turned(a, 34) ^ _turned(a, 39)) + (a & b ^ a & c ^ b & c)
+        twice, again = e * _TWICE, a * _TWICE
+        one = h + ((twice >> 14 ^ twice >> 18 ^ twice >> 41) & _WORD) + (e & f ^ ~e & g) + constant + word
+        two = ((again >> 28 ^ again >> 34 ^ again >> 39) & _WORD) + (a & b ^ a & c ^ b & c)
         a, b, c, d, e, f, g, h = one + two & _WORD, a, b, c, d + one & _WORD, e, f, g
     return tuple(before + after & _WORD for before, after in zip(state, (a, b, c, d, e, f, g, h), strict=True))
-
-
-def _turned(word: int, by: int) -> int:
-    return (word >> by | word << 64 - by) & _WORD

@@ -1,7 +1,5 @@
 """What accounts share: exports and imports."""
 
-from __future__ import annotations
-
 from msgspec import field
 from msgspec.structs import force_setattr
 

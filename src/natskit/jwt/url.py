@@ -8,7 +8,7 @@ Source: spec/nkeys-and-jwt.md section 5; RFC 3986; package net/url of Go.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from natskit.jwt.issue import quoted
 
@@ -19,7 +19,7 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 _SERVICE_SCHEMES = ("nats", "tls", "ws", "wss")
 
 
-class URL(NamedTuple):
+class URL(msgspec.Struct, frozen=True):
     """The parts of a URL. ``user`` is None without an ``@``; ``host`` is without the port."""
 
     scheme: str = ""

@@ -1,7 +1,5 @@
 """User claims: what one user may do, and from where."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from msgspec import field

@@ -11,7 +11,6 @@ from natskit.jwt import url
 from natskit.jwt.account import AccountClaims
 from natskit.jwt.account_validation import check_account
 from natskit.jwt.activation import ActivationClaims
-from natskit.jwt.authorization import AuthorizationRequestClaims, AuthorizationResponseClaims
 from natskit.jwt.body import Claims
 from natskit.jwt.checks import check_activation, check_permissions, whole_number
 from natskit.jwt.issue import Issue, Issues, quoted
@@ -23,7 +22,7 @@ from natskit.nkeys import Role, is_public
 def issues(claims: Claims, now: int) -> tuple[Issue, ...]:
     """All findings about ``claims`` at ``now`` (Unix seconds)."""
     found = Issues()
-    last = isinstance(claims, AuthorizationRequestClaims | AuthorizationResponseClaims)
+    last = claims.kind.startswith("authorization_")
     if not last:
         check_dates(claims, now, found)
     if isinstance(claims, OperatorClaims):
@@ -34,11 +33,10 @@ def issues(claims: Claims, now: int) -> tuple[Issue, ...]:
         _check_user(claims, found)
     elif isinstance(claims, ActivationClaims):
         check_activation(claims, found)
-    elif isinstance(claims, AuthorizationRequestClaims):
-        _check_request(claims, found)
-    elif isinstance(claims, AuthorizationResponseClaims):
-        _check_response(claims, found)
     if last:
+        from natskit.jwt.authorization_validation import check_authorization
+
+        check_authorization(claims, found)
         check_dates(claims, now, found)
     return tuple(found.found)
 
@@ -161,28 +159,3 @@ def check_scoped_user(claims: Claims, signing_key: str) -> None:
         raise ClaimsError("issuer not the scoped signer")
     if claims.nats.rights != User().rights:
         raise ClaimsError("scoped users require no permissions or limits set")
-
-
-# ---- authorization ------------------------------------------------------------------
-
-
-def _check_request(claims: AuthorizationRequestClaims, found: Issues) -> None:
-    key = claims.nats.user_nkey
-    if not key:
-        found.error("User nkey is required", "user_nkey")
-    elif not is_public(key, Role.USER):
-        found.error(f"User nkey {quoted(key)} is not a valid user public key", "user_nkey")
-
-
-def _check_response(claims: AuthorizationResponseClaims, found: Issues) -> None:
-    response = claims.nats
-    if not is_public(claims.subject, Role.USER):
-        found.error("Subject must be a user public key", "sub")
-    if not is_public(claims.audience, Role.SERVER):
-        found.error("Audience must be a server public key", "aud")
-    if not response.error and not response.jwt:
-        found.error("Error or Jwt is required", "jwt")
-    if response.error and response.jwt:
-        found.error("Only Error or Jwt can be set", "error")
-    if response.issuer_account and not is_public(response.issuer_account, Role.ACCOUNT):
-        found.error("issuer_account is not an account public key", "issuer_account")

@@ -18,7 +18,7 @@ from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
 from natskit.server.verdicts import may_subscribe, publish_verdicts
-from natskit.wire import Connection
+from natskit.wire import Connection, quote
 
 if TYPE_CHECKING:
     from natskit.graph import Permissions
@@ -127,10 +127,13 @@ class Client:
     def begin(self) -> None:
         """Greet the client, if it was not before, and, unless there are too many, start its timers."""
         server, gate = self._server, self.gate
+        if self.engine.closing:  # that was decided while it was on its way in
+            self.engine.cut("")
+            return
         self._log_talk()
         if not self.greeted:
             self.greeted = True
-            self.engine.write(server.info_for(self).line())
+            self.engine.write(gate.greeting(self).line())
         if self.surplus:
             log.error("%s - maximum connections exceeded: %d", self.peer, server.options.limits.max_connections)
             self.close("Maximum Connections Exceeded", "maximum connections exceeded")
@@ -332,8 +335,9 @@ class Client:
 
     def refuse_publish(self, subject: str) -> None:
         """Tell the client that it may not publish on a subject."""
-        self.engine.error(f'Permissions Violation for Publish to "{subject}"')
-        self.on_violation("publish", subject.encode("utf-8", "surrogateescape"), None)
+        raw = subject.encode("utf-8", "surrogateescape")
+        self.engine.error(f"Permissions Violation for Publish to {_shown(quote(raw))}")
+        self.on_violation("publish", raw, None)
 
     # the log of the protocol
 
@@ -387,12 +391,12 @@ class Client:
     def on_first_pong(self) -> None:
         self.informed = self.connect.protocol >= 1
         if self.informed:
-            self.engine.write(self._server.connect_info_for(self).line())
+            self.engine.write(self.gate.place_of(self).line())
 
     def tell_lame_duck(self) -> None:
         """Let the client know that it should move to another server, if it is one that can be told."""
         if self.informed:
-            self.engine.write(self._server.lame_duck_info_for(self).line())
+            self.engine.write(self.gate.advice_to_move(self).line())
 
     # keep-alive
 

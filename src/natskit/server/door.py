@@ -107,6 +107,9 @@ class Door:
             accepted.close()
             client.engine.cut("Server Shutdown")
             raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
+            accepted.close()
+            client.crashed(error)
 
     async def _admit(self, client: Client, accepted: socket.socket) -> None:
         tls = self._tls
@@ -126,7 +129,7 @@ class Door:
 
     async def _greet(self, client: Client, accepted: socket.socket) -> None:
         """Send INFO."""
-        await self._server.loop.sock_sendall(accepted, self._server.info_for(client).line())
+        await self._server.loop.sock_sendall(accepted, client.gate.greeting(client).line())
         client.greeted = True
 
     def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:
@@ -174,7 +177,9 @@ class Door:
             await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
             raise ConnectionError("too many handshakes at once")
         await self._server.loop.connect_accepted_socket(
-            lambda: Stream(client, self._buffer, lambda transport: self._check(client, transport, tls)),
+            lambda: Stream(
+                client, self._buffer, self._server.streams, lambda transport: self._check(client, transport, tls)
+            ),
             accepted,
             ssl=self._context,
             ssl_handshake_timeout=tls.timeout_s,
@@ -242,7 +247,7 @@ async def first_bytes(loop: asyncio.AbstractEventLoop, accepted: socket.socket, 
 
 
 def _refuse_closed(client: Client) -> None:
-    if client.engine.session is None:
+    if client.engine.closing:
         raise ConnectionError("closed before it was let in")
 
 

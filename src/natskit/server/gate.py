@@ -11,6 +11,7 @@ from natskit.server.auth import Authenticator
 from natskit.server.info import Info
 
 if TYPE_CHECKING:
+    from natskit.server.connection import Client
     from natskit.server.options import Options, WebSocket
 
 __all__ = ["Gate", "client_gate", "websocket_gate"]
@@ -27,6 +28,32 @@ class Gate(Struct, frozen=True, kw_only=True):
     def in_lame_duck_mode(self) -> Gate:
         """The same, for a server that is about to end."""
         return replace(self, info=replace(self.info, ldm=True))
+
+    def greeting(self, client: Client) -> Info:
+        """The INFO that a client is greeted with."""
+        peer = client.peer
+        host = peer.host if client.introduced else ""
+        return replace(self.info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
+
+    def advice_to_move(self, client: Client) -> Info:
+        """The INFO that asks a client to go elsewhere."""
+        peer = client.peer
+        return replace(
+            self.info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
+        )
+
+    def place_of(self, client: Client) -> Info:
+        """The INFO that follows the first PONG: what the client is to the server now."""
+        account = client.admission.account if client.admission is not None else None
+        return replace(
+            self.info,
+            max_payload=client.engine.max_payload,
+            client_id=client.peer.cid,
+            client_ip=client.peer.host,
+            connect_info=True,
+            remote_account=account.id if account is not None else "",
+            acc_is_sys=account is not None and account.is_system,
+        )
 
 
 def client_gate(options: Options, info: Info, authenticator: Authenticator, port: int) -> Gate:

@@ -69,9 +69,12 @@ class RotatingFile(logging.FileHandler):
         return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
     def emit(self, record: logging.LogRecord) -> None:
-        super().emit(record)
-        if self.limit and self.stream is not None and self.stream.tell() > self.limit:
-            self._rotate()
+        try:
+            super().emit(record)
+            if self.limit and self.stream is not None and self.stream.tell() > self.limit:
+                self._rotate()
+        except OSError:  # who logs has not to deal with a folder that is gone, or a disk that is full
+            self.handleError(record)
 
     def reopen(self) -> None:
         """Go on in a new file after somebody moved this one away."""

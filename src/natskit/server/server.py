@@ -42,6 +42,7 @@ from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
 from natskit.server.reload import diff, reloadable
 from natskit.server.requests import Requests
+from natskit.server.stream import Streams
 from natskit.server.system import Identity, System, description
 from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
@@ -109,6 +110,7 @@ class Server:
         self._websocket_listener: Listener | None = None
         self._websocket: WebSocketDoor | None = None
         self._next_id = FIRST_CLIENT_ID
+        self.streams: Streams
         self._empty: asyncio.Event
         self._lame_duck: LameDuck | None = None
         self._running = False
@@ -230,6 +232,14 @@ class Server:
         that hear what is published on ``subject`` or are on this very pattern. Raises InvalidSubject."""
         return subscriptions(self, name=name, account=account, subject=subject)
 
+    @property
+    def settled(self) -> Options:
+        """Its options with the ports that clients connect to now, to start again on them."""
+        websocket = self.options.websocket
+        if websocket is not None:
+            websocket = msgspec.structs.replace(websocket, port=self.websocket_port)
+        return msgspec.structs.replace(self.options, port=self.port, websocket=websocket)
+
     # what is done with it
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
@@ -276,6 +286,7 @@ class Server:
 
     async def _open(self, options: Options) -> None:
         """Open everything around the accounts. Raises ServerError."""
+        self.streams = Streams()
         self._empty = asyncio.Event()
         self._empty.set()
         self._lame_duck = None
@@ -347,6 +358,8 @@ class Server:
         ``config`` None: the configuration file is read again. Raises ConfigError or ServerError if it cannot be used,
         or changes what only a restart can change; nothing has changed then.
         """
+        if not self._running:
+            raise ServerError("the server is not running", hint="a start takes the configuration as it is then")
         options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
         prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
         if self._websocket is not None and options.websocket is not None:
@@ -390,6 +403,8 @@ class Server:
         self._websocket_listener.start(self.loop)
         scheme = "ws" if websocket.tls is None else "wss"
         log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        if websocket.takes_cookies and not (websocket.same_origin or websocket.allowed_origins):
+            log.warning("Websocket takes cookies from any page: set same_origin or allowed_origins")
         if websocket.tls is None:
             log.warning("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
 
@@ -417,6 +432,7 @@ class Server:
         if self._websocket is not None:
             await self._websocket.close()
             self._websocket = None
+        await self.streams.close()
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
         if self.system is not None:
@@ -534,8 +550,6 @@ class Server:
         assert account is not None
         return Admission(account=account, permissions=EVERYTHING)
 
-    # INFO
-
     def _open_gates(self, options: Options) -> dict[str, Gate]:
         """What clients find by their connection type."""
         info = Info(
@@ -561,34 +575,6 @@ class Server:
     def _use_gates(self, gates: dict[str, Gate]) -> None:
         self.gates = gates
         self.accounts.on_change = gates["STANDARD"].authenticator.review
-
-    def info_for(self, client: Client) -> Info:
-        """The INFO that greets a client."""
-        peer = client.peer
-        info = self.gates[peer.connection_type].info
-        host = peer.host if client.introduced else ""
-        return msgspec.structs.replace(info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
-
-    def lame_duck_info_for(self, client: Client) -> Info:
-        """The INFO that asks a client to go elsewhere."""
-        peer = client.peer
-        info = self.gates[peer.connection_type].info
-        return msgspec.structs.replace(
-            info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
-        )
-
-    def connect_info_for(self, client: Client) -> Info:
-        """The INFO that follows the first PONG: what the client is to the server now."""
-        account = client.admission.account if client.admission is not None else None
-        return msgspec.structs.replace(
-            self.gates[client.peer.connection_type].info,
-            max_payload=client.engine.max_payload,
-            client_id=client.peer.cid,
-            client_ip=client.peer.host,
-            connect_info=True,
-            remote_account=account.id if account is not None else "",
-            acc_is_sys=account is not None and account.is_system,
-        )
 
 
 def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | None) -> Options:

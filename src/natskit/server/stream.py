@@ -6,6 +6,7 @@ The transport is filled from the engine while it takes more, and told to rest wh
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +15,7 @@ from natskit.errors import Error
 if TYPE_CHECKING:
     from natskit.server.connection import Client
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "Streams"]
 
 HIGH_WATER = 512 * 1024
 """Bytes in the transport from which on the rest waits in the engine, where it counts as pending."""
@@ -22,16 +23,60 @@ HIGH_WATER = 512 * 1024
 CLOSE_S = 5.0
 """How long a closing transport has to get rid of what it holds."""
 
+LEAVE_S = 1.0
+"""The same when the server ends."""
+
+log = logging.getLogger(__name__)
+
+
+class Streams:
+    """The streams of a server whose transports are open, closing ones among them."""
+
+    def __init__(self) -> None:
+        self._open: set[Stream] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def add(self, stream: Stream) -> None:
+        self._open.add(stream)
+        self._empty.clear()
+
+    def discard(self, stream: Stream) -> None:
+        self._open.discard(stream)
+        if not self._open:
+            self._empty.set()
+
+    async def close(self) -> None:
+        """Wait until clients have taken what they were told last; give up on those that do not."""
+        if not await self._are_closed():
+            log.debug("%d clients did not take what they were told last", len(self._open))
+            for stream in tuple(self._open):
+                stream.abort()
+            await self._are_closed()
+
+    async def _are_closed(self) -> bool:
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
 
 class Stream(asyncio.BufferedProtocol):
     """Carries bytes between a transport and the engine of a client, from when ``admit(transport)`` does not raise."""
 
     def __init__(
-        self, client: Client, buffer: memoryview, admit: Callable[[asyncio.BaseTransport], None] = lambda _: None
+        self,
+        client: Client,
+        buffer: memoryview,
+        streams: Streams,
+        admit: Callable[[asyncio.BaseTransport], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._engine = client.engine
         self._buffer = buffer
+        self._streams = streams
         self._admit = admit
         self._transport: asyncio.Transport | None = None
         self._full = False
@@ -52,6 +97,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def take_over(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._streams.add(self)
         transport.set_write_buffer_limits(HIGH_WATER)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -75,6 +121,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
+        self._streams.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()  # it would hold the transport, tens of KB, until then
         self._transport = None
@@ -121,6 +168,11 @@ class Stream(asyncio.BufferedProtocol):
         else:
             transport.close()
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
+
+    def abort(self) -> None:
+        """Let go of the transport, whatever it holds."""
+        if self._transport is not None:
+            self._transport.abort()
 
     @staticmethod
     def is_lost(reason: str) -> bool:

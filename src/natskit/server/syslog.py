@@ -36,13 +36,23 @@ def local_syslog() -> logging.Handler:
 
 def remote_syslog(url: str) -> logging.Handler:
     """The one behind ``udp://host:port``, ``tcp://host:port`` or ``unix:///path``. Raises OSError, ServerError."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 514
+    except ValueError:
+        raise _unknown(url) from None
     if parts.scheme == "unix":
         return Syslog(parts.path)
     kind = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}.get(parts.scheme)
-    if kind is None or not parts.hostname:
-        raise ServerError(f'remote syslog "{url}" must be udp://host:port, tcp://host:port or unix:///path')
-    return Syslog((parts.hostname, parts.port or 514), kind)
+    if kind is None or not host:
+        raise _unknown(url)
+    if kind == socket.SOCK_DGRAM:  # else the name would be looked up for every line
+        host = str(socket.getaddrinfo(host, port, type=kind)[0][4][0])
+    return Syslog((host, port), kind)
+
+
+def _unknown(url: str) -> ServerError:
+    return ServerError(f'remote syslog "{url}" must be udp://host:port, tcp://host:port or unix:///path')
 
 
 class SyslogLines(logging.Formatter):

@@ -6,15 +6,14 @@ Everything here may be called from any thread; what needs the server is done in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-from msgspec.structs import replace
 
 from natskit.errors import AuthenticationError, ServerError
 
@@ -32,6 +31,8 @@ WAIT_S = 30.0
 """The longest that the server's thread may be busy with something else."""
 
 PAUSE_S = 0.005
+LOOK_S = 0.1
+"""How often somebody who waits for the server's thread looks whether it is still there."""
 
 
 class ThreadedServer:
@@ -74,7 +75,7 @@ class ThreadedServer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="natskit-server", daemon=True)
         self._thread.start()
         try:
-            self._result(self._started)
+            self._result(self._started, self._thread)
         except BaseException:
             self._thread = None
             raise
@@ -84,25 +85,28 @@ class ThreadedServer:
         thread = self._thread
         if thread is None:
             return
-        self._loop.call_soon_threadsafe(self._ended.set)
+        if threading.current_thread() is thread:
+            raise ServerError("stop was called in the server's own thread", hint="await server.stop() there")
+        with contextlib.suppress(RuntimeError):  # somebody else has stopped it just now
+            self._loop.call_soon_threadsafe(self._ended.set)
         thread.join(WAIT_S)
         if thread.is_alive():
             raise ServerError(f"the server did not stop within {WAIT_S:g} s")
-        self._thread = None
+        if self._thread is thread:
+            self._thread = None
 
     def restart(self) -> None:
-        """Stop and start again on the same port, as clients expect it that reconnect."""
+        """Stop and start again on the same ports, as clients expect it that reconnect."""
+        self.server.options = self.call(lambda it: it.settled) if self.running else self.server.options
         self.stop()
-        if self.server.port > 0:
-            self.server.options = replace(self.server.options, port=self.server.port)
         self.start()
 
     def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """`Server.reload`; what it changes is in force when this returns."""
-        loop = self._running_loop()
-        if threading.current_thread() is self._thread:
+        loop, thread = self._running_loop()
+        if threading.current_thread() is thread:
             raise ServerError("reload was called in the server's own thread", hint="await server.reload() there")
-        self._result(asyncio.run_coroutine_threadsafe(self.server.reload(config), loop))
+        self._result(asyncio.run_coroutine_threadsafe(self.server.reload(config), loop), thread)
 
     # what is asked about it
 
@@ -189,8 +193,8 @@ class ThreadedServer:
 
     def call(self, action: Callable[[Server], T]) -> T:
         """What ``action`` gives for the server, called in its thread: ``call(lambda it: it.total_connections)``."""
-        loop = self._running_loop()
-        if threading.current_thread() is self._thread:
+        loop, thread = self._running_loop()
+        if threading.current_thread() is thread:
             return action(self.server)
         answer: Future[T] = Future()
 
@@ -204,21 +208,26 @@ class ThreadedServer:
             loop.call_soon_threadsafe(act)
         except RuntimeError:  # it has been closed just now
             raise _not_running() from None
-        return self._result(answer)
+        return self._result(answer, thread)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._thread is None:
+    def _running_loop(self) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+        thread = self._thread
+        if thread is None:
             raise _not_running()
-        return self._loop
+        return self._loop, thread
 
     @staticmethod
-    def _result(answer: Future[T]) -> T:
-        try:
-            return answer.result(WAIT_S)
-        except TimeoutError:
-            if answer.done():
-                raise
-            raise ServerError(f"the server's thread did not answer within {WAIT_S:g} s") from None
+    def _result(answer: Future[T], thread: threading.Thread) -> T:
+        """What the thread answers. Raises ServerError if it ends before it does, or takes too long."""
+        end = time.monotonic() + WAIT_S
+        while not answer.done() and time.monotonic() < end:
+            alive = thread.is_alive()
+            wait([answer], LOOK_S if alive else 0)
+            if not (alive or answer.done()):
+                raise _not_running()
+        if not answer.done():
+            raise ServerError(f"the server's thread did not answer within {WAIT_S:g} s")
+        return answer.result()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from natskit.errors import AlreadyExists, ClaimsError, KeyUseError
 from natskit.nkeys import KeyPair
@@ -59,7 +61,9 @@ def check_new_name(store: OperatorStore, name: str) -> str:
     """Return the name of an account that can be made. Raises UsageError, AlreadyExists."""
     names.check(name, "account")
     if store.account_like(name) is not None:
-        raise AlreadyExists(f'the account "{name}" already exists', hint=f"nsc describe account {name}")
+        from .commands import typed
+
+        raise AlreadyExists(f'the account "{name}" already exists', hint=typed("describe", "account", name))
     return name
 
 
@@ -108,7 +112,7 @@ def plan_account(
     return claims
 
 
-class DeletedAccount(NamedTuple):
+class DeletedAccount(msgspec.Struct, frozen=True):
     """What a plan does to an account: its users, its signing keys and whether they are stored, its own key."""
 
     public: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from natskit.errors import Error, InvalidToken
 
@@ -30,7 +32,7 @@ __all__ = [
 DATES, ISSUER, STRICT, JETSTREAM, DAMAGED = "dates", "issuer", "strict", "jetstream", "damaged"
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One finding. ``serious``: a server refuses the token, or part of it.
 
     ``about`` is one of the constants above, or for what is wrong with the content of claims the place, such as
@@ -75,8 +77,8 @@ def user_findings(
     """Findings about the claims of ``user`` (its name in the store)."""
     from natskit.jwt import did_sign
 
-    for text, serious, about in _findings(claims, now):
-        yield Finding(f'user "{user}": {text}', serious, about)
+    for each in _findings(claims, now):
+        yield Finding(f'user "{user}": {each.text}', each.serious, each.about)
     if not did_sign(account, claims):
         yield Finding(f'user "{user}" is not issued by account or account signing keys', True, ISSUER)
     elif operator and operator.nats.strict_signing_key_usage and claims.issuer == account.subject:

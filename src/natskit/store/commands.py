@@ -26,11 +26,19 @@ __all__ = [
     "overlapping_exports",
     "remade_import",
     "revocations",
+    "typed",
 ]
 
 
 Command = tuple[str, ...]
 """A command line, word by word."""
+
+
+def typed(*words: str) -> str:
+    """``nsc`` and these words as one types them in a shell."""
+    import shlex
+
+    return shlex.join(("nsc", *words))
 
 
 def element(text: str) -> str:

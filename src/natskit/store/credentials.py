@@ -17,22 +17,29 @@ def find_user(workspace: Workspace, account: str, given: str) -> str:
     from natskit.nkeys import Role, is_public
 
     store = workspace.operator()
-    hint = f"nsc list users --account {account}"
     if not given:
         users = store.users(account)
         if len(users) == 1:
             return users[0]
         if not users:
-            raise NotFound(f'account "{account}" has no users', hint=f"nsc add user --account {account} NAME")
-        raise UsageError("user is required", hint=hint)
+            from .commands import typed
+
+            raise NotFound(f'account "{account}" has no users', hint=typed("add", "user", "--account", account, "NAME"))
+        raise UsageError("user is required", hint=_to_list_users(account))
     if store.has_user(account, given):
         return given
     if not is_public(given, Role.USER):
-        raise NotFound(f'user "{given}" not found in "{account}"', hint=hint)
+        raise NotFound(f'user "{given}" not found in "{account}"', hint=_to_list_users(account))
     found = store.find_user(account, given)
     if found is None:
-        raise NotFound(f"no user found with public key {given}", hint=hint)
+        raise NotFound(f"no user found with public key {given}", hint=_to_list_users(account))
     return found
+
+
+def _to_list_users(account: str) -> str:
+    from .commands import typed
+
+    return typed("list", "users", "--account", account)
 
 
 def creds_of(workspace: Workspace, account: str, user: str) -> str:

@@ -5,6 +5,7 @@ The store is read through these functions only: they also see what is staged (se
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ __all__ = [
     "names_like",
     "read_bytes",
     "read_text",
+    "remove_empty",
     "sub_directories",
     "walk",
 ]
@@ -84,6 +86,12 @@ def make_dirs(path: str, mode: int = DIR_MODE) -> list[str]:
         raise refused(error, path, "make the folder") from None
     made.append(path)
     return made
+
+
+def remove_empty(path: str) -> None:
+    """Remove a folder, unless something is in it."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
 
 
 def _staged_kind(path: str) -> str:

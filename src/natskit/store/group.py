@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Self
 
 from natskit.errors import Error, StoreError
 
-from . import journal, plan
+from . import journal
+from .files import remove_empty
 from .staging import Change, Staged, staging
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Group:
         """Write everything that is staged, and ``more`` after it. Raises StoreError; then nothing was written.
 
         Either way nothing is staged afterwards; a rehearsal keeps it, and writes nothing. Raises Error (no StoreError)
-        for what fails when all is written: a key that cannot be removed, a lock that does not come back.
+        for what fails when all else is written: a key that cannot be removed, a lock that does not come back.
         """
         if self.rehearsal:
             return
@@ -84,9 +85,9 @@ class Group:
         if changes:
             with self._lock, self.workspace.config_locked():
                 journal.commit(self.workspace.journal_root, changes)
+        for folder in done.tidied:
+            remove_empty(folder)
         try:
-            for path in done.discards:
-                plan.remove(path)
             if self._lock.held and self._lock.wanted:
                 self._lock.give_way()
         except StoreError as error:

@@ -7,7 +7,8 @@ A commit goes through two states that leave a trace in the folder ``root``, unde
 
 Turning the first into the second by a rename is the commit point. Both say the same, as JSON. Whoever takes the lock
 next calls :func:`recover`. A journal may have come with a copied or checked-out store, so it is not trusted: it can
-only rename a temporary file of ours within its folder and remove what lies below ``root``.
+only rename a temporary file of ours within its folder and remove what lies below ``root`` or beside a temporary file
+that the same commit has put there as a mark.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import sys
 
 import msgspec
 
-from natskit.errors import StoreError
+from natskit.errors import Error, StoreError
 
-from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused
+from .files import DIR_MODE, FILE_MODE, make_dirs, read_bytes, refused, remove_empty
 from .staging import Change
 
 __all__ = ["Change", "commit", "is_staged_name", "pending", "recover"]
@@ -31,7 +32,10 @@ _SYNC_ALL_ABOVE = 64
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A change as the journal has it: the temporary file ``staged`` (if any), the folders ``made`` on the way."""
+    """A change as the journal has it: the temporary file ``staged`` (if any), the folders ``made`` on the way.
+
+    What is ``removed`` outside of the root has a temporary file too, the mark.
+    """
 
     path: str
     staged: str = ""
@@ -45,8 +49,11 @@ def pending(root: str) -> bool:
 
 
 def commit(root: str, changes: list[Change]) -> None:
-    """Carry out ``changes`` in order, all or nothing. The caller holds the lock of ``root``. Raises StoreError."""
-    entries = _entries(changes)
+    """Carry out ``changes`` in order, all or nothing. The caller holds the lock of ``root``. Raises StoreError.
+
+    Raises Error (no StoreError) when all is done but for a file outside of ``root`` that cannot be removed.
+    """
+    entries = _entries(root, changes)
     prepare, journal = os.path.join(root, _PREPARE), os.path.join(root, _JOURNAL)
     try:
         single = len(changes) == 1
@@ -60,10 +67,12 @@ def commit(root: str, changes: list[Change]) -> None:
         if not single:
             os.rename(prepare, journal)
             _sync_directory(root)
-        _apply(root, entries)
+        kept = _apply(root, entries)
         os.unlink(prepare if single else journal)
     except OSError as error:
         raise refused(error, error.filename or root, "write") from None
+    if kept:
+        raise Error(f"{refused(kept, kept.filename, 'remove')} - what comes before that is done")
 
 
 def recover(root: str) -> None:
@@ -86,17 +95,17 @@ def recover(root: str) -> None:
 # ---- one step each --------------------------------------------------------------------------------
 
 
-def _entries(changes: list[Change]) -> list[_Entry]:
+def _entries(root: str, changes: list[Change]) -> list[_Entry]:
     mark = os.urandom(6).hex()
     made: set[str] = set()
     entries = []
     for number, change in enumerate(changes):
         folder, name = os.path.split(change.path)
-        if change.data is None:
-            entries.append(_Entry(change.path, removed=True))
-            continue
         staged = os.path.join(folder, f"{_PREFIX}{mark}-{number}{_SUFFIX}") if name else ""
-        entries.append(_Entry(change.path, staged, tuple(_missing(folder, made))))
+        if change.data is None:
+            entries.append(_Entry(change.path, "" if _is_below(root, change.path) else staged, removed=True))
+        else:
+            entries.append(_Entry(change.path, staged, tuple(_missing(folder, made))))
     return entries
 
 
@@ -126,23 +135,30 @@ def _stage(entries: list[_Entry], changes: list[Change]) -> None:
             if os.path.isdir(entry.path) and not os.path.islink(entry.path):  # no rename can do that, once committed
                 raise StoreError(f"`{entry.path}` is in the way: it is a folder")
             _write(entry.staged, change.data, change.mode, sync=not together)
+        elif entry.staged:
+            _write(entry.staged, b"", FILE_MODE, sync=not together)
     if together:
         os.sync()
 
 
-def _apply(root: str, entries: list[_Entry]) -> None:
+def _apply(root: str, entries: list[_Entry]) -> OSError | None:
+    """Rename and remove; why a file outside of the root could not be removed."""
     folders: dict[str, None] = {}
+    kept: OSError | None = None
     for entry in entries:
-        if entry.staged:
-            _rename(entry)
+        if entry.removed and entry.staged:
+            kept = _remove_marked(entry) or kept
         elif entry.removed:
             _remove(root, entry.path)
+        elif entry.staged:
+            _rename(entry)
         folders[os.path.dirname(entry.path.rstrip("/"))] = None
     if len(folders) > _SYNC_ALL_ABOVE and sys.platform == "linux":
         os.sync()
-        return
+        return kept
     for folder in folders:
         _sync_directory(folder)
+    return kept
 
 
 def _undo(root: str, entries: list[_Entry]) -> None:
@@ -152,7 +168,7 @@ def _undo(root: str, entries: list[_Entry]) -> None:
     for entry in reversed(entries):
         for folder in reversed(entry.made):
             if entry.path.startswith(folder + "/"):
-                _rmdir(folder)
+                remove_empty(folder)
 
 
 def is_staged_name(name: str) -> bool:
@@ -172,21 +188,34 @@ def _rename(entry: _Entry) -> None:
         os.rename(entry.staged, entry.path)
 
 
+def _is_below(root: str, path: str) -> bool:
+    folder, root = os.path.realpath(os.path.dirname(path.rstrip("/"))), os.path.realpath(root)
+    return os.path.commonpath([folder, root]) == root
+
+
 def _remove(root: str, path: str) -> None:
-    folder = os.path.realpath(os.path.dirname(path.rstrip("/")))
-    if os.path.commonpath([folder, os.path.realpath(root)]) != os.path.realpath(root):
+    if not _is_below(root, path):
         raise StoreError(f"the journal of the store is not ours: it removes `{path}`")
-    _rmdir(path) if path.endswith("/") else _unlink(path)
+    remove_empty(path) if path.endswith("/") else _unlink(path)
+
+
+def _remove_marked(entry: _Entry) -> OSError | None:
+    """Remove a file outside of the root, and then its mark; why it could not be removed."""
+    if not _is_ours(entry):
+        raise StoreError(f"the journal of the store is not ours: it removes `{entry.path}`")
+    kept = None
+    if os.path.lexists(entry.staged):  # else it was done before the process died
+        try:
+            _unlink(entry.path)
+        except OSError as error:
+            kept = error  # the rest must come to its end
+        _unlink(entry.staged)
+    return kept
 
 
 def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
-
-
-def _rmdir(path: str) -> None:
-    with contextlib.suppress(OSError):  # not there, or holds something that is not ours
-        os.rmdir(path)
 
 
 def _write(path: str, data: bytes, mode: int, *, sync: bool) -> None:

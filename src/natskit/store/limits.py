@@ -5,8 +5,9 @@ Source: spec/nsc-commands.md 3.3.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import asdict, replace
 
 from natskit.errors import AlreadyExists, NotFound, StoreError, UsageError
@@ -51,7 +52,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class JetStreamEdit(NamedTuple):
+class JetStreamEdit(msgspec.Struct, frozen=True):
     """What to do to the JetStream limits: ``tier`` 0 is the account as a whole, n the tier ``Rn``.
 
     ``changes`` are members of a tier, None to keep; ``enable``, ``remove`` are tiers; ``disable`` takes all away.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from natskit.errors import AlreadyExists, InvalidToken, StoreError, UsageError
@@ -28,7 +29,7 @@ SYSTEM_ACCOUNT, SYSTEM_USER = "SYS", "sys"
 _INFO_URL = "https://docs.nats.io/nats-server/configuration/sys_accounts"
 
 
-class SystemAccount(NamedTuple):
+class SystemAccount(msgspec.Struct, frozen=True):
     """The system account of a new operator: its claims, its user's, where that one's creds go."""
 
     account: AccountClaims
@@ -36,7 +37,7 @@ class SystemAccount(NamedTuple):
     creds_path: str
 
 
-class NewOperator(NamedTuple):
+class NewOperator(msgspec.Struct, frozen=True):
     """An operator that a plan makes: its store, claims, where its key goes (empty: not stored), its signing key."""
 
     store: OperatorStore
@@ -52,8 +53,10 @@ def check_new(root: str, name: str) -> OperatorStore:
     names.check(name, "operator")
     path = os.path.join(root, name)
     if Info.read(path) is not None:
+        from .commands import typed
+
         raise AlreadyExists(
-            f"operator named {name} exists already", hint=f"inspect it with: nsc describe operator {name}"
+            f"operator named {name} exists already", hint="inspect it with: " + typed("describe", "operator", name)
         )
     if file_names(path):
         raise StoreError(f'operator "{name}" cannot be made: `{path}` is not empty')

@@ -1,15 +1,13 @@
 """A plan: everything a command will change on disk, collected first and then carried out all or nothing.
 
 Commands resolve, validate and sign while they fill a plan; nothing is written before :meth:`Plan.commit`, so a command
-that is refused leaves no trace. The order on disk is keys, then tokens, then creds, then removals, then the context in
-``nsc.json``: what refers to something comes after it.
+that is refused leaves no trace. The order on disk is keys, then tokens, then creds, then removals, of seeds and creds
+last, then the context in ``nsc.json``: what refers to something comes after it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +17,7 @@ from natskit.nkeys import KeyPair
 
 from . import journal
 from .config import go_json
-from .files import FILE_MODE, exists, is_dir, read_bytes, refused
+from .files import FILE_MODE, exists, is_dir, read_bytes, remove_empty
 from .keystore import Owner
 from .operator_store import INFO_NAME, Info, OperatorStore
 from .staging import Change, staged
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from .managed import Exchange
     from .workspace import Workspace
 
-__all__ = ["Committed", "Plan", "discard", "remove"]
+__all__ = ["Committed", "Plan"]
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -131,14 +129,16 @@ class Plan:
         self._removals[path] = None
 
     def discard(self, path: str) -> None:
-        """Remove a seed, and its folder if that is empty then, or a creds file; or a folder (final slash) if empty.
-
-        Done last, when no token needs them.
-        """
+        """Remove a seed, and its folder if that is empty then, or a creds file; or a folder (final slash) if empty."""
         self._last[path] = None
 
     def select(self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None) -> None:
-        """Change the current context; None keeps."""
+        """Change the current context; None keeps.
+
+        An account alone is not selected where the run works on another operator than the current one.
+        """
+        if self.workspace.is_aside and operator is None and "operator" not in self._context:
+            account = None
         given = {"operator": operator, "account": account, "store_root": store_root}
         self._context |= {name: value for name, value in given.items() if value is not None}
 
@@ -155,20 +155,31 @@ class Plan:
         return Committed(written, (*removed, *discarded), exchanges)
 
     def _carry_out(self, changes: list[Change], *, urgent: bool) -> list[str]:
-        """Write or stage the changes, then discard and select; which files were discarded."""
+        """Write or stage the changes, discard, then select; which files were discarded."""
         on_stage = staged()
         if on_stage is not None:
             on_stage.take(changes)
             on_stage.urgent |= urgent
-        elif changes:
-            journal.commit(self.workspace.journal_root, changes)
+            discarded = list(filter(on_stage.discard, self._last))
+        else:
+            discarded = [path for path in self._last if not path.endswith("/") and os.path.lexists(path)]
+            changes = [*changes, *(Change(path, None) for path in discarded)]
+            if changes:
+                journal.commit(self.workspace.journal_root, changes)
+            self._tidy()
         try:
-            discarded = discard(self._last) if on_stage is None else list(filter(on_stage.discard, self._last))
             if self._context:
                 self.workspace.save_context(**self._context)
         except StoreError as error:  # past the commit point
             raise StoreError(f"{error} - what comes before that is done", hint=error.hint) from None
         return discarded
+
+    def _tidy(self) -> None:
+        for path in self._last:
+            if path.endswith("/"):
+                remove_empty(path)
+            elif path.endswith(".nk"):
+                remove_empty(os.path.dirname(path))
 
     def _exchange(self) -> tuple[tuple[str, Exchange], ...]:
         """Let operators of managed stores sign the accounts that are planned."""
@@ -211,32 +222,3 @@ class Plan:
             self._keys[keystore.gitignore] = Change(keystore.gitignore, keystore.gitignore_text)
         for folder in keystore.base_folders:
             self._keys[folder + "/"] = Change(folder + "/", b"", 0o700)
-
-
-def discard(paths: Iterable[str]) -> list[str]:
-    """Remove files for good, and folders (final slash) that are empty; return which files there were.
-
-    The folder of a key goes with the last key in it.
-    """
-    gone = []
-    for path in paths:
-        if remove(path):
-            gone.append(path)
-            if path.endswith(".nk"):
-                remove(f"{os.path.dirname(path)}/")
-    return gone
-
-
-def remove(path: str) -> bool:
-    """Remove a file for good, or a folder (final slash) if it is empty; was it a file?"""
-    if path.endswith("/"):
-        with contextlib.suppress(OSError):  # not empty
-            os.rmdir(path)
-        return False
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise refused(error, path, "remove") from None
-    return True

@@ -94,9 +94,12 @@ def with_import(claims: AccountClaims, new: Import, now: int) -> AccountClaims:
         )
     for each in account.imports:
         if (each.type, each.remote_subject, each.account) == (new.type, new.remote_subject, new.account):
+            from .commands import typed
+
             raise AlreadyExists(
                 f'account already imports {each.type} "{each.remote_subject}" from {each.account}',
-                hint=f"to change it: nsc delete import --account {claims.name} --subject '{each.remote_subject}'",
+                hint="to change it: "
+                + typed("delete", "import", "--account", claims.name, "--subject", each.remote_subject),
             )
     after = replace(claims, nats=replace(account, imports=(*account.imports, new)))
     check_new_issues(claims, after, now)

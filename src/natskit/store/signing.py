@@ -108,9 +108,11 @@ def account_signer(
         return _given(workspace, given, (Role.ACCOUNT,), account)
     operator = store.operator()
     if operator.nats.strict_signing_key_usage and not account.nats.signing_keys:
+        from .commands import typed
+
         raise DeniedError(
             "unable to issue users when operator requires signing keys and the account has none",
-            hint=f"nsc edit account {account.name} --sk generate",
+            hint=typed("edit", "account", account.name, "--sk", "generate"),
         )
     return _first_stored(workspace, _account_keys(account, operator), prefer)
 

@@ -42,7 +42,7 @@ class Staged:
         self.urgent = False
         self._files: dict[str, Change | None] = {}
         self._folders: dict[str, int | None] = {}
-        self._discards: dict[str, None] = {}
+        self._tidied: dict[str, None] = {}
         self._below: dict[str, dict[str, bool | None]] = {}
         self._listings: dict[str, dict[str, bool]] = {}
         self._spellings: dict[str, dict[str, set[str]]] = {}
@@ -61,7 +61,6 @@ class Staged:
             else:
                 self._make_folders(os.path.dirname(path))
                 self._files[path] = change
-                self._discards.pop(path, None)
                 self._list(path, folder=False)
 
     def _take_folder(self, path: str, change: Change) -> None:
@@ -74,24 +73,23 @@ class Staged:
     def _make_folders(self, path: str, mode: int = 0o700) -> None:
         while self._folders.get(path, -1) is None or (path not in self._folders and not os.path.isdir(path)):
             self._folders[path] = mode
-            self._discards.pop(f"{path}/", None)
+            self._tidied.pop(path, None)
             self._list(path, folder=True)
             path, mode = os.path.dirname(path), 0o700
 
     def discard(self, path: str) -> bool:
-        """Remove a file when everything else is done, or (final slash) a folder if it is empty; was it a file?
+        """Remove a file of the keystore, or (final slash) a folder of it if it is empty; was it a file?
 
         The folder of a key goes with the last key in it.
         """
-        there = not path.endswith("/") and self.data(path) is not None
+        there = not path.endswith("/") and (self.kind(path) or os.path.lexists(path)) not in ("nothing", False)
         if there:
-            self._discards[path] = None
             self._files[path] = None
             self._unlist(path)
         folder = path[:-1] if path.endswith("/") else os.path.dirname(path) if there and path.endswith(".nk") else ""
         if folder and not self.names(folder):
             self._folders[folder] = None
-            self._discards[f"{folder}/"] = None
+            self._tidied[folder] = None
             self._unlist(folder)
         return there
 
@@ -159,37 +157,22 @@ class Staged:
     @property
     def count(self) -> int:
         """How many paths change."""
-        return len(self._files) + len(self._folders) + len(self._discards)
+        return len(self._files) + len(self._folders)
 
     def changes(self) -> list[Change]:
         """Everything that differs from what is on disk: folders and files first, then removals, innermost first."""
         made = [Change(f"{path}/", b"", mode) for path, mode in self._folders.items() if mode is not None]
         made.sort(key=lambda change: change.path)
         written = [change for change in self._files.values() if change is not None]
-        gone = [path for path, change in self._files.items() if change is None and path not in self._discards]
-        emptied = sorted(set(self._emptied()) - self._emptied_last(), reverse=True)
-        removed = [Change(path, None) for path in (*gone, *emptied) if os.path.lexists(path)]
+        gone = [path for path, change in self._files.items() if change is None]
+        emptied = [f"{path}/" for path, mode in self._folders.items() if mode is None and path not in self._tidied]
+        removed = [Change(path, None) for path in (*gone, *sorted(emptied, reverse=True)) if os.path.lexists(path)]
         return [*made, *written, *removed]
 
     @property
-    def discards(self) -> list[str]:
-        """What is to be removed when the changes are on disk."""
-        return [*self._discards, *sorted(self._emptied_last(), reverse=True)]
-
-    def _emptied(self) -> Iterator[str]:
-        """The folders that are removed, with a final slash, other than those that are discarded."""
-        folders = (f"{path}/" for path, mode in self._folders.items() if mode is None)
-        return (path for path in folders if path not in self._discards)
-
-    def _emptied_last(self) -> set[str]:
-        """Those of them that are empty only when what is discarded has gone."""
-        above: set[str] = set()
-        for path in self._discards:
-            folder = os.path.dirname(path.rstrip("/"))
-            while folder not in above and folder != os.path.dirname(folder):
-                above.add(folder)
-                folder = os.path.dirname(folder)
-        return {path for path in self._emptied() if path[:-1] in above}
+    def tidied(self) -> list[str]:
+        """Folders of the keystore that are to be removed when the changes are on disk."""
+        return list(self._tidied)
 
 
 _CURRENT: ContextVar[Staged | None] = ContextVar("staged", default=None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from natskit.errors import AlreadyExists, DeniedError, NotFound
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class AddedUser(NamedTuple):
+class AddedUser(msgspec.Struct, frozen=True):
     """A user that a plan adds: claims, where its key and creds go (empty: they are not stored)."""
 
     claims: UserClaims
@@ -45,7 +46,7 @@ class AddedUser(NamedTuple):
     creds_path: str
 
 
-class Issuer(NamedTuple):
+class Issuer(msgspec.Struct, frozen=True):
     """Who issues users of an account: its claims, the key that signs, whether that key's role decides their rights."""
 
     account: str
@@ -78,7 +79,10 @@ def check_new_name(store: OperatorStore, account: str, name: str) -> None:
     """Raise UsageError if no user may be called ``name``, AlreadyExists if one is."""
     names.check(name, "user")
     if store.has_user(account, name):
-        raise AlreadyExists(f'the user "{name}" already exists', hint=f"nsc describe user --account {account} {name}")
+        from .commands import typed
+
+        hint = typed("describe", "user", "--account", account, name)
+        raise AlreadyExists(f'the user "{name}" already exists', hint=hint)
 
 
 def plan_user(
@@ -151,7 +155,7 @@ def edit_user(plan: Plan, store: OperatorStore, account: str, claims: UserClaims
     return plan_user(plan, store, by, claims, KeyPair.from_public(claims.subject), own=False)
 
 
-class DeletedUser(NamedTuple):
+class DeletedUser(msgspec.Struct, frozen=True):
     """What a plan does to a user; None where it was not asked for, False where there was nothing."""
 
     name: str

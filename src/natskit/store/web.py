@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import time
 import urllib.request
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
 
 from natskit.errors import InvalidToken, StoreError
 
@@ -26,8 +28,8 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
     headers = {"User-Agent": "natskit", "Accept": "application/jwt, text/plain"}
     if body is not None:
         headers["Content-Type"] = "application/jwt"
-    asked = urllib.request.Request(url, body, headers)  # noqa: S310 - the opener knows http and https only
     try:
+        asked = _asked(url, body, headers)
         try:
             response = _opener().open(asked, timeout=_TIMEOUT_S)
         except HTTPError as error:
@@ -42,6 +44,17 @@ def request(url: str, body: bytes | None = None) -> tuple[int, str]:
         return status, data.decode()
     except UnicodeDecodeError:
         raise InvalidToken(f'error reading response from "{url}": it is not text') from None
+
+
+def _asked(url: str, body: bytes | None, headers: dict[str, str]) -> urllib.request.Request:
+    """The request; user and password of the URL go along as a header, but nowhere that it redirects to."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    asked = urllib.request.Request(parts._replace(netloc=host).geturl(), body, headers)  # noqa: S310 - see _opener
+    if login:
+        encoded = base64.b64encode(unquote(login).encode()).decode()
+        asked.add_unredirected_header("Authorization", f"Basic {encoded}")
+    return asked
 
 
 class _Until(io.RawIOBase):
@@ -112,7 +125,7 @@ class _Redirect(urllib.request.HTTPRedirectHandler):
             return super().redirect_request(req, fp, code, msg, headers, newurl)
         if code not in (307, 308):
             raise URLError(f"it has moved to {newurl}: push there")
-        return urllib.request.Request(newurl, req.data, dict(req.header_items()), method=req.get_method())  # noqa: S310
+        return urllib.request.Request(newurl, req.data, dict(req.headers), method=req.get_method())  # noqa: S310
 
 
 def _opener() -> urllib.request.OpenerDirector:

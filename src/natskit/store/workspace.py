@@ -59,11 +59,14 @@ class Workspace:
         "directories",
         "environ",
         "from_cwd",
+        "is_aside",
         "keystore",
         "profile",
     )
 
     config: Config
+    is_aside: bool
+    """Whether this run works on another operator than the current one, because a flag or variable says so."""
 
     def __init__(
         self, environ: Mapping[str, str], flags: Flags, cwd: str, clock: Callable[[], float], *, writes: bool
@@ -94,7 +97,8 @@ class Workspace:
         for name in Workspace.__slots__:
             setattr(other, name, getattr(self, name))
         other.account_given = flags.account or self.environ.get("NSC_ACCOUNT", "")
-        other._read_context(flags, Config.read(self.directories.config_file) if not self.cwd_only else None)
+        other._find_stores(flags, other._read_config())
+        other._choose_operator(flags)
         return other if other.journal_root == self.journal_root else None
 
     def reopened(self) -> Workspace:
@@ -123,7 +127,7 @@ class Workspace:
     def _configure(self, flags: Flags, *, writes: bool) -> None:
         if writes:
             make_dirs(self.directories.config)
-        config = None if self.cwd_only else Config.read(self.directories.config_file)
+        config = self._read_config()
         found = from_directory(self.cwd)
         first_run = config is None and not self.cwd_only
         if first_run:
@@ -135,21 +139,29 @@ class Workspace:
             config = self.config
         else:
             self._found = found
-        self._read_context(flags, config)
-        if writes:
-            self._recover()
+        self._find_stores(flags, config)
+        if writes and self._recover():
+            self._find_stores(flags, self._read_config() or config)
+        self._choose_operator(flags)
         self._found = found
 
-    def _read_context(self, flags: Flags, config: Config | None) -> None:
-        """Which operator and account are current: what was saved, what the current directory says, then the flags."""
+    def _read_config(self) -> Config | None:
+        return None if self.cwd_only else Config.read(self.directories.config_file)
+
+    def _find_stores(self, flags: Flags, config: Config | None) -> None:
+        """The stores root and what is current in it: what was saved, what the current directory says, the flags."""
         self.config = config or Config()
         self._apply(self._found)
         if flags.data_dir or flags.all_dirs:
             self.config.store_root = self.directories.stores
+
+    def _choose_operator(self, flags: Flags) -> None:
         self._settle()
+        current = self.config.operator
         operator = flags.operator or self.environ.get("NSC_OPERATOR", "")
         if operator:
             self.use_operator(operator)
+        self.is_aside = self.config.operator != current
 
     def _initialize(self) -> None:
         """Make and save the first configuration, unless another process has done so by now."""
@@ -189,11 +201,13 @@ class Workspace:
         self._locks[folder] = self._locks[real]
         return self._locks[real]
 
-    def _recover(self) -> None:
+    def _recover(self) -> bool:
+        """Settle what a killed process left; whether there was something."""
         root = self.journal_root
-        if root and journal.pending(root) and os.access(root, os.W_OK):
-            with self.locked():
-                pass
+        if not (root and journal.pending(root) and os.access(root, os.W_OK)):
+            return False
+        with self.locked():
+            return True
 
     def save_context(
         self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from natskit.errors import StoreError
-from natskit.store import journal
+from natskit.store import Plan, journal
 from natskit.store.group import Group
 
 
@@ -139,6 +139,73 @@ def test_an_edit_of_what_is_done_is_noticed(nsc, operator):
     assert users(nsc) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.parametrize(
+    "record", [{"reached": -1}, {"reached": 1, "failed": [7]}, {"natskit_batch": 2}, {"failed": [0]}]
+)
+def test_a_record_that_cannot_be_one_is_refused(nsc, operator, record):
+    name = write(["add user a", "add user b"])
+    Path(f"{name}.done").write_text(json.dumps(record))
+    assert "is no record of a batch" in nsc("batch", name, "--resume", exit=1).err
+    assert users(nsc) == []
+
+
+def test_a_rehearsal_of_what_is_left(nsc, operator):
+    name = write(["add user a", "add user a", "add user b"])
+    nsc("batch", name, exit=1)
+    write(["add user a", "add user c", "add user b"])
+    assert "2 of 3 commands would be carried out, 1 done before" in nsc("batch", name, "--resume", "--dry-run").err
+    assert users(nsc) == ["a"]
+    nsc("batch", name, "--resume")
+    assert users(nsc) == ["a", "b", "c"]
+
+
+def test_a_command_that_ran_alone_is_not_run_again_because_it_cannot_be_noted(nsc, operator, home, monkeypatch):
+    name = write(["generate config --mem-resolver --config-file server.conf", "add user a"])
+    commit = journal.commit
+
+    def failing(root, changes):
+        if any(each.path.endswith(".done") for each in changes):
+            raise StoreError("no space")
+        commit(root, changes)
+
+    monkeypatch.setattr(journal, "commit", failing)
+    result = nsc("batch", name, exit=1)
+    assert "no space - nsc generate config --mem-resolver --config-file server.conf was carried out" in result.err
+    assert result.out.count("generated") == 1
+    assert users(nsc) == []
+
+
+def test_a_second_ctrl_c_leaves_whole_commands_only(nsc, operator, monkeypatch):
+    name = write(["add user a", "add user b"])
+    commit, plans = Plan.commit, []
+
+    def interrupted(plan):
+        plans.append(plan)
+        done = commit(plan)
+        if len(plans) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plan, "commit", interrupted)
+        nsc("batch", name, exit=130)
+    assert users(nsc) == []
+    nsc("batch", name, "--resume")
+    assert users(nsc) == ["a", "b"]
+
+
+def test_commands_in_hints_can_be_typed(nsc, operator):
+    name = write(["add user 'a b'", "add user 'a b'"], "my commands")
+    result = nsc("batch", name, "--record", "the record", exit=1)
+    assert "nsc describe user --account A 'a b'" in result.err
+    assert "go on with: nsc batch 'my commands' --resume --record 'the record'" in result.err
+
+
+def test_a_byte_order_mark_is_no_part_of_a_command(nsc, operator):
+    nsc("batch", write(["\ufeffadd user a", "add user b"]))
+    assert users(nsc) == ["a", "b"]
+
+
 def test_json_is_one_line_for_each_command(nsc, operator):
     name = write(["add user a --tag x", "list users", "add user a", "add user b"])
     result = nsc("batch", name, "--json", "--keep-going", exit=1)
@@ -258,6 +325,8 @@ def test_secrets_are_not_shown(nsc, operator):
     name = write([f"add user a -K {seed}"])
     result = nsc("batch", name, exit=1)
     assert seed not in result.out + result.err
+    name = write([f"add user {'a' * 60} --nope nats://me:pass{'word' * 20}@host", "add user b"])
+    assert "passwordword" not in nsc("batch", name, exit=1).err
 
 
 @pytest.mark.parametrize(

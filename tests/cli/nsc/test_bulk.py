@@ -78,9 +78,11 @@ def test_what_was_made_is_listed_in_json(nsc, operator):
 
 
 def test_a_table_comes_from_stdin_too(nsc, operator, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("name\nu\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\ufeffname\nu\n".encode())))
     nsc("add", "users", "-a", "A", "--from", "-")
     assert describe(nsc, "A", "u")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name\n\xff\n"), errors="surrogateescape"))
+    assert "what comes from stdin is not text" in nsc("add", "users", "-a", "A", "--from", "-", exit=1).err
 
 
 def test_a_dry_run_only_checks(nsc, operator):
@@ -99,7 +101,7 @@ def test_a_dry_run_only_checks(nsc, operator):
         ("users", "name,allow-pub\nu,a b\n", "table.csv:2: "),
         ("accounts", "name\nC\nc\n", 'table.csv:3: the account "c" is in line 2 already'),
         ("accounts", "name\na\n", 'table.csv:2: the account "A" already exists'),
-        ("accounts", "name,tag\nC,x\n", 'table.csv:2: unknown column "tag"'),
+        ("accounts", "name,tag\nC,x\n", 'table.csv:1: unknown column "tag"'),
     ],
 )
 def test_one_wrong_line_and_nothing_is_written(nsc, operator, monkeypatch, command, content, message):

@@ -109,6 +109,24 @@ def test_operator_and_account_come_from_flags_and_variables(nsc, current_store, 
     assert name() == "Alpha"
 
 
+def test_a_flag_changes_nothing_of_what_is_current(nsc, monkeypatch):
+    def current() -> tuple[str, str]:
+        env = nsc("env", "--json").json
+        return env["operator"], env["account"]
+
+    for operator in ("One", "Two"):
+        nsc("add", "operator", operator)
+        nsc("add", "account", "A")
+    nsc("add", "account", "B", "--operator", "One")
+    nsc("rename", "account", "A", "C", "--operator", "One", "--OK")
+    monkeypatch.setenv("NSC_OPERATOR", "One")
+    nsc("add", "account", "D")
+    monkeypatch.delenv("NSC_OPERATOR")
+    assert current() == ("Two", "A")
+    nsc("add", "account", "E", "--operator", "Two")
+    assert current() == ("Two", "E")
+
+
 def test_no_colour_and_no_bold_in_a_pipe(nsc, current_store):
     assert "\x1b" not in nsc("list", "accounts").out
     assert "\x1b" not in nsc("describe", "account", "Nobody", exit=1).err

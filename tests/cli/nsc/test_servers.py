@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
+from natskit.store import group, journal
 
 DATA = ".local/share/nats/nsc"
 NOW = 1_900_000_000
@@ -29,6 +30,7 @@ class Service:
         self.key = KeyPair.create(Role.OPERATOR)
         self.answers: dict[str, tuple[int, str]] = {}
         self.posted: dict[str, str] = {}
+        self.logins: list[tuple[str, str | None]] = []
         self.signs = True
         service = self
 
@@ -37,6 +39,7 @@ class Service:
                 self.reply(*service.answers.get(self.path, (404, "")))
 
             def do_POST(self) -> None:
+                service.logins.append((self.headers["Host"], self.headers["Authorization"]))
                 token = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 service.posted[self.path] = token
                 service.sign(self.path, token)
@@ -44,6 +47,8 @@ class Service:
 
             def reply(self, status: int, text: str) -> None:
                 self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", text)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -97,6 +102,18 @@ def test_a_service_signs_the_accounts_of_its_users(nsc, home, service):
     nsc("add", "user", "u")
     nsc("add", "export", "--subject", "x")
     assert stored(home, "accounts/A/A.jwt").nats.exports[0].subject == "x"
+
+
+def test_a_batch_writes_soon_what_the_service_knows_and_a_rehearsal_tells_it_nothing(nsc, service, monkeypatch):
+    nsc("add", "operator", "-u", f"{service.url}/operator")
+    Path("commands").write_text("add account A\nadd account B\n")
+    nsc("batch", "commands", "--dry-run")
+    assert not service.posted
+    monkeypatch.setattr(group, "_LONGEST_S", 1e9)
+    commits, commit = [], journal.commit
+    monkeypatch.setattr(journal, "commit", lambda root, changes: (commits.append(root), commit(root, changes)))
+    nsc("batch", "commands")
+    assert len(service.posted) == len(commits) == 2
 
 
 def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, service):
@@ -327,6 +344,21 @@ def test_an_edit_survives_an_answer_that_is_none(nsc, home, service, answer):
         assert tag in stored(home, "accounts/A/A.jwt").nats.tags
 
 
+def test_a_password_in_the_url_is_sent_to_that_server_only_and_not_shown(nsc, home, service, own, request):
+    url = service.url.replace("://", "://me:s%20cret@")
+    result = nsc("push", "-u", url, "--json")
+    assert "cret" not in result.out + result.err
+    host = service.url.split("/")[2]
+    assert service.logins[-1] == (host, "Basic bWU6cyBjcmV0")
+    other = Service()
+    request.addfinalizer(other.close)
+    path = own["B"]
+    service.answers[f"POST {path}"] = (307, other.url.removesuffix("/jwt/v1") + path)
+    nsc("push", "-u", url)
+    assert other.logins == [(other.url.split("/")[2], None)]
+    assert other.posted[path] == service.posted[path]
+
+
 def test_a_push_of_several_tells_which_of_them_failed(nsc, home, service, own):
     service.answers[f"POST {own['A']}"] = (400, "not A\n")
     done = nsc("push", "--all", "--json", exit=1)
@@ -427,6 +459,13 @@ def test_load_sets_everything_up_or_nothing(nsc, home, service, monkeypatch):
     nsc("load", "--profile", profile, exit=1)
     assert not (home / DATA / "stores/acme").exists()
     account = jwt.new_account(key.public, "Mine")
+    stranger = jwt.encode(account, KeyPair.create(Role.OPERATOR), issued_at=NOW)
+    service.answers[f"/jwt/v1/accounts/{key.public}"] = (200, stranger)
+    refused = nsc("load", "--profile", profile, "--json", exit=1)
+    assert "written" not in json.loads(refused.err)
+    assert not list((home / DATA).rglob("*.jwt"))
+    assert not list((home / DATA).rglob("*.nk"))
+    assert nsc("env", "--json").json["operator"] == ""
     service.answers[f"/jwt/v1/accounts/{key.public}"] = (200, jwt.encode(account, service.key, issued_at=NOW))
     loaded = nsc("load", "--profile", profile, "--json").json
     assert Path(loaded["user"]["creds"]).is_file()

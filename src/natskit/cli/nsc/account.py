@@ -32,7 +32,10 @@ __all__ = ["account_claims", "add_account", "delete_account", "select_account", 
     ],
 )
 def add_account(run: Run, *, name: str, public_key: str, **flags: Any) -> None:
-    """Create an account: a team's own subject space. It becomes the current account."""
+    """Create an account: a team's own subject space. It becomes the current account.
+
+    Where --operator or $NSC_OPERATOR names another operator than the current one, what is current stays.
+    """
     from natskit import jwt
     from natskit.nkeys import Role
     from natskit.store import Plan, accounts

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from natskit.cli.command import Flag, command, strings, switch, text
 from natskit.cli.rows import Problems, Row, read_rows
-from natskit.errors import AlreadyExists, Error, NotFound, UsageError
+from natskit.errors import AlreadyExists, Error, UsageError
 
 from .account import account_claims
 from .permissions import LIMIT_FLAGS, PERMISSION_FLAGS, TIME_FLAGS, limited
@@ -117,17 +116,9 @@ def add_accounts(run: Run, *, dry_run: bool, **more: str) -> None:
 
 
 def _rows(run: Run, file: str, columns: Sequence[Flag]) -> list[Row]:
-    from natskit.store.files import read_text
-
     if not file:
         raise UsageError("name a file with --from", hint='the first line names the columns: "name,expiry"')
-    if file == "-":
-        content: str | None = sys.stdin.read()
-    else:
-        content = read_text(run.full_path(file))
-    if content is None:
-        raise NotFound(f"open {run.full_path(file)}: no such file or directory")
-    return read_rows(content, file, columns, _ALIASES)
+    return read_rows(run.read_file(file), file, columns, _ALIASES)
 
 
 def _each(rows: Sequence[Row], file: str, make: Callable[[Row], _Made]) -> Iterator[_Made]:

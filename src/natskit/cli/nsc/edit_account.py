@@ -159,9 +159,11 @@ def _jetstream(flags: dict[str, Any]) -> Any:
 def _refuse_bearers(edit: AccountEdit) -> None:
     for user in edit.store.users(edit.name):
         if edit.store.user(edit.name, user).nats.bearer_token:
+            from natskit.store.commands import typed
+
             raise DeniedError(
                 f'user "{user}" in account "{edit.name}" uses bearer token (needs to be deleted/changed first)',
-                hint=f"nsc edit user --account {edit.name} {user} --bearer=false",
+                hint=typed("edit", "user", "--account", edit.name, user, "--bearer=false"),
             )
 
 

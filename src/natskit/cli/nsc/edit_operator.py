@@ -138,7 +138,9 @@ def _with_system_account(run: Run, store: OperatorStore, body: Operator, given: 
     if not is_public(given, Role.ACCOUNT):
         account = store.account(run.workspace.find_account(store, given))
         limits = account.nats.limits
-        hint = f"nsc edit account {given} --js-disable"
+        from natskit.store.commands import typed
+
+        hint = typed("edit", "account", given, "--js-disable")
         if limits.tiered_limits:
             raise DeniedError("system accounts cannot have tiered JetStream limits", hint=hint)
         if limits.jetstream.enabled:
@@ -153,9 +155,11 @@ def _check_strict(store: OperatorStore, body: Operator, identity: str) -> None:
     for name in store.accounts():
         account = store.account(name)
         if account.issuer == identity:
+            from natskit.store.commands import typed
+
             raise DeniedError(
                 f'account "{name}" needs to be issued with a signing key first',
-                hint=f"nsc edit account {name} --tag issued -K {body.signing_keys[0]}",
+                hint=typed("edit", "account", name, "--tag", "issued", "-K", body.signing_keys[0]),
             )
         for user in store.users(name):
             if store.user(name, user).issuer == account.subject:

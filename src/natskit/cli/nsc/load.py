@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.cli.command import command, text
-from natskit.errors import AlreadyExists, InvalidKey, NotFound, StoreError, UsageError
+from natskit.errors import AlreadyExists, Error, InvalidKey, NotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
     from natskit.nkeys import KeyPair
@@ -25,7 +25,8 @@ __all__ = ["load"]
     examples=[("nsc load --profile 'nsc://synadia?secret=SA...'", "set up an account of a service on this machine")],
 )
 def load(run: Run, *, profile: str, url: str, seed: str, user: str) -> None:
-    """Set up an account that lives at a service: its operator, the account, and a user with creds."""
+    """Set up an account that lives at a service: its operator, the account, and a user with creds. All or none."""
+    from natskit.store.group import Group
     from natskit.store.managed import pull_account
     from natskit.store.tokens import fetch_operator
 
@@ -33,10 +34,16 @@ def load(run: Run, *, profile: str, url: str, seed: str, user: str) -> None:
     token = fetch_operator(source.url)
     server = _account_server(token)
     account_token, _ = pull_account(server, source.key.public)
-    with run.workspace.locked():
-        store = _import(run, token, source.operator)
-        account = _store_account(run, store, source.key, account_token)
-        _add_user(run, store, account, source.user)
+    with Group(run.workspace) as group:
+        try:
+            with group.staging():
+                store = _import(run, token, source.operator)
+                account = _store_account(run, store, source.key, account_token)
+                _add_user(run, store, account, source.user)
+        except Error:
+            run.forget_files()
+            raise
+        group.commit()
 
 
 class _Source(NamedTuple):

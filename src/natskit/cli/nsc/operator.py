@@ -126,9 +126,11 @@ def delete_operator(run: Run, *, name: str, rm_nkey: bool, rm_creds: bool, force
         accounts = plan_operator_removal(plan, store, key=rm_nkey, creds=rm_creds)
         if not force:
             users = sum(len(store.users(account)) for account in store.accounts())
+            from natskit.store.commands import typed
+
             raise DeniedError(
                 f'this deletes operator "{store.name}" with {accounts} accounts and {users} users: specify --force',
-                hint=f'nsc delete operator "{store.name}" --force',
+                hint=typed("delete", "operator", store.name, "--force"),
             )
         run.files(plan.commit())
         run.workspace.save_context()

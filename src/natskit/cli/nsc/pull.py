@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch
+from natskit.cli.console import masked
 from natskit.errors import Error, StoreError, UsageError
 
 from .syncing import SYSTEM_USER, Cluster
@@ -91,7 +92,7 @@ def _pull_from_account_server(
         else:
             stored.append({"name": kept, "id": public})
             run.success(f'pulled "{kept}" from the account server')
-    run.fact(server=url, accounts=stored)
+    run.fact(server=masked(url), accounts=stored)
 
 
 def _ask_for(url: str, keys: Mapping[str, str]) -> Iterator[tuple[str, str | Error]]:

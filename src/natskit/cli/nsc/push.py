@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, integer, switch, text
+from natskit.cli.console import masked
 from natskit.cli.exits import DONE, DRIFT, UNCHANGED
 from natskit.errors import Error, NotFound, StoreError, UsageError
 from natskit.store.syncing import Outgoing
@@ -120,7 +121,7 @@ def _push_to_account_server(run: Run, url: str, accounts: Sequence[Outgoing]) ->
     untried = answers.count(None)
     if untried:
         run.fail(f"{untried} accounts were not sent: the server cannot be reached")
-    run.fact(server=url, pushed=sent, **({"failed": failed} if failed else {}))
+    run.fact(server=masked(url), pushed=sent, **({"failed": failed} if failed else {}))
 
 
 def _receipt(account: Outgoing) -> dict[str, Any]:

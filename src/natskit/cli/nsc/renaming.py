@@ -29,11 +29,13 @@ def rename_account(run: Run, *, old: str, new: str, OK: bool) -> None:
         plan = Plan(workspace)
         done = plan_renaming(plan, store, old, new, signer=run.private_key)
         if not OK:
+            from natskit.store.commands import typed
+
             raise DeniedError(
                 f'this signs account "{old}" again as "{new}" and moves {len(done.users)} users and {len(done.creds)} '
                 f"creds files in `{run.path(workspace.stores_root)}` and `{run.path(workspace.keystore.root)}`:"
                 ' required flag "OK" not set',
-                hint=f'nsc rename account "{old}" "{new}" --OK',
+                hint=typed("rename", "account", old, new, "--OK"),
             )
         run.files(plan.commit())
     job = run.success(f'renamed account "{old}" to "{new}"')

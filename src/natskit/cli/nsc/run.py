@@ -143,11 +143,34 @@ class Run:
                 tell_exchange(self, operator, exchange)
         return committed
 
+    def forget_files(self) -> None:
+        """Take back what `files` added: it was not written after all."""
+        self._written.clear()
+        self._removed.clear()
+
     def full_path(self, path: str) -> str:
         """The absolute path of a file that the user named: ``~`` is the home folder."""
         from natskit.store.files import absolute
 
         return absolute(path, self.workspace.directories.home, self.workspace.cwd)
+
+    def read_file(self, path: str) -> str:
+        """The text of a file that the user named, ``-`` for stdin, without a byte order mark. Raises StoreError."""
+        import sys
+
+        from natskit.errors import NotFound, StoreError
+        from natskit.store.files import read_text
+
+        if path == "-":
+            try:
+                content: str | None = sys.stdin.buffer.read().decode()
+            except UnicodeDecodeError:
+                raise StoreError("what comes from stdin is not text") from None
+        else:
+            content = read_text(self.full_path(path))
+        if content is None:
+            raise NotFound(f"open {self.full_path(path)}: no such file or directory")
+        return content.removeprefix("\ufeff")
 
     def write_file(self, path: str, text: str, *, mode: int = 0o600, overwrite: bool = True) -> str:
         """Write a file that the user named; return its absolute path. Raises StoreError, AlreadyExists."""

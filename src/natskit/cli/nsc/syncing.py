@@ -81,7 +81,3 @@ class Cluster:
                 await work(resolver, report)
         except Error as error:  # what was done before is told as well
             report.fail(str(error))
-
-    def _file(self, flag: str, variable: str) -> str | None:
-        path = self._values[flag] or self._run.workspace.environ.get(variable, "")
-        return self._run.full_path(path) if path else None

@@ -70,7 +70,7 @@ def _check_file(run: Run, file: str) -> list[Checked]:
     found = check_tokens(_tokens(content), run.workspace.now())
     checked: list[Checked] = [(kind, key, findings) for key, (kind, findings) in found.items()]
     if len(checked) > 1:
-        counted = Counter(each[:2] for _, _, findings in checked for each in findings)
+        counted = Counter((each.text, each.serious) for _, _, findings in checked for each in findings)
         summary = [Finding(f"{text} ({count} occurrences)", serious) for (text, serious), count in counted.items()]
         checked.append(("account", "summary of all accounts", summary))
     return checked

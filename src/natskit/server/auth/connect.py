@@ -77,6 +77,12 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         missing = {name: value for name, value in credentials.items() if not getattr(self, name)}
         return msgspec.structs.replace(self, **missing) if missing else self
 
+    def as_remembered(self, *, let_in: bool) -> ConnectOptions:
+        """These options for when the connection has ended: without secrets and, unless it was let in, without all that
+        it offered, which may be long."""
+        mine = self if let_in else msgspec.structs.replace(self, user="", nkey="", jwt="")
+        return msgspec.structs.replace(mine, password="", auth_token="", sig="", proxy_sig="")
+
     def credential_label(self) -> str:
         """Which credential was offered, for the log: `` - User "x"``; empty if there was none."""
         if self.nkey:

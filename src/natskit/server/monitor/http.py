@@ -103,12 +103,15 @@ class HttpMonitor:
         context = self._context
         if context is None:
             return lambda: None
-        choose = self._secure(tls).sni_callback
+        fresh = self._secure(tls)
+
+        def choose(wanted: ssl.SSLObject, name: str, context: ssl.SSLContext) -> None:
+            wanted.context = fresh
+            if fresh.sni_callback is not None:
+                fresh.sni_callback(wanted, name, fresh)
 
         def show() -> None:
             context.sni_callback = choose
-            for pair in reversed(tls.certificates):  # the one that is loaded last counts
-                context.load_cert_chain(pair.cert_file, pair.key_file)
 
         return show
 

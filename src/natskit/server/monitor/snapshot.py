@@ -69,7 +69,7 @@ def snapshot(client: Client, clock: Clock, *, reason: str = "") -> Snapshot:
     listening = engine.subscriptions() if reason else ()
     return Snapshot(
         peer=client.peer,
-        connect=client.connect,
+        connect=client.connect.as_remembered(let_in=admission is not None) if reason else client.connect,
         admission=admission,
         account=admission.account.id if admission is not None else GLOBAL_ACCOUNT,
         user=admission.user if admission is not None else "",

@@ -167,15 +167,15 @@ def _proxies(reading: Reading, node: Node) -> tuple[str, ...]:
 def _behaviour(reading: Reading, block: Block) -> dict[str, Any]:
     default = Options()
     return {
-        "ping_interval_s": block.seconds("ping_interval", default=default.ping_interval_s),
-        "ping_max": block.integer("ping_max", default=default.ping_max),
-        "write_deadline_s": block.seconds("write_deadline", default=default.write_deadline_s),
+        "ping_interval_s": block.span("ping_interval", default=default.ping_interval_s),
+        "ping_max": block.integer("ping_max", default=default.ping_max) or default.ping_max,
+        "write_deadline_s": block.span("write_deadline", default=default.write_deadline_s),
         "write_timeout": block.read(lambda node: _write_timeout(reading, node), "close", "write_timeout"),
         "no_fast_producer_stall": block.boolean("no_fast_producer_stall"),
-        "lame_duck_duration_s": block.seconds(
+        "lame_duck_duration_s": block.span(
             "lame_duck_duration", default=default.lame_duck_duration_s, numbers="refused"
         ),
-        "lame_duck_grace_period_s": block.seconds(
+        "lame_duck_grace_period_s": block.span(
             "lame_duck_grace_period", default=default.lame_duck_grace_period_s, numbers="refused"
         ),
         "no_header_support": block.boolean("no_header_support"),

@@ -140,9 +140,9 @@ def read_authorization(reading: Reading, node: Node) -> Authorization:
     return result
 
 
-def _timeout(reading: Reading, node: Node) -> float:
-    seconds = reading.seconds(node, numbers="seconds")
-    if seconds > MAX_AUTH_TIMEOUT_S:
+def _timeout(reading: Reading, node: Node) -> float | None:
+    seconds = reading.span(node, None, numbers="seconds")
+    if seconds is not None and seconds > MAX_AUTH_TIMEOUT_S:
         reading.warnings.append(
             node.error(f"timeout of {seconds:g} s is long: clients may stay unauthenticated for all that time")
         )

@@ -111,6 +111,13 @@ class Reading:
             self.warnings.append(node.error(f'invalid use of field "{node.key}": {should}'))
         return float(value)
 
+    def span(self, node: Node, default: D, *, numbers: Numbers = "warned about") -> float | D:
+        """How long something may take or how often it happens: never less than no time; 0 stands for the default."""
+        seconds = self.seconds(node, numbers=numbers)
+        if seconds < 0:
+            self.fault(node, f'"{node.key}" is {seconds:g}s, less than no time')
+        return seconds if seconds > 0 else default
+
     # lists and maps
 
     def list(self, node: Node) -> list[Node]:
@@ -245,6 +252,10 @@ class Block:
     def seconds(self, *names: str, default: float, numbers: Numbers = "warned about") -> float:
         """A duration."""
         return self.read(lambda node: self.reading.seconds(node, numbers=numbers), default, *names)
+
+    def span(self, *names: str, default: D, numbers: Numbers = "warned about") -> float | D:
+        """A duration above zero; 0 stands for the default."""
+        return self.read(lambda node: self.reading.span(node, default, numbers=numbers), default, *names)
 
     def subject(self, *names: str) -> str:
         """A subject; empty if there is none."""

@@ -288,6 +288,11 @@ class WebSocket(Shape, frozen=True, kw_only=True):
         login = self.authorization
         return bool(self.no_auth_user or (login is not None and (login.user or login.token)))
 
+    @property
+    def takes_cookies(self) -> bool:
+        """Whether browsers may log in by what they send with the requests of any page."""
+        return bool(self.jwt_cookie or self.user_cookie or self.pass_cookie or self.token_cookie)
+
 
 class Monitoring(Shape, frozen=True, kw_only=True):
     """Monitoring listeners; None: off, -1: any free port. ``host`` empty: that of the client listener."""

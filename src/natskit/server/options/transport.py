@@ -83,7 +83,7 @@ def read_tls(reading: Reading, node: Node, *, listener: bool) -> Tls:
         ca_file=block.text("ca_file"),
         verify=block.boolean("verify") or verify_and_map,
         verify_and_map=verify_and_map,
-        timeout_s=block.seconds("timeout", default=2.0, numbers="seconds"),
+        timeout_s=block.span("timeout", default=2.0, numbers="seconds"),
         handshake_first_s=block.read(
             lambda each: _handshake_first(reading, each), None, "handshake_first", "first", "immediate"
         ),
@@ -222,8 +222,8 @@ def read_websocket(reading: Reading, node: Node) -> WebSocket | None:
         same_origin=block.boolean("same_origin"),
         allowed_origins=block.read(lambda each: _origins(reading, each), (), *_ORIGINS),
         compression=block.boolean("compression", "compress"),
-        handshake_timeout_s=block.seconds("handshake_timeout", default=2.0, numbers="seconds"),
-        ping_interval_s=block.read(reading.seconds, None, "ping_interval"),
+        handshake_timeout_s=block.span("handshake_timeout", default=2.0, numbers="seconds"),
+        ping_interval_s=block.span("ping_interval", default=None),
         authorization=authorization,
         no_auth_user=block.text("no_auth_user"),
         jwt_cookie=block.text("jwt_cookie"),
@@ -244,7 +244,7 @@ def _websocket_authorization(reading: Reading, node: Node) -> WebSocketAuthoriza
         user=block.text("username", "user"),
         password=block.text("password", "pass"),
         token=block.text("token"),
-        timeout_s=block.read(lambda each: reading.seconds(each, numbers="seconds"), None, "timeout"),
+        timeout_s=block.span("timeout", default=None, numbers="seconds"),
     )
     block.finish()
     return result

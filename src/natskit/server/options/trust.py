@@ -106,9 +106,9 @@ def _full(reading: Reading, block: Block, directory: str) -> FullResolver:
         directory=directory,
         allow_delete=block.boolean("allow_delete"),
         hard_delete=block.boolean("hard_delete"),
-        interval_s=block.seconds("interval", default=60.0),
+        interval_s=block.span("interval", default=60.0),
         limit=block.integer("limit", least=0),
-        timeout_s=block.seconds("timeout", default=1.9),
+        timeout_s=block.span("timeout", default=1.9),
     )
     if resolver.hard_delete and not resolver.allow_delete:
         reading.fault(block.node, "hard_delete has no effect without delete")
@@ -123,7 +123,7 @@ def _cache(reading: Reading, block: Block, directory: str) -> CacheResolver:
         directory=directory,
         limit=block.integer("limit", default=1000, least=0),
         ttl_s=block.seconds("ttl", default=0.0),
-        timeout_s=block.seconds("timeout", default=1.9),
+        timeout_s=block.span("timeout", default=1.9),
     )
 
 

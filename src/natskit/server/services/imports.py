@@ -144,8 +144,8 @@ class Services:
             if not service.export.allow_trace:
                 if trace.only:
                     return 0  # whether somebody listens is the exporter's secret
-                if destination:
-                    block = with_header(block, b"Nats-Trace-Dest", TRACE_DISABLED.encode())
+                # Said of traces without a destination in the headers too: the next import must know.
+                block = with_header(block, b"Nats-Trace-Dest", TRACE_DISABLED.encode())
                 return exporter.space.publish_internal(name, reply, block, payload, links=False)
             if destination and not trace.only:
                 # What servers and services further on tell about the message comes back as answers do.

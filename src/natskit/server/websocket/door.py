@@ -35,9 +35,6 @@ MAX_HANDSHAKES = 4096
 LINGER_S = 1.0
 """How long a refused client has to read why."""
 
-LEAVE_S = 1.0
-"""How long closing waits for clients to take their close frames."""
-
 NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 _HTTP = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
 
@@ -51,9 +48,6 @@ class WebSocketDoor:
         self.deflater = Deflater()
         self._tasks: set[asyncio.Task[None]] = set()
         self.handshakes: set[Handshake] = set()
-        self._streams: set[WebSocketStream] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
         self._context: ssl.SSLContext | None = None
         self.websocket = websocket
         self.certificate_ends_at: float | None = None
@@ -93,27 +87,13 @@ class WebSocketDoor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def entered(self, stream: WebSocketStream) -> None:
-        self._streams.add(stream)
-        self._empty.clear()
-
-    def left(self, stream: WebSocketStream) -> None:
-        self._streams.discard(stream)
-        if not self._streams:
-            self._empty.set()
-
     async def close(self) -> None:
-        """End handshakes, and wait for what clients were told last to be sent."""
+        """End handshakes that are under way."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for handshake in tuple(self.handshakes):
             handshake.give_up()
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                await self._empty.wait()
-        except TimeoutError:
-            log.debug("%d websocket clients did not take what they were told last", len(self._streams))
 
     async def _enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         tls = self.websocket.tls
@@ -127,7 +107,7 @@ class WebSocketDoor:
         except (OSError, TimeoutError, Error) as error:
             log.debug("%s:%d - TLS handshake error: %s", *address, error)
             accepted.close()
-        except asyncio.CancelledError:
+        except BaseException:
             accepted.close()
             raise
 

@@ -237,6 +237,6 @@ def _credentials(request: Request, websocket: WebSocket) -> dict[str, str]:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text)) if text else ""
+        return str(ipaddress.ip_address(text)) if text and "%" not in text else ""
     except ValueError:
         return ""

@@ -32,7 +32,7 @@ class Origin(NamedTuple):
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
-        if not host or parts.scheme not in _PORTS or "%" in host:
+        if not host or parts.scheme not in _PORTS:
             raise ProtocolError(f'"{text}" is no origin')
         return cls(parts.scheme, host, port or _PORTS[parts.scheme])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
 from typing import TYPE_CHECKING
 
 from natskit.errors import ProtocolError
@@ -31,76 +31,89 @@ DEFLATED_PER_PAYLOAD = 8
 TURN_BYTES = 1 << 20
 """After so many bytes were inflated for one client it is the others' turn."""
 
+EVENT_BYTES = 2048
+"""A frame counts as so many, small as it may be."""
+
+STRANGER_BYTES = 64 * 1024
+"""A compressed message of a client that has not logged in may have so many bytes when it is inflated."""
+
 
 class WebSocketStream(Stream):
     """Takes frames apart for the engine of a client, and puts what it says into frames."""
 
     def __init__(self, door: WebSocketDoor, client: Client, agreed: Upgrade) -> None:
-        super().__init__(client, door.buffer)
+        super().__init__(client, door.buffer, door.server.streams)
         self._door = door
         self._decoder = FrameDecoder(masked=agreed.masked, deflate=agreed.deflate)
         self._framer = Framer(agreed, door.deflater)
         self._pong: bytes | None = None
         self._farewell: bytes | None = None
         self._wanted = True
-        self._later: list[tuple[int, bytes]] = []
+        self._later: deque[tuple[int, bytes | memoryview]] = deque()
+        self._turn: asyncio.Handle | None = None
 
     def take_over(self, transport: asyncio.Transport) -> None:
         """Go on with a transport whose handshake is done."""
         super().take_over(transport)
-        self._door.entered(self)
         transport.set_protocol(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._door.left(self)
-        super().connection_lost(exc)
 
     # from the transport
 
     def receive(self, data: memoryview) -> None:
         self._decoder.max_deflated = min(DEFLATED_PER_PAYLOAD * self._max_payload, MAX_DEFLATED)
-        self._deal_with(self._decoder.feed(data))
+        events = deque(self._decoder.feed(data))
+        if not self._later:
+            self._deal_with(events)
+        self._later.extend((kind, bytes(payload)) for kind, payload in events)
+        self._wait()
 
-    def _deal_with(self, events: Sequence[tuple[int, bytes | memoryview]]) -> None:
-        """Deal with what came. What the engine does not want yet waits as it came: a little may inflate to a lot."""
-        inflated = 0
-        for number, (kind, payload) in enumerate(events):
-            if self._later or not self._wanted or inflated > TURN_BYTES:
-                self._later += [(each, bytes(rest)) for each, rest in events[number:]]
-                super().read(False)
-                if self._wanted:
-                    self._door.server.loop.call_soon(self._go_on)
-                return
+    def _deal_with(self, events: deque[tuple[int, bytes | memoryview]]) -> None:
+        """Deal with what came, as long as the engine wants more of it and it is the client's turn."""
+        spent = 0
+        while events and self._wanted and spent <= TURN_BYTES:
+            kind, payload = events.popleft()
+            spent += EVENT_BYTES
             if kind == DATA:
                 self._engine.feed(payload)
             elif kind == PING:
                 self._answer(bytes(payload))
             else:
-                inflated += self._on_message(kind, bytes(payload))
+                spent += self._on_message(kind, bytes(payload))
             if self._ended or self._farewell is not None:
-                return
+                events.clear()
+
+    def _wait(self) -> None:
+        """What was not dealt with waits as it came, since a little may inflate to a lot."""
+        if not self._later:
+            return
+        super().read(False)
+        if self._wanted and self._turn is None:
+            self._turn = self._door.server.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Deal with what waits."""
-        events, self._later = self._later, []
+        self._turn = None
+        if self._ended:
+            self._later.clear()
+            return
         try:
-            self._deal_with(events)
+            self._deal_with(self._later)
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this connection only
             self._client.crashed(error)
-        if self._wanted and not self._later:
-            super().read(True)
+        self.read(self._wanted)
 
     def read(self, wanted: bool) -> None:
         self._wanted = wanted
-        if wanted and self._later:
-            self._door.server.loop.call_soon(self._go_on)
+        if self._later:
+            self._wait()
         else:
             super().read(wanted)
 
     @property
     def _max_payload(self) -> int:
         limit = self._engine.max_payload
-        return limit if limit >= 0 else MAX_DEFLATED
+        limit = limit if limit >= 0 else MAX_DEFLATED
+        return min(limit, STRANGER_BYTES) if self._client.admission is None else limit
 
     def _on_message(self, kind: int, payload: bytes) -> int:
         """A compressed message, a close frame, or a fault. Returns how many bytes were inflated."""

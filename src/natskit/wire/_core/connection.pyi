@@ -37,6 +37,9 @@ class Connection(Output):
     @property
     def state(self) -> int: ...
     @property
+    def closing(self) -> bool:
+        """Whether it is to end, or has."""
+    @property
     def space(self) -> Space | None: ...
     def welcome(self, space: Space | None = None, *, anonymous: bool = False) -> None:
         """Let the peer in before CONNECT: at once into ``space`` (no authentication), or, ``anonymous``,

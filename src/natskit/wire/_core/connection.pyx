@@ -89,7 +89,7 @@ cdef class Connection(Publisher):
                 if self.memo_size != 0 and <size_t>(end - at) > self.memo_size and (
                     memcmp(at, self.memo, self.memo_size) == 0
                 ) and not self.paused:
-                    used = self.publish_at(at, at + self.memo_size, end, self.memo_route, stable)
+                    used = self.publish_at(at, end, stable)
                     if used > 0:
                         at += used
                         continue
@@ -133,8 +133,8 @@ cdef class Connection(Publisher):
             return lf - at + 1
         if self.phase != lifecycle.READY and not self.enter(at):
             return 0
-        if size > 4 and memcmp(at, "PUB ", 4) == 0:
-            used = self.try_quick(at, at + size, stable)
+        if size > 5 and (memcmp(at, "PUB ", 4) == 0 or memcmp(at, "HPUB ", 5) == 0):
+            used = self.try_quick(at, at + (4 if at[0] == b'P' else 5), at + size, stable)
             if used > 0:
                 return used
         found = find_line(at, size, self.max_control_line, &line)

@@ -50,9 +50,10 @@ cdef class Peer(Output):
     cdef size_t held_capacity
     cdef size_t wanted              # parsing before so many bytes are there is in vain
     cdef int skipping               # the verb whose line is being ignored, or -1
-    # the last subject it published on: "PUB subject "
+    # the last subject it published on: "PUB subject " or "HPUB subject "
     cdef char memo[MEMO]
     cdef size_t memo_size
+    cdef size_t memo_verb           # where the subject begins
     cdef Route memo_route
     cdef object trace               # of the message at hand
     # statistics

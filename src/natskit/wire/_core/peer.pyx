@@ -47,6 +47,10 @@ cdef class Peer(Output):
         return self.phase
 
     @property
+    def closing(self):
+        return self.phase >= lifecycle.CLOSING
+
+    @property
     def space(self):
         return self.home
 

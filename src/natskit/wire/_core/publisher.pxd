@@ -6,9 +6,8 @@ from natskit.wire._core.route cimport Message, Route
 
 cdef class Publisher(Peer):
     # the hot path
-    cdef Py_ssize_t try_quick(self, const char *at, const char *end, bint stable) except -1
-    cdef Py_ssize_t publish_at(self, const char *at, const char *rest, const char *end, Route route,
-                               bint stable) except -1
+    cdef Py_ssize_t try_quick(self, const char *at, const char *subject, const char *end, bint stable) except -1
+    cdef Py_ssize_t publish_at(self, const char *at, const char *end, bint stable) except -1
     # in general
     cdef Py_ssize_t on_pub(self, Line *line, const char *at, size_t size, bint stable) except -1
     cdef bint all_there(self, const char *payload, const char *end, size_t size) except -1

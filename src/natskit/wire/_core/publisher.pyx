@@ -1,8 +1,9 @@
 """What the peer publishes.
 
-The hot path is a PUB on the subject of the PUB before: the line begins with the remembered bytes, and what follows,
-``[reply] size CRLF payload CRLF``, is copied as it stands to every receiver. Whatever is unusual about a line (other
-case, tabs, bare LF, a piece missing, something to refuse) makes it take the general path, which judges it.
+The hot path is a PUB or HPUB on the subject of the one before: the line begins with the remembered bytes, and what
+follows, ``[reply] [header size] size CRLF payload CRLF``, is copied as it stands to every receiver. Whatever is unusual
+about a line (other case, tabs, bare LF, a piece missing, something to refuse, a trace asked for in its headers) makes it
+take the general path, which judges it.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -19,16 +20,90 @@ from natskit.wire._core.route cimport Message, Route, holds
 from natskit.wire._core.sink cimport BORROW_MIN, REQUESTS, TALK
 
 
+cdef enum:
+    HPUB = 5                # size of the verb with its space
+    PLAIN = 128             # of the line for receivers without headers
+
+
 cdef inline bytes text(const char *data, size_t size):
     return PyBytes_FromStringAndSize(data, size)
+
+
+cdef inline const char *read_number(const char *p, const char *end, size_t *value) noexcept nogil:
+    """Read 1 to 9 digits; NULL if there are none, or more."""
+    cdef const char *start = p
+    cdef size_t number = 0
+    while p < end and b'0' <= p[0] <= b'9':
+        number = number * 10 + (p[0] - c'0')
+        p += 1
+    value[0] = number
+    return p if 0 < p - start <= 9 else NULL
+
+
+cdef inline const char *read_sizes(const char *p, const char *end, bint headers, Message *message) noexcept nogil:
+    """Read ``[header size] size CRLF``, with single spaces; NULL if it is anything else."""
+    cdef size_t size
+    message.header_size = 0
+    if headers:
+        p = read_number(p, end, &message.header_size)
+        if p == NULL or p == end or p[0] != b' ':
+            return NULL
+        p += 1
+    p = read_number(p, end, &size)
+    message.size = size
+    if p == NULL or p + 2 > end or p[0] != b'\r' or p[1] != b'\n':
+        return NULL
+    return p + 2
+
+
+cdef inline const char *read_arguments(const char *rest, const char *end, bint headers, Message *message) noexcept nogil:
+    """Read ``[reply] [header size] size CRLF``; where the payload begins, NULL if the general path must look at it."""
+    cdef const char *payload = read_sizes(rest, end, headers, message)
+    cdef const char *space
+    message.reply_size = 0
+    if payload != NULL:
+        return payload
+    space = <const char *>memchr(rest, b' ', end - rest) if end > rest else NULL
+    if space == NULL or space == rest:
+        return NULL
+    message.reply = rest
+    message.reply_size = space - rest
+    if memchr(rest, b'\n', message.reply_size) != NULL or memchr(rest, b'\t', message.reply_size) != NULL:
+        return NULL
+    return read_sizes(space + 1, end, headers, message)
+
+
+cdef inline bint prepare_plain(Message *message, const char *payload, char *head) noexcept nogil:
+    """What receivers get that take no headers, its line in ``head``; False if the general path must look at it."""
+    cdef char digits[10]
+    cdef int count = 0
+    cdef size_t size = message.size - message.header_size
+    cdef size_t reply_size = message.reply_size + 1 if message.reply_size else 0
+    if message.header_size == 0 or message.header_size > message.size or reply_size + sizeof(digits) + 2 > PLAIN:
+        return False
+    memcpy(head, message.reply, reply_size)
+    while count == 0 or size:
+        digits[count] = c'0' + size % 10
+        count += 1
+        size //= 10
+    message.plain_head = head
+    message.plain_head_size = reply_size + count + 2
+    head += reply_size
+    while count:
+        count -= 1
+        head[0] = digits[count]
+        head += 1
+    memcpy(head, b"\r\n", 2)
+    message.plain_body = payload + message.header_size
+    message.plain_body_size = message.size - message.header_size + 2
+    return True
 
 
 cdef class Publisher(Peer):
     # -- the hot path
 
-    cdef Py_ssize_t try_quick(self, const char *at, const char *end, bint stable) except -1:
-        """A well-formed PUB on another subject than the last: look the route up, remember it."""
-        cdef const char *subject = at + 4
+    cdef Py_ssize_t try_quick(self, const char *at, const char *subject, const char *end, bint stable) except -1:
+        """A well-formed PUB or HPUB on another subject than the last: look the route up, remember it."""
         cdef const char *space = <const char *>memchr(subject, b' ', end - subject)
         cdef size_t size
         cdef Route route
@@ -36,7 +111,9 @@ cdef class Publisher(Peer):
         if space == NULL or self.pedantic or self.is_verbose or self.sink.tracks & TALK:
             return 0
         size = space - subject
-        if size == 0 or size + 5 > MEMO or memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL:
+        if size == 0 or space + 1 - at > MEMO or (
+            memchr(subject, b'\n', size) != NULL or memchr(subject, b'\t', size) != NULL
+        ):
             return 0
         if subject[0] == b'_' or subject[0] == b'$':
             if is_reserved_subject(subject, size, self.home.system):
@@ -51,68 +128,53 @@ cdef class Publisher(Peer):
             return end - at
         if not allowed:
             return 0
-        memcpy(self.memo, at, size + 5)
-        self.memo_size = size + 5
+        self.memo_size = space + 1 - at
+        self.memo_verb = subject - at
+        memcpy(self.memo, at, self.memo_size)
         self.memo_route = route
-        return self.publish_at(at, space + 1, end, route, stable)
+        return self.publish_at(at, end, stable)
 
-    cdef Py_ssize_t publish_at(self, const char *at, const char *rest, const char *end, Route route,
-                               bint stable) except -1:
-        """Deliver a PUB of which ``rest`` follows the subject; 0 if the general path must look at it."""
-        cdef const char *digits = rest
-        cdef const char *p = rest
+    cdef Py_ssize_t publish_at(self, const char *at, const char *end, bint stable) except -1:
+        """Deliver what begins with the remembered bytes; 0 if the general path must look at it."""
+        cdef const char *rest = at + self.memo_size
         cdef const char *payload
-        cdef size_t size = 0
+        cdef char plain[PLAIN]
+        cdef Route route = self.memo_route
         cdef Message message
-        cdef int taken
-        message.reply_size = 0
-        while True:
-            while p < end and b'0' <= p[0] <= b'9':
-                size = size * 10 + (p[0] - c'0')
-                p += 1
-            if p + 2 > end:
-                return 0
-            if p[0] == b'\r' and p[1] == b'\n' and p > digits and p - digits <= 9:
-                break
-            if message.reply_size:
-                return 0
-            p = <const char *>memchr(rest, b' ', min(end - rest, <Py_ssize_t>self.max_control_line))
-            if p == NULL or p == rest or memchr(rest, b'\n', p - rest) != NULL or memchr(rest, b'\t', p - rest) != NULL:
-                return 0
-            message.reply = rest
-            message.reply_size = p - rest
-            if is_reserved_reply(rest, p - rest):
-                return 0
-            p += 1
-            digits = p
-            size = 0
-        payload = p + 2
-        if <size_t>(end - payload) < size + 2 or payload[size] != b'\r' or payload[size + 1] != b'\n':
-            return 0
-        if (self.max_payload >= 0 and size > <size_t>self.max_payload) or (
-            <size_t>(p - at) - 4 > self.max_control_line or not holds(route, clock()[0])
+        cdef bint headers = self.memo_verb == HPUB
+        message.header_size = 0
+        payload = read_arguments(
+            rest, at + min(<size_t>(end - at), self.memo_verb + self.max_control_line + 2), headers, &message
+        )
+        if payload == NULL or <size_t>(end - payload) < message.size + 2 or (
+            payload[message.size] != b'\r' or payload[message.size + 1] != b'\n'
         ):
+            return 0
+        if message.reply_size and is_reserved_reply(message.reply, message.reply_size):
+            return 0
+        if (self.max_payload >= 0 and message.size > <size_t>self.max_payload) or not holds(route, clock()[0]):
             self.memo_size = 0
+            return 0
+        if headers and not (self.sink.headers and prepare_plain(&message, payload, plain)):
+            return 0
+        if headers and asks_for_trace(payload, message.header_size, self.home.traces):
             return 0
         message.head = rest
         message.stable = stable
-        message.header_size = 0
-        message.size = size
-        if size < BORROW_MIN:
-            message.head_size = payload + size + 2 - rest
+        if message.size < BORROW_MIN:
+            message.head_size = payload + message.size + 2 - rest
             message.body_size = 0
         else:
             message.head_size = payload - rest
             message.body = payload
-            message.body_size = size + 2
+            message.body_size = message.size + 2
         self.messages += 1
-        self.bytes += size
+        self.bytes += message.size
         self.home.tally.in_messages += 1
-        self.home.tally.in_bytes += size
-        taken = route.deliver(&message, &self.sink)
-        if taken == 0 and message.reply_size and self.no_responders:
+        self.home.tally.in_bytes += message.size
+        if route.deliver(&message, &self.sink) == 0 and message.reply_size and self.no_responders:
             self.answer_no_responders(route, &message)
-        return payload + size + 2 - at
+        return payload + message.size + 2 - at
 
     # -- in general
 

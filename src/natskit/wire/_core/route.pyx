@@ -200,20 +200,17 @@ cdef inline int hand(Delivery *delivery, Message *message, Sink *publisher) exce
     """Deliver one copy; 0 if the receiver does not take it."""
     cdef Sink *sink = delivery.sink
     cdef uint64_t size = message.size
+    cdef size_t skip = message.header_size == 0  # "HMSG" without its first letter is "MSG"
     if sink == NULL:
         return call(delivery, message, publisher)
     if sink == publisher and not sink.echo:
         return 0
-    if message.header_size == 0:
+    if skip or sink.headers:
         if message.body_size == 0:
-            if not put(sink, delivery.prefix + 1, delivery.prefix_size - 1, message.head, message.head_size):
+            if not put(sink, delivery.prefix + skip, delivery.prefix_size - skip, message.head, message.head_size):
                 return 0
-        elif not lay(sink, delivery.prefix + 1, delivery.prefix_size - 1, message.head, message.head_size,
+        elif not lay(sink, delivery.prefix + skip, delivery.prefix_size - skip, message.head, message.head_size,
                      message.body, message.body_size, message.stable):
-            return 0
-    elif sink.headers:
-        if not lay(sink, delivery.prefix, delivery.prefix_size, message.head, message.head_size,
-                   message.body, message.body_size, message.stable):
             return 0
     else:
         size -= message.header_size

@@ -51,9 +51,9 @@ class Space:
         trace: object = None,
     ) -> int:
         """Publish as the server; return the number of deliveries. ``headers`` is a whole header block or empty.
-        Without ``links`` the message stays in this space. ``event``: the server speaks for itself; with an empty
-        reply there are two blanks before the size then, as nats-server writes it. ``trace``: is told who receives it
-        (`natskit.wire.session.Trace`)."""
+        Without ``links`` the message stays in this space. ``event``: the server speaks for itself; mappings do not
+        count then, and with an empty reply there are two blanks before the size, as nats-server writes it. ``trace``:
+        is told who receives it (`natskit.wire.session.Trace`)."""
     def map_subjects(self, mapper: Callable[[bytes], Sequence[tuple[int, bytes]] | None] | None) -> None:
         """Set the mapping of published subjects: ``mapper(subject)`` returns None (as it is), or choices
         ``(weight, subject)`` of which one is taken at random per message; an empty subject drops the message."""

@@ -204,6 +204,7 @@ cdef class Space:
             if route.denied is None:
                 route.denied = []
             route.denied.append(entry)
+            route.weight += sizeof(PyObject *)
             return 0
         stop = Stop()
         stop.entry = entry
@@ -256,7 +257,9 @@ cdef class Space:
                          bytes payload not None=b"", *, bint links=True, bint event=False, trace=None):
         cdef Message message
         cdef Route route
-        if links:
+        if event and self.mapper is not None:
+            route = self.direct(subject, links)  # mappings are for what clients publish, whom they may lead elsewhere
+        elif links:
             route = self.route(PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject))
         else:
             route = self.mapped(subject, False) if self.mapper is not None else self.direct(subject, False)

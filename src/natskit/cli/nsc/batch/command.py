@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import command, switch, text
 from natskit.cli.nsc.run import GLOBAL_FLAGS
-from natskit.errors import NotFound, StoreError, UsageError
-from natskit.store.files import read_text
+from natskit.errors import StoreError, UsageError
+from natskit.store.commands import typed
 from natskit.store.group import Group
 
 from .playing import Player
@@ -50,29 +49,17 @@ def batch(
         raise UsageError("--interactive goes to the commands of a batch, not to the batch")
     if resume and anew:
         raise UsageError("--resume and --anew are mutually exclusive")
-    commands = read_commands(_source(run, file), file)
+    commands = read_commands(run.read_file(file), file)
     _hand_down(run, commands)
     place = run.full_path(record or f"{file}.done") if record or file != "-" else ""
     if resume and not place:
         raise UsageError("what came from stdin leaves no record to resume from", hint="name a file, or use --record")
-    begun = _begin(place, file, commands, resume=resume, anew=anew or dry_run)
+    to_resume = typed("batch", file, "--resume", *(("--record", record) if record else ()))
+    begun = _begin(place, commands, to_resume, file, resume=resume, anew=anew or (dry_run and not resume))
     run.answered()
-    player = Player(run, file, commands, begun, keep_going=keep_going, quiet=quiet)
+    player = Player(run, file, commands, begun, keep_going=keep_going, quiet=quiet, to_resume=to_resume)
     with Group(run.workspace, rehearsal=dry_run) as group:
         return player.play(group, "" if dry_run else place)
-
-
-def _source(run: Run, file: str) -> str:
-    if file == "-":
-        try:
-            return sys.stdin.read()
-        except UnicodeDecodeError:
-            raise UsageError("what comes from stdin is not text") from None
-    path = run.full_path(file)
-    content = read_text(path)
-    if content is None:
-        raise NotFound(f"open {path}: no such file or directory")
-    return content
 
 
 def _hand_down(run: Run, commands: Sequence[BatchCommand]) -> None:
@@ -86,7 +73,9 @@ def _hand_down(run: Run, commands: Sequence[BatchCommand]) -> None:
         each.parsed.values["json"] = run.json or each.parsed.values["json"]
 
 
-def _begin(place: str, file: str, commands: Sequence[BatchCommand], *, resume: bool, anew: bool) -> Record:
+def _begin(
+    place: str, commands: Sequence[BatchCommand], to_resume: str, file: str, *, resume: bool, anew: bool
+) -> Record:
     """What is done already. Raises StoreError if that is not for this run to decide."""
     known, _ = Record.read(place) if place and not anew else (None, None)
     if known is None:
@@ -97,6 +86,6 @@ def _begin(place: str, file: str, commands: Sequence[BatchCommand], *, resume: b
     if not known.is_through and known.digest:
         raise StoreError(
             f"{file} was begun before: {known.reached - len(known.failed)} of {known.total} commands are done",
-            hint=f"go on with: nsc batch {file} --resume; or start with the first command: --anew",
+            hint=f"go on with: {to_resume}; or start with the first command: --anew",
         )
     return Record(total=len(commands))

@@ -88,16 +88,25 @@ class _Interruption:
 
 
 class Player:
-    """Carries out what ``begun`` leaves of ``commands``."""
+    """Carries out what ``begun`` leaves of ``commands``; ``to_resume`` is the command line that takes up the rest."""
 
     def __init__(
-        self, run: Run, file: str, commands: Sequence[BatchCommand], begun: Record, *, keep_going: bool, quiet: bool
+        self,
+        run: Run,
+        file: str,
+        commands: Sequence[BatchCommand],
+        begun: Record,
+        *,
+        keep_going: bool,
+        quiet: bool,
+        to_resume: str,
     ) -> None:
         self._run = run
         self._file = file
         self._commands = commands
         self._record = begun
         self._keep_going = keep_going
+        self._to_resume = to_resume
         self._left = begun.left(commands)
         self._teller = Teller(run.console, file, len(self._left), json=run.json, quiet=quiet)
         self._pending: list[_Outcome] = []
@@ -196,10 +205,14 @@ class Player:
             run = start(command.parsed, command.command.flags, said)
             return carry_out(run, command.path, command.command, command.parsed)
 
-        status = interruption.aside(lambda: guard(said, action))
-        self._group.move_to(self._group.workspace.reopened())
-        self._pending.append(_Outcome(number, status, said))
-        self._write()
+        outcome = _Outcome(number, interruption.aside(lambda: guard(said, action)), said)
+        try:
+            self._group.move_to(self._group.workspace.reopened())
+            self._commit([outcome])
+        except Error as error:  # it must not be carried out again
+            self._tell(outcome)
+            raise Error(f"{error} - {command.text} was carried out, but that is not noted") from None
+        self._tell(outcome)
 
     # ---- writing what is staged, and showing it
 
@@ -269,6 +282,6 @@ class Player:
         if self._failed or left:
             node = (self._run.fail if self._failed else self._run.warn)(", ".join(words))
             if self._place:
-                node.note(f"go on with: nsc batch {self._file} --resume")
+                node.note(f"go on with: {self._to_resume}")
         else:
             self._run.success(", ".join(words))

@@ -39,11 +39,19 @@ class Record(msgspec.Struct, frozen=True):
         if data is None:
             return None, None
         try:
-            return msgspec.json.decode(data, type=cls), data
+            record = msgspec.json.decode(data, type=cls)
         except msgspec.DecodeError:
+            record = None
+        if record is None or not record.is_sound:
             raise StoreError(
                 f"`{path}` is no record of a batch", hint="move it away, or keep the record elsewhere: --record FILE"
-            ) from None
+            )
+        return record, data
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the numbers can be those of a batch."""
+        return self.natskit_batch == 1 and self.reached >= 0 and all(0 <= each < self.reached for each in self.failed)
 
     @property
     def is_through(self) -> bool:
@@ -52,7 +60,8 @@ class Record(msgspec.Struct, frozen=True):
 
     def check(self, commands: Sequence[BatchCommand], file: str) -> None:
         """Raise StoreError unless the commands that are done are those of the file."""
-        done = [number for number in range(min(self.reached, len(commands))) if number not in set(self.failed)]
+        failed = set(self.failed)
+        done = [number for number in range(min(self.reached, len(commands))) if number not in failed]
         if self.reached > len(commands) or _combined("", done, commands) != self.digest:
             raise StoreError(
                 f"{file} was edited: its first {self.reached} commands are not the ones that were carried out",

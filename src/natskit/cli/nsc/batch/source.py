@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from natskit.cli.command import Parsed, parse, place
+from natskit.cli.console import masked
 from natskit.cli.nsc import find, tree
 from natskit.cli.nsc.run import merged
 from natskit.cli.rows import Problems
 from natskit.errors import UsageError
+from natskit.store.commands import typed
 
 if TYPE_CHECKING:
     from natskit.cli.command import Command, Flag
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchCommand", "read_commands"]
 
 _WORD = re.compile(
-    r"""[ \t]*(?:(?P<comment>\#.*)|(?P<word>(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+))[ \t]*""", re.DOTALL
+    r"""[ \t]*(?:(?P<comment>\#.*)|(?P<word>(?:[^ \t'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+))[ \t]*""", re.DOTALL
 )
 _PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
 _NEVER = ("batch", "completion bash", "completion fish", "completion zsh")
@@ -43,9 +45,7 @@ class BatchCommand:
     @property
     def text(self) -> str:
         """The command as one would type it."""
-        import shlex
-
-        return shlex.join(("nsc", *self.words))
+        return typed(*self.words)
 
 
 def read_commands(text: str, name: str) -> list[BatchCommand]:
@@ -59,7 +59,7 @@ def read_commands(text: str, name: str) -> list[BatchCommand]:
             if words:
                 found.append(_command(number, words, loaded))
         except UsageError as error:
-            problems.add(number, f"{line.strip()[:100]}: {error.message}")
+            problems.add(number, f"{masked(line.strip())[:100]}: {error.message}")
     problems.check()
     return found
 
@@ -89,7 +89,7 @@ def _words(line: str) -> list[str]:
     elif "'" in line or '"' in line or "\\" in line or "#" in line:
         words = list(_shell_words(stripped))
     else:
-        words = stripped.split()
+        words = [word for word in stripped.replace("\t", " ").split(" ") if word]
     return words[1:] if words[:1] == ["nsc"] else words
 
 

@@ -66,24 +66,28 @@ def describe_import(run: Run, *, subject: str, src_account: str, raw: bool, fiel
         source = account_key(run, src_account)
         imports = tuple(each for each in imports if each.account == source)
         if not imports:
-            raise NotFound(
-                f'account "{account}" imports nothing from {src_account}', hint=f"nsc list imports --account {account}"
-            )
+            hint = _to_list("imports", account)
+            raise NotFound(f'account "{account}" imports nothing from {src_account}', hint=hint)
     found = _pick(imports, subject, account, "import")
     shown = Subject("import", lambda: [_import_table(run, found)], token=found.token, value=to_builtins(found))
     show(run, shown, raw=raw, field=field, output_file=output_file)
 
 
+def _to_list(what: str, account: str) -> str:
+    from natskit.store.commands import typed
+
+    return typed("list", what, "--account", account)
+
+
 def _pick(candidates: Sequence[_Shared], subject: str, account: str, what: str) -> _Shared:
-    hint = f"nsc list {what}s --account {account}"
     if not candidates:
         raise NotFound(f'account "{account}" doesn\'t have {what}s')
     if not subject and len(candidates) > 1:
-        raise UsageError("subject is required", hint=hint)
+        raise UsageError("subject is required", hint=_to_list(f"{what}s", account))
     found = [each for each in candidates if not subject or subject == each.subject]
     found = found or [each for each in candidates if subject == each.name]
     if not found:
-        raise NotFound(f'no {what} matching "{subject}" found', hint=hint)
+        raise NotFound(f'no {what} matching "{subject}" found', hint=_to_list(f"{what}s", account))
     if len(found) > 1:
         raise UsageError(f'more than one {what} "{subject}" found', hint="specify --src-account")
     return found[0]

@@ -69,7 +69,7 @@ class Questions:
         if self.is_open(flag):
             answer = prompts.text(message, default, lambda text: text and reads(text))
             if answer:
-                self.answer(flag, _plain(reads(answer)))
+                self.answer(flag, reads(answer))
 
     # ---- what is there and may be changed: the flag is given only if the answer is another one
 
@@ -159,7 +159,11 @@ class Questions:
         if not self.value(flag):
             users = self.workspace.operator().users(account)
             if not users:
-                raise NotFound(f'account "{account}" has no users', hint=f"nsc add user --account {account} NAME")
+                from natskit.store.commands import typed
+
+                raise NotFound(
+                    f'account "{account}" has no users', hint=typed("add", "user", "--account", account, "NAME")
+                )
             self.answer(flag, _only(users) or prompts.choose("user", [(name, name) for name in users]))
         return str(self.value(flag))
 
@@ -223,11 +227,6 @@ class Questions:
 
 def _only(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ""
-
-
-def _plain(value: Any) -> Any:
-    """A list as commands get it."""
-    return tuple(value) if isinstance(value, tuple) else value
 
 
 # ---- checks while typing
