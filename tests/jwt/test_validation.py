@@ -307,13 +307,6 @@ def test_an_activation_must_fit_its_import():
             ['Mapping "a" exceeds 100% among all of it\'s weighted to mappings'],
         ),
         (
-            {"mappings": {"m.*": (jwt.WeightedMapping(subject="m.*"),), "n": (jwt.WeightedMapping(subject="o.$1"),)}},
-            [
-                'Mapping "m.*" to "m.*": invalid mapping destination: invalid subject "*"',
-                'Mapping "n" to "o.$1": invalid mapping destination: wildcard index out of range in $1',
-            ],
-        ),
-        (
             {"mappings": {"a": (jwt.WeightedMapping(subject="b"), jwt.WeightedMapping(subject="c", weight=1))}},
             ['Mapping "a" exceeds 100% among all of it\'s weighted to mappings'],
         ),

@@ -15,6 +15,7 @@ from natskit import jwt, subjects
 from natskit.errors import AuthenticationError, Error, InvalidSubject, VerifyError
 from natskit.graph.permissions import EVERYTHING, Permissions
 from natskit.graph.reason import Reason, Rule, date
+from natskit.graph.trust import faults_of
 from natskit.graph.window import window_end
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ class _Checks:
         elif now < account.not_before:
             text = f"the account's token is not valid before {date(account.not_before)}"
             self.refuse(Rule.ACCOUNT_NOT_IN_FORCE, text, until=account.not_before)
-        elif found := [issue.text for issue in jwt.issues(account, int(now)) if issue.severity == "error"]:
+        elif found := faults_of(account, now):
             self.refuse(Rule.ACCOUNT_INVALID, f"the account's token is not valid: {'; '.join(found[:8])}")
         else:
             lasts = f"until {date(account.expires)}" if account.expires else "without end"

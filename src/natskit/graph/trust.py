@@ -6,10 +6,23 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from natskit import jwt
-from natskit.errors import VerifyError
+from natskit.errors import InvalidSubject, VerifyError
+from natskit.graph.account import Account
+from natskit.graph.mapping import Mappings
 from natskit.graph.reason import Rule
 
-__all__ = ["Trust"]
+__all__ = ["Trust", "faults_of"]
+
+
+def faults_of(account: jwt.AccountClaims, now: float) -> list[str]:
+    """What in an account's claims keeps servers from using them at ``now``: validation, and mappings."""
+    found = [issue.text for issue in jwt.issues(account, int(now)) if issue.refused]
+    if not found:
+        try:
+            Mappings.compile(Account.from_claims(account).mappings)
+        except InvalidSubject as error:
+            found.append(error.message)
+    return found
 
 
 class Trust:
@@ -47,7 +60,7 @@ class Trust:
         if account.issuer not in self.keys:
             return Rule.ACCOUNT_SIGNER, f"{account.subject} is signed by {account.issuer}, no trusted key"
         # (2) nothing in it forbids its use, now
-        found = [issue.text for issue in jwt.issues(account, int(now)) if issue.refused]
+        found = faults_of(account, now)
         return (Rule.ACCOUNT_INVALID, f"{account.subject}: {'; '.join(found[:8])}") if found else None
 
     def verify_account(self, token: str | bytes, account_id: str, now: float) -> jwt.AccountClaims:

@@ -5,8 +5,7 @@ Source: spec/nkeys-and-jwt.md sections 5 and 7.
 
 from __future__ import annotations
 
-from natskit import subjects
-from natskit.errors import DecodeError, InvalidSubject, VerifyError
+from natskit.errors import DecodeError, VerifyError
 from natskit.jwt.account import Account, AccountClaims, AccountLimits, UserScope
 from natskit.jwt.activation import ActivationClaims
 from natskit.jwt.checks import (
@@ -215,7 +214,7 @@ def _check_mappings(account: Account, found: Issues) -> None:
         check_subject(source, found, path)
         sums: dict[str, int] = {}
         for index, target in enumerate(targets or ()):
-            _check_destination(source, target.subject, found, f"{path}[{index}]")
+            check_subject(target.subject, found, f"{path}[{index}]")
             if target.weight > 100:
                 found.error(
                     f"Mapping {quoted(target.subject)} has a weight {target.weight} that exceeds 100",
@@ -228,16 +227,6 @@ def _check_mappings(account: Account, found: Issues) -> None:
                 found.error(
                     f"Mapping {quoted(source)}{where} exceeds 100% among all of it's weighted to mappings", path
                 )
-
-
-def _check_destination(source: str, destination: str, found: Issues, path: str) -> None:
-    """Servers make the mapping when they take the account, and refuse the account if they cannot."""
-    if not check_subject(destination, found, path) or not subjects.is_valid(source):
-        return
-    try:
-        subjects.Transform.compile(source, destination)
-    except InvalidSubject as error:
-        found.error(f"Mapping {quoted(source)} to {quoted(destination)}: {error.message}", path)
 
 
 def _check_authorization(account: Account, found: Issues) -> None:

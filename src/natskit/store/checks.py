@@ -61,7 +61,7 @@ def account_findings(operator: OperatorClaims | None, claims: AccountClaims, now
     """Findings about an account's claims; of an ``operator`` that is not known (None) nothing is asked."""
     from natskit.jwt import did_sign
 
-    found = _findings(claims, now)
+    found = [*_findings(claims, now), *_mapping_findings(claims)]
     if operator is None:
         return found
     if claims.subject == operator.nats.system_account and _has_jetstream(claims):
@@ -83,6 +83,17 @@ def user_findings(
         yield Finding(f'user "{user}" is not issued by account or account signing keys', True, ISSUER)
     elif operator and operator.nats.strict_signing_key_usage and claims.issuer == account.subject:
         yield Finding(f'user "{user}" is issued by account key but operator is in strict mode', True, STRICT)
+
+
+def _mapping_findings(claims: AccountClaims) -> Iterator[Finding]:
+    """Mappings that servers cannot make: they refuse the account then."""
+    from .mappings import fault_of
+
+    for source, targets in claims.nats.mappings.items():
+        for each in targets or ():
+            fault = fault_of(source, each.subject)
+            if fault:
+                yield Finding(f'Mapping "{source}" to "{each.subject}": {fault}', True, f"mappings[{source}]")
 
 
 def _has_jetstream(account: AccountClaims) -> bool:
