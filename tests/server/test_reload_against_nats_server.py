@@ -63,7 +63,7 @@ disable_sublist_cache: true
 proxy_protocol: true
 allow_non_tls: true
 no_system_account: true
-trusted_keys: [{KeyPair.create(Role.OPERATOR).public}]
+trusted_keys: [{KeyPair.from_raw_seed(Role.OPERATOR, bytes(32)).public}]
 websocket: {{port: -1, no_tls: true}}
 resolver: MEMORY
 """
