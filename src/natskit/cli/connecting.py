@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from natskit.cli.flags import parse_duration
+from natskit.cli.startup import import_nats
 from natskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Target(NamedTuple):
 
     async def connect(self, name: str, timeout_s: float | None, *, reconnect: bool) -> Connection:
         """Open the connection. Raises Unreachable, AuthenticationError, and what is wrong with the files."""
+        import_nats(self.server)
         from natskit.client import Login, connect
 
         return await connect(

@@ -253,3 +253,12 @@ def test_nothing_is_loaded_before_the_collection_of_garbage_is_put_off():
 def test_typing_extensions_can_still_be_imported_later():
     script = "import natskit.cli.nsc, typing_extensions; print(typing_extensions.TypedDict)"
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_who_connects_loads_websocket_when_a_url_asks_for_it():
+    script = (
+        "import sys; from natskit.cli.startup import import_nats; import_nats('nats://a,tls://b');"
+        "assert 'aiohttp' not in sys.modules; from nats.aio import transport; import_nats('nats://a,ws://b');"
+        "import aiohttp; assert transport.aiohttp is aiohttp"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import text
+from natskit.cli.startup import import_nats
 from natskit.errors import Error
 
 from .tls import login
@@ -41,6 +42,7 @@ class Cluster:
         import asyncio
         import logging
 
+        import_nats(self._url)
         from natskit.client.resolver import SUBJECTS
         from natskit.store.system_user import system_creds
 

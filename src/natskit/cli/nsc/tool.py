@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, flag, integer, switch, text
 from natskit.cli.flags import format_duration, parse_duration
+from natskit.cli.startup import import_nats
 from natskit.cli.tables import printable
 from natskit.errors import StoreError, UsageError
 
@@ -55,6 +56,7 @@ class _Target:
 
     async def connect(self, name: str) -> Connection:
         """Open the connection. Raises Unreachable, AuthenticationError, KeyUseError."""
+        import_nats(" ".join(self.urls))
         from natskit.client import connect
 
         return await connect(
