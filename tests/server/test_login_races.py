@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from msgspec.structs import replace
+
 from natskit.server import Server
 from natskit.server.auth import Authenticator
 from natskit.testing import Operator
@@ -84,6 +86,24 @@ async def test_login_that_was_under_way_is_judged_by_the_new_configuration():
         await server.reload(base + "authorization { users = [{user: b, password: b}] }")
         gate.open()
         assert await wire.line() == b"-ERR 'Authorization Violation'\r\n"
+        await wire.close()
+
+
+async def test_client_that_a_reload_would_place_in_another_account_is_closed(monkeypatch):
+    config = "listen: 127.0.0.1:-1\naccounts { A { users = [{user: a, password: a}] }, B {} }"
+    async with Server(config) as server:
+        wire = await Wire.open(server)
+        wire.connect({"user": "a", "pass": "a"}, b"PING\r\n")
+        assert await wire.line() == b"PONG\r\n"
+        judge = Authenticator.authenticate
+
+        async def authenticate(self, connect, peer):
+            return replace(await judge(self, connect, peer), account=server.accounts.find("B"))
+
+        monkeypatch.setattr(Authenticator, "authenticate", authenticate)
+        await server.reload(config)
+        assert await wire.line() == b""
+        assert [each.reason for each in server.closed] == ["Client Closed"]
         await wire.close()
 
 

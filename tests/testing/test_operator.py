@@ -55,6 +55,8 @@ async def test_accounts_that_are_made_or_changed_later_are_known_to_the_server_a
     late = operator.account("late")
     async with await enter(server, late.user("alice"), "first"):
         assert [each.account for each in server.connections(name="first")] == ["late"]
+        for who in ("late", late.id):
+            assert [each.name for each in server.connections(account=who)] == ["first"]
         late.limit(conn=1)
         assert "may have 1" in await refusal(server, late.user("bob"))
 
