@@ -257,7 +257,7 @@ async def test_socket_that_cannot_be_watched_costs_its_connection_only():
     async with Server() as server:
         with tempfile.TemporaryFile() as unwatchable:  # epoll takes no files
             accepted = Unwatchable(unwatchable)
-            server._on_accept(accepted, ("127.0.0.1", 1))
+            server.entrances.enter(accepted, ("127.0.0.1", 1))
             assert accepted.closed
         assert not server.clients
         client = await nats.connect(server.client_url)

@@ -180,7 +180,7 @@ async def test_stopping_ends_handshakes_that_are_under_way():
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.websocket_port)
     writer.write(request()[:-2])
-    await until(lambda: server._websocket.handshakes, "the handshake")
+    await until(lambda: server.entrances.websocket.handshakes, "the handshake")
     await server.stop()
     with contextlib.suppress(ConnectionError):
         assert await asyncio.wait_for(reader.read(), DEADLINE_S) == b""
@@ -346,7 +346,7 @@ async def test_request_that_is_too_long_is_refused():
 async def test_silent_client_is_closed_after_the_handshake_timeout():
     async with Server(config(listening("handshake_timeout: 0.1"))) as server:
         assert await answer_to(server, b"GET / HT") == b""
-        assert not server._websocket.handshakes
+        assert not server.entrances.websocket.handshakes
 
 
 async def test_secrets_of_a_request_that_cannot_be_read_are_not_logged(caplog):
@@ -490,7 +490,7 @@ async def test_too_many_handshakes_at_once_are_turned_away(monkeypatch):
     monkeypatch.setattr("natskit.server.websocket.door.MAX_HANDSHAKES", 1)
     async with Server(config()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.websocket_port)
-        await until(lambda: server._websocket.handshakes, "the first")
+        await until(lambda: server.entrances.websocket.handshakes, "the first")
         assert await answer_to(server, request()) == b""
         writer.write(request())
         assert (await asyncio.wait_for(reader.readline(), DEADLINE_S)).startswith(b"HTTP/1.1 101 ")

@@ -31,12 +31,12 @@ from natskit.server.accounts import Account, Accounts
 from natskit.server.auth import Admission, Authenticator, Peer
 from natskit.server.clock import Clock
 from natskit.server.connection import Client
+from natskit.server.entrances import Entrances
 from natskit.server.events import Events
 from natskit.server.gate import Gate, client_gate, websocket_gate
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
 from natskit.server.lame_duck import LameDuck
-from natskit.server.listener import Listener
 from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
@@ -49,10 +49,8 @@ from natskit.server.user_info import serve_user_info
 from natskit.wire import Connection, Hub
 
 if TYPE_CHECKING:
-    from natskit.server.door import Door
     from natskit.server.monitor.http import HttpMonitor
     from natskit.server.threaded import ThreadedServer
-    from natskit.server.websocket import WebSocketDoor
 
 __all__ = ["Server"]
 
@@ -82,7 +80,7 @@ class Server:
         *,
         clock: Clock | None = None,
     ) -> None:
-        self.options = options_of(config)
+        self.options = Options.of(config)
         self.clock = clock or Clock()
         self.key = KeyPair.create(Role.SERVER)
         self.xkey = KeyPair.create(Role.CURVE)
@@ -108,10 +106,7 @@ class Server:
         self.on_reload: Callable[[Options], None] = lambda before: None
         self.reports = Reports(self)
         self._monitor: HttpMonitor | None = None
-        self._listener: Listener | None = None
-        self._door: Door | None = None
-        self._websocket_listener: Listener | None = None
-        self._websocket: WebSocketDoor | None = None
+        self.entrances = Entrances(self)
         self._next_id = FIRST_CLIENT_ID
         self.streams: Streams
         self._empty: asyncio.Event
@@ -156,7 +151,7 @@ class Server:
     @property
     def port(self) -> int:
         """The port that clients connect to; the real one once the server runs."""
-        return self._listener.port if self._listener is not None else self.options.port
+        return self.entrances.port
 
     @property
     def client_url(self) -> str:
@@ -171,9 +166,7 @@ class Server:
     @property
     def websocket_port(self) -> int:
         """The port of WebSocket clients; the real one once the server runs; 0: there is none."""
-        if self._websocket_listener is not None:
-            return self._websocket_listener.port
-        return self.options.websocket.port if self.options.websocket is not None else 0
+        return self.entrances.websocket_port
 
     @property
     def websocket_url(self) -> str:
@@ -201,16 +194,6 @@ class Server:
         if self.secure_monitor_port:
             return f"https://{host}:{self.secure_monitor_port}"
         return f"http://{host}:{self.monitor_port}" if self.monitor_port else ""
-
-    @property
-    def certificate_ends_at(self) -> float | None:
-        """When the certificate that clients are shown ends, in Unix seconds; None if there is none."""
-        return self._door.certificate_ends_at if self._door is not None else None
-
-    @property
-    def websocket_certificate_ends_at(self) -> float | None:
-        """The same for WebSocket clients."""
-        return self._websocket.certificate_ends_at if self._websocket is not None else None
 
     def now(self) -> float:
         """Its time in Unix seconds."""
@@ -281,7 +264,6 @@ class Server:
         try:
             await self._open(self.options)
         except BaseException:
-            self._stop_listening()
             await self._close_rooms()
             raise
         self._running = True
@@ -293,13 +275,8 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
         self._lame_duck = None
-        if options.tls is not None or options.proxy_protocol:
-            from natskit.server.door import Door
-
-            self._door = Door(self, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
-        self._listener = Listener(options.host, options.port, self._on_accept)
-        self._listener.start(self.loop)
-        self._open_websocket()
+        self.entrances = Entrances(self)
+        self.entrances.open(options)
         self._use_gates(self._open_gates(options))
         await self._open_monitor()
         self.loop.add_reader(self.hub.fileno(), self.hub.run)
@@ -320,7 +297,7 @@ class Server:
         self._running = False
         if self._lame_duck is not None:
             self._lame_duck.end()
-        self._stop_listening()
+        self.entrances.stop()
         if self.events is not None:
             self.events.server_ends("SHUTDOWN")
         for client in tuple(self.clients.values()):
@@ -343,17 +320,12 @@ class Server:
         if self._lame_duck is None:
             self._lame_duck = LameDuck(self)
             self.gates = {kind: gate.in_lame_duck_mode() for kind, gate in self.gates.items()}
-            self._stop_listening()
+            self.entrances.stop()
             if self.events is not None:
                 self.events.server_ends("LAMEDUCK")
             self._lame_duck.begin()
         await self._lame_duck.over()
         await self.stop()
-
-    def _stop_listening(self) -> None:
-        for listener in (self._listener, self._websocket_listener):
-            if listener is not None:
-                listener.stop()
 
     async def reload(self, config: Options | str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
         """Go on with other users, accounts and limits; connected clients are judged by them anew.
@@ -363,10 +335,10 @@ class Server:
         """
         if not self._running:
             raise ServerError("the server is not running", hint="a start takes the configuration as it is then")
-        options = reloadable(self.options, self.options.reread() if config is None else options_of(config))
-        prepared = [room.prepare(options.tls) for room in (self._door, self._monitor) if room and options.tls]
-        if self._websocket is not None and options.websocket is not None:
-            prepared.append(self._websocket.prepare(options.websocket))
+        options = reloadable(self.options, self.options.reread() if config is None else Options.of(config))
+        prepared = self.entrances.prepare(options)
+        if self._monitor is not None and options.tls is not None:
+            prepared.append(self._monitor.prepare(options.tls))
         gates = self._open_gates(options)
         reprovision(self.accounts, options)
         # What could fail has not; the rest is put in force at once.
@@ -378,9 +350,7 @@ class Server:
             self.system.identity = self._identity()
         self.configured_at = self.clock.now()
         for client in tuple(self.clients.values()):
-            door = self._websocket if client.peer.connection_type == "WEBSOCKET" else self._door
-            if door is not None:
-                door.judge_again(client)
+            self.entrances.judge_again(client)
             await client.judge_again()
         self._close_surplus()
         self.on_reload(before)
@@ -393,23 +363,6 @@ class Server:
         surplus = len(self.clients) - max(self.options.limits.max_connections, 0)
         for client in random.sample(tuple(self.clients.values()), max(surplus, 0)):
             client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
-
-    def _open_websocket(self) -> None:
-        """Listen for WebSocket clients if that is wanted. Raises ServerError."""
-        websocket = self.options.websocket
-        if websocket is None:
-            return
-        from natskit.server.websocket import WebSocketDoor
-
-        self._websocket = WebSocketDoor(self, websocket)
-        self._websocket_listener = Listener(websocket.host, websocket.port, self._websocket.enter)
-        self._websocket_listener.start(self.loop)
-        scheme = "ws" if websocket.tls is None else "wss"
-        log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
-        if websocket.takes_cookies and not (websocket.same_origin or websocket.allowed_origins):
-            log.warning("Websocket takes cookies from any page: set same_origin or allowed_origins")
-        if websocket.tls is None:
-            log.warning("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""
@@ -426,15 +379,7 @@ class Server:
         if self._monitor is not None:
             await self._monitor.close()
             self._monitor = None
-        if self._door is not None:
-            await self._door.close()
-            self._door = None
-        if self._websocket_listener is not None:
-            self._websocket_listener.stop()
-            self._websocket_listener = None
-        if self._websocket is not None:
-            await self._websocket.close()
-            self._websocket = None
+        await self.entrances.close()
         await self.streams.close()
         self.loop.remove_reader(self.hub.fileno())
         self.hub.close()
@@ -511,15 +456,6 @@ class Server:
         if isinstance(client, Client):
             client.crashed(error)
 
-    def _on_accept(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client = self.receive(address)
-        if self._door is not None and not client.surplus:
-            self.hub.adopt(client.engine)
-            self._door.enter(client, accepted)
-        elif self.attach(client, accepted):
-            client.begin()
-
     def receive(self, address: tuple[str, int], **known: Any) -> Client:
         """A new client, with what is ``known`` of it (fields of `Peer`). It has not been greeted yet."""
         kind = known.setdefault("connection_type", "STANDARD")
@@ -589,19 +525,6 @@ class Server:
     def _use_gates(self, gates: dict[str, Gate]) -> None:
         self.gates = gates
         self.accounts.on_change = gates["STANDARD"].authenticator.review
-
-
-def options_of(config: Options | str | os.PathLike[str] | Mapping[str, Any] | None) -> Options:
-    """The options that a configuration in any of its forms describes. Raises ConfigError."""
-    if config is None:
-        return Options(host="127.0.0.1", port=-1)
-    if isinstance(config, Options):
-        return config
-    if isinstance(config, str):
-        return Options.load(text=config)
-    if isinstance(config, Mapping):
-        return Options.load(values=config)
-    return Options.load(config)
 
 
 def _reachable(host: str) -> str:

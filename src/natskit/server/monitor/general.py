@@ -34,7 +34,7 @@ def report_server(server: Server, requests: dict[str, int]) -> dict[str, Any]:
         "slow_consumer_stats": _by_kind(server.slow_consumers),
         "stale_connection_stats": _by_kind(server.stale_connections),
         "disk_io_wait_stats": {"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0},
-        **_ending(server.certificate_ends_at),
+        **_ending(server.entrances.certificate_ends_at),
     }
 
 
@@ -100,7 +100,7 @@ def _websocket(server: Server, websocket: WebSocket) -> dict[str, Any]:
             "compression": websocket.compression,
         }
     )
-    return told | _ending(server.websocket_certificate_ends_at)
+    return told | _ending(server.entrances.websocket_certificate_ends_at)
 
 
 def _state(server: Server) -> dict[str, Any]:

@@ -454,6 +454,18 @@ class Options(Shape, frozen=True, kw_only=True):
 
         return load(path, text=text, values=values, overrides=overrides)
 
+    @classmethod
+    def of(cls, config: Options | str | PathLike[str] | MappingType[str, Any] | None) -> Options:
+        """The options that a configuration in any form describes: options, the path of a file, a text, a dict with the
+        keys of one; None: an open server on a free port of 127.0.0.1. Raises ConfigError."""
+        if config is None:
+            return cls(host="127.0.0.1", port=-1)
+        if isinstance(config, Options):
+            return config
+        if isinstance(config, str):
+            return cls.load(text=config)
+        return cls.load(values=config) if isinstance(config, MappingType) else cls.load(config)
+
     def reread(self) -> Options:
         """The options that the file has now, with the same overrides.
 
