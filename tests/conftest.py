@@ -262,6 +262,18 @@ class Home:
             "LANG": "C.UTF-8",
         }
 
+    def spawn(self, *argv: str) -> subprocess.Popen[str]:
+        """Start one of our commands, both streams in one."""
+        return subprocess.Popen(
+            [command(argv[0]), *argv[1:]],
+            env=self.env,
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def try_run(self, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run one of our commands; the result, whatever it is."""
         return subprocess.run(

@@ -234,7 +234,7 @@ class Crowd:
             for _ in range(16):
                 await wire.sync(block)
         except (EOFError, OSError):
-            pass
+            pass  # the server has cut one of them off: that is what it is for
         finally:
             await deaf.close(rudely=True)
             await wire.close()

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -23,18 +22,6 @@ def account(home):
     home.run("nsc", "add", "operator", "O", "--sys")
     home.run("nsc", "add", "account", "A")
     return home
-
-
-def spawn(home, *argv):
-    return subprocess.Popen(
-        [Path(home.env["PATH"].split(":")[0]) / argv[0], *argv[1:]],
-        env=home.env,
-        cwd=home.work,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def write(home, lines, name="commands"):
@@ -72,7 +59,7 @@ def test_a_batch_that_is_killed_again_and_again_goes_on_where_it_stopped(account
     record = account.work / f"{name}.done"
     for _ in range(KILLS):
         before = record.read_bytes() if record.exists() else b""
-        process = spawn(account, "nsc", "batch", name, "--quiet", *resume)
+        process = account.spawn("nsc", "batch", name, "--quiet", *resume)
         # Let it come a commit further, and a little, so that it dies somewhere in the next one.
         deadline = time.monotonic() + 30
         while process.poll() is None and time.monotonic() < deadline:
@@ -96,7 +83,7 @@ def test_a_batch_that_is_killed_again_and_again_goes_on_where_it_stopped(account
 
 def test_others_work_while_a_batch_runs(account):
     name = write(account, [f"add user b{number}" for number in range(2500)])
-    batch = spawn(account, "nsc", "batch", name, "--quiet")
+    batch = account.spawn("nsc", "batch", name, "--quiet")
     done_meanwhile = 0
     for number in range(5):
         done = account.try_run("nsc", "add", "user", f"alone{number}", "-a", "A")
@@ -111,7 +98,7 @@ def test_others_work_while_a_batch_runs(account):
 
 def test_ctrl_c_lets_the_command_under_way_come_to_its_end(account):
     name = write(account, [f"add user u{number}" for number in range(3000)])
-    process = spawn(account, "nsc", "batch", name, "--quiet")
+    process = account.spawn("nsc", "batch", name, "--quiet")
     record = account.work / f"{name}.done"
     while process.poll() is None and not record.exists():
         time.sleep(0.001)
@@ -191,8 +178,8 @@ def test_tables_at_once_do_not_disturb_each_other(account):
     for part in range(4):
         (account.work / f"{part}.csv").write_text("name\n" + "".join(f"u{part}-{number}\n" for number in range(200)))
         (account.work / f"a{part}.csv").write_text("name\n" + "".join(f"T{part}-{number}\n" for number in range(50)))
-    running = [spawn(account, "nsc", "add", "users", "-a", "A", "--from", f"{part}.csv") for part in range(4)]
-    running += [spawn(account, "nsc", "add", "accounts", "--from", f"a{part}.csv") for part in range(4)]
+    running = [account.spawn("nsc", "add", "users", "-a", "A", "--from", f"{part}.csv") for part in range(4)]
+    running += [account.spawn("nsc", "add", "accounts", "--from", f"a{part}.csv") for part in range(4)]
     for process in running:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output

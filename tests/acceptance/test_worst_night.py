@@ -4,7 +4,6 @@ import contextlib
 import json
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -25,22 +24,10 @@ def account(home):
     return home
 
 
-def spawn(home, *argv):
-    return subprocess.Popen(
-        [Path(home.env["PATH"].split(":")[0]) / argv[0], *argv[1:]],
-        env=home.env,
-        cwd=home.work,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def test_forty_commands_at_once_on_one_account_all_take_effect(account):
-    running = [spawn(account, "nsc", "add", "user", f"u{number}") for number in range(TOGETHER)]
+    running = [account.spawn("nsc", "add", "user", f"u{number}") for number in range(TOGETHER)]
     running += [
-        spawn(account, "nsc", "add", "export", "--name", f"e{number}", "--subject", f"e{number}.>")
+        account.spawn("nsc", "add", "export", "--name", f"e{number}", "--subject", f"e{number}.>")
         for number in range(TOGETHER)
     ]
     for process in running:
@@ -59,7 +46,7 @@ def kill_in_the_act(home, after_s, *argv):
     """
     folder = home.path / DATA / "stores"
     before = folder.stat().st_mtime_ns
-    process = spawn(home, *argv)
+    process = home.spawn(*argv)
     while folder.stat().st_mtime_ns == before and process.poll() is None:
         time.sleep(0.0005)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -20,8 +20,9 @@ from natskit.client import Connection, Login, Message, connect
 from natskit.errors import AuthenticationError, Unreachable
 from natskit.jwt import Export, Import
 from natskit.jwt.files import Creds, write_creds
-from support.account_service import Service, until
+from support.account_service import Service
 from support.realm import AccountOwner, Realm, User
+from support.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ import pytest
 from natskit import jwt
 from natskit.account_server import AccountServer, Directory, Nsc, Options
 from natskit.errors import InvalidToken, StoreError
-from support.account_service import Service, until
+from support.account_service import Service
 from support.realm import AccountOwner, Realm
+from support.waiting import until
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

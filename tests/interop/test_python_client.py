@@ -12,6 +12,7 @@ from nats.errors import NoRespondersError
 
 from natskit.nkeys import KeyPair, Role
 from natskit.server import Server
+from support.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type:DeprecationWarning")
 """nats-py calls aiohttp so; as an error it would try to connect for ever."""
@@ -26,9 +27,7 @@ class Errors(list):
         self.append(error)
 
     async def have(self, wanted):
-        async with asyncio.timeout(DEADLINE_S):
-            while not any(wanted in f"{type(each).__name__} {each}" for each in self):  # noqa: ASYNC110 - until the deadline
-                await asyncio.sleep(0.005)
+        await until(lambda: any(wanted in f"{type(each).__name__} {each}" for each in self), wanted)
 
 
 @pytest.fixture(params=["tcp", "websocket"])

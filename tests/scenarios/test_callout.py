@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
-from support.account_service import until
 from support.engines import ENGINES, Engine
 from support.realm import AccountOwner, Realm, User
 from support.scenario import Client, Player
+from support.waiting import until
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 

@@ -15,6 +15,7 @@ import pytest
 from natskit.nkeys import KeyPair, Role
 from support.engines import ENGINES, Engine
 from support.realm import Realm
+from support.waiting import until
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
@@ -192,9 +193,7 @@ async def test_log_says_which_token_a_client_has(engine: Engine) -> None:
     user = account.user("joe", bearer_token=True)
     await engine.start(realm.config("debug: true"))
     await say(engine, f"CONNECT {json.dumps({'jwt': user.token, 'name': 'n'})}\r\nPING\r\nFOO\r\n".encode())
-    async with asyncio.timeout(DEADLINE_S):
-        while "Client connection closed" not in engine.log():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: "Client connection closed" in engine.log(), "the end")
     assert f' - "n" - "{account.id}/ACC/jwt:{user.key.public}" - Client connection closed' in engine.log()
 
 

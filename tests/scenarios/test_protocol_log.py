@@ -11,6 +11,7 @@ import pytest
 from natskit.server.logs import TRACE
 from support.engines import ENGINES, Engine
 from support.scenario import DEADLINE_S
+from support.waiting import until
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
@@ -111,9 +112,8 @@ async def talk(engine: Engine, config: str, *said: bytes) -> list[str]:
     await asyncio.wait_for(reader.read(), DEADLINE_S)
     writer.close()
     await writer.wait_closed()
-    async with asyncio.timeout(DEADLINE_S):
-        while "->> [-ERR Unknown" in engine.log() and "Client connection closed" not in engine.log():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    if "->> [-ERR Unknown" in engine.log():
+        await until(lambda: "Client connection closed" in engine.log(), "the end")
     return LINE.findall(engine.log())
 
 

@@ -18,6 +18,7 @@ from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import ServerError
 from natskit.server import Options, Server
+from support.waiting import until
 
 CONFIG = """
 server_name: one
@@ -251,9 +252,7 @@ async def test_closed_connections_are_remembered_up_to_the_limit():
         for number in range(5):
             client = await nats.connect(server.client_url, name=f"c{number}")
             await client.close()
-        async with asyncio.timeout(5):
-            while server.clients:  # noqa: ASYNC110 - until the deadline
-                await asyncio.sleep(0.005)
+        await until(lambda: not server.clients, "all to be gone")
         page = json.loads((await ask(server, "/connz?state=closed&sort=stop")).text)
         assert [each["name"] for each in page["connections"]] == ["c4", "c3", "c2"]
         assert {each["reason"] for each in page["connections"]} == {"Client Closed"}
@@ -409,9 +408,7 @@ async def test_options_of_requests_do_what_parameters_do(name, options, path):
         await other.subscribe("x.*", queue="q")
         await other.flush()
         await (await nats.connect(server.client_url, user="a", password="a")).close()
-        async with asyncio.timeout(5):
-            while len(server.clients) > 2:  # noqa: ASYNC110 - until the deadline
-                await asyncio.sleep(0.005)
+        await until(lambda: len(server.clients) <= 2, "the last one to be gone")
         await asking.request(f"$SYS.REQ.SERVER.{server.id}.IDZ")  # now it has its inbox
         said = await asking.request(f"$SYS.REQ.SERVER.{server.id}.{name}", json.dumps(options).encode())
         parameters = json.loads((await ask(server, path)).text)

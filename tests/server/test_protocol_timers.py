@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 
-import pytest
-
 from natskit.server import Options, Server
+from support.waiting import until
 
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
 DEADLINE_S = 10.0
@@ -39,17 +39,6 @@ class Raw:
     async def close(self):
         self.writer.close()
         await self.writer.wait_closed()
-
-
-async def until(condition, what):
-    async def poll():
-        while not condition():  # noqa: ASYNC110 - any condition, looked at until the deadline
-            await asyncio.sleep(0.005)
-
-    try:
-        await asyncio.wait_for(poll(), DEADLINE_S)
-    except TimeoutError:
-        pytest.fail(f"waited in vain until {what}")
 
 
 async def test_silent_client_is_pinged_and_given_up():
@@ -116,109 +105,96 @@ async def flood(server, publisher, size, condition):
     await asyncio.wait_for(run(), DEADLINE_S)
 
 
-def deaf(server, room=0):
-    """A subscriber that does not read; ``room`` bytes are taken for it all the same (0: as many as the system likes)."""
-    sock = socket.socket()
-    if room:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    sock.connect(("127.0.0.1", server.port))
-    sock.sendall(CONNECT + b"SUB flood 1\r\n")
-    return sock
+@contextlib.asynccontextmanager
+async def deaf_receiver(server, room=0):
+    """A subscriber that does not read, its client at the server, and a publisher.
+
+    ``room`` bytes are taken for the subscriber all the same (0: as many as the system likes).
+    """
+    with socket.socket() as sock:
+        if room:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        sock.connect(("127.0.0.1", server.port))
+        sock.sendall(CONNECT + b"SUB flood 1\r\n")
+        sock.setblocking(False)
+        publisher = await Raw.open(server)
+        publisher.send(CONNECT)
+        await until(lambda: sum(c.engine.subscription_count for c in server.clients.values()), "the subscription")
+        receiver = next(c for c in server.clients.values() if c.engine.subscription_count)
+        yield sock, receiver, publisher
+        await publisher.close()
 
 
 async def test_receiver_beyond_max_pending_is_cut_off():
-    async with Server(options("max_pending: 1000000\nmax_payload: 1000000\nno_fast_producer_stall: false")) as server:
-        sock = deaf(server)
-        publisher = await Raw.open(server)
-        publisher.send(CONNECT)
-        await until(lambda: len(server.clients) == 2, "both are there")
+    async with (
+        Server(options("max_pending: 1000000\nmax_payload: 1000000\nno_fast_producer_stall: false")) as server,
+        deaf_receiver(server) as (_, _, publisher),
+    ):
         await flood(server, publisher, 400_000, lambda: server.slow_consumers)
         assert server.slow_consumers == 1
         publisher.send(b"PING\r\n")
         assert await publisher.line() == b"PONG\r\n"
-        await publisher.close()
-        sock.close()
 
 
 async def test_receiver_that_reads_nothing_until_the_write_deadline_is_cut_off():
-    async with Server(options('write_deadline: "100ms"')) as server:
-        sock = deaf(server)
-        publisher = await Raw.open(server)
-        publisher.send(CONNECT)
-        await until(lambda: len(server.clients) == 2, "both are there")
-        blocked = [client for client in server.clients.values() if client.engine.subscription_count]
-        await flood(server, publisher, 400_000, lambda: blocked[0].engine.pending > 1_000_000)
-        await until(lambda: server.slow_consumers, "it is found slow")
+    async with (
+        Server(options('write_deadline: "100ms"')) as server,
+        deaf_receiver(server) as (_, receiver, publisher),
+    ):
+        await flood(server, publisher, 400_000, lambda: receiver.engine.pending > 1_000_000)
+        await until(lambda: server.slow_consumers, "it to be found slow")
         assert len(server.clients) == 1
-        await publisher.close()
-        sock.close()
 
 
 async def test_slow_but_steady_receiver_is_kept():
-    async with Server(options('write_deadline: "1s"')) as server:
-        sock = deaf(server)
-        publisher = await Raw.open(server)
-        publisher.send(CONNECT)
-        await until(lambda: len(server.clients) == 2, "both are there")
-        receiver = next(c for c in server.clients.values() if c.engine.subscription_count)
+    async with (
+        Server(options('write_deadline: "1s"')) as server,
+        deaf_receiver(server) as (sock, receiver, publisher),
+    ):
         await flood(server, publisher, 400_000, lambda: receiver.engine.pending > 1_000_000)
         total = receiver.engine.out_messages * (400_000 + len(b"MSG flood 1 400000\r\n\r\n"))
-        loop = asyncio.get_running_loop()
-        sock.setblocking(False)
         got = 0
         while got < total - 1000:
-            data = await asyncio.wait_for(loop.sock_recv(sock, 100_000), DEADLINE_S)
+            data = await asyncio.wait_for(server.loop.sock_recv(sock, 100_000), DEADLINE_S)
             assert data
             got += len(data)
         assert server.slow_consumers == 0
-        await publisher.close()
-        sock.close()
 
 
 async def test_write_timeout_retry_keeps_a_receiver_that_reads_at_all(caplog):
     caplog.set_level("INFO", "natskit")
-    async with Server(options('write_deadline: "700ms"\nwrite_timeout: retry')) as server:
-        sock = deaf(server, room=500_000)  # or else progress comes in leaps
-        publisher = await Raw.open(server)
-        publisher.send(CONNECT)
-        await until(lambda: len(server.clients) == 2, "both are there")
-        receiver = next(c for c in server.clients.values() if c.engine.subscription_count)
-        loop = asyncio.get_running_loop()
-        sock.setblocking(False)
+    async with (
+        Server(options('write_deadline: "700ms"\nwrite_timeout: retry')) as server,
+        deaf_receiver(server, room=500_000) as (sock, receiver, publisher),  # or else progress comes in leaps
+    ):
 
         async def sip() -> None:  # 400 kB each time: little, but steadily, and less in a deadline than what waits
             while server.slow_consumers < 2:
-                assert await asyncio.wait_for(loop.sock_recv(sock, 400_000), DEADLINE_S)
+                assert await asyncio.wait_for(server.loop.sock_recv(sock, 400_000), DEADLINE_S)
                 await asyncio.sleep(0.02)
 
-        sipping = loop.create_task(sip())
+        sipping = server.loop.create_task(sip())
         await flood(server, publisher, 400_000, lambda: receiver.engine.pending > 40_000_000)
         await sipping
         total = receiver.engine.out_messages * (400_000 + len(b"MSG flood 1 400000\r\n\r\n"))
         while receiver.engine.pending:
-            assert await asyncio.wait_for(loop.sock_recv(sock, 1_000_000), DEADLINE_S)
+            assert await asyncio.wait_for(server.loop.sock_recv(sock, 1_000_000), DEADLINE_S)
         assert receiver.engine.sent_bytes >= total
         told = " ".join(caplog.messages)
         assert "Slow Consumer Detected: WriteDeadline of 0.7s exceeded" in told
         assert "Slow Consumer State: WriteDeadline" in told
-        await until(lambda: "Slow Consumer Recovered" in " ".join(caplog.messages), "it has recovered")
+        await until(lambda: "Slow Consumer Recovered" in " ".join(caplog.messages), "its recovery")
         assert len(server.clients) == 2
-        await publisher.close()
-        sock.close()
 
 
 async def test_write_timeout_retry_gives_up_a_receiver_that_reads_nothing():
-    async with Server(options('write_deadline: "50ms"\nwrite_timeout: retry')) as server:
-        sock = deaf(server)
-        publisher = await Raw.open(server)
-        publisher.send(CONNECT)
-        await until(lambda: len(server.clients) == 2, "both are there")
-        receiver = next(c for c in server.clients.values() if c.engine.subscription_count)
+    async with (
+        Server(options('write_deadline: "50ms"\nwrite_timeout: retry')) as server,
+        deaf_receiver(server) as (_, receiver, publisher),
+    ):
         await flood(server, publisher, 400_000, lambda: receiver.engine.pending > 1_000_000)
-        await until(lambda: len(server.clients) == 1, "it is cut off")
+        await until(lambda: len(server.clients) == 1, "it to be cut off")
         assert server.closed[0].reason == "Slow Consumer (Write Deadline)"
-        await publisher.close()
-        sock.close()
 
 
 async def test_garbage_costs_its_sender_only():

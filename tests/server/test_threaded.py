@@ -9,6 +9,7 @@ import pytest
 
 from natskit.errors import InvalidSubject, ServerError
 from natskit.server import Server
+from support.talking import talk
 
 CONFIG = """
 listen: 127.0.0.1:-1
@@ -17,18 +18,6 @@ accounts {
   B { users: [{user: b, password: b}] }
 }
 """
-
-
-def talk(url, data, until):
-    host, port = url.removeprefix("nats://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as sock:
-        sock.sendall(data)
-        received = b""
-        while until not in received:
-            part = sock.recv(4096)
-            assert part, received
-            received += part
-    return received
 
 
 def test_it_serves_while_the_block_lasts_and_is_gone_afterwards():

@@ -27,6 +27,7 @@ from natskit.server.websocket.frames import Deflater, Framer, inflate
 from natskit.server.websocket.handshake import MAX_REQUEST, Refusal, Request, Upgrade, upgrade
 from natskit.wire.frames import DATA
 from support.realm import Realm
+from support.waiting import until
 from support.websocket import DEFLATE, PING, RawWebSocket, deflated, frame, inflated, request
 
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type:DeprecationWarning")
@@ -42,15 +43,6 @@ def config(websocket=WEBSOCKET, top=""):
 
 def listening(more):
     return f'websocket {{ listen: "127.0.0.1:-1", no_tls: true, {more} }}'
-
-
-async def until(condition, what="the condition"):
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():  # noqa: ASYNC110 - until the deadline
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        pytest.fail(f"waited in vain for {what}")
 
 
 @contextlib.asynccontextmanager
@@ -338,7 +330,10 @@ async def test_request_that_is_too_long_is_refused():
     async with Server(config()) as server:
         assert b" 431 " in await answer_to(server, request(Cookie="x" * MAX_REQUEST))
         assert b" 431 " in await answer_to(server, b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000, piece=1000)
-        assert b" 101 " in (await answer_to(server, request(Cookie="x" * 40_000) + frame(b"")) or b" 101 ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.websocket_port)
+        writer.write(request(Cookie="x" * 40_000))
+        assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE_S)
+        writer.close()
         client = await connect(server)
         await client.close()
 

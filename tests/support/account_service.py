@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -55,12 +54,3 @@ class Service:
         url = URL(self.server.url + path, encoded=True)
         async with self.http.request(method, url, allow_redirects=False, **more) as response:
             return Answer(response.status, response.headers, await response.read())
-
-
-async def until(probe: Callable[[], object], what: str, deadline_s: float = 10.0) -> None:
-    """Wait until ``probe`` holds, while the event loop runs."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + deadline_s
-    while not probe():
-        assert loop.time() < end, f"waited {deadline_s} s in vain for {what}"
-        await asyncio.sleep(0.005)

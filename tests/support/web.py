@@ -22,7 +22,7 @@ async def web(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterato
             await answer(head.split()[1], writer)
             await writer.drain()
         except ConnectionError:
-            pass
+            pass  # the client has heard enough
         finally:
             writer.close()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support import talking
+
 pytest_plugins = ["pytester"]
 
 PLAIN = ("-p", "no:asyncio", "-p", "no:xdist", "-p", "no:cacheprovider", "-q", "-W", "error")
@@ -17,20 +19,7 @@ ASYNCIO = (
     *("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
 )
 
-TALK = """
-import socket
-
-def talk(url, data, until=b"PONG"):
-    host, port = url.removeprefix("nats://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as sock:
-        sock.sendall(data)
-        received = b""
-        while until not in received:
-            part = sock.recv(4096)
-            assert part, received
-            received += part
-    return received
-"""
+TALK = Path(talking.__file__).read_text()
 
 SYNCHRONOUS = """
 import pytest

@@ -118,12 +118,13 @@ def _path(node: Node) -> str | None:
 
 
 def _integer(node: Node) -> int:
+    fault = node.error(f'"{node.key}" must be a whole number')
+    if not isinstance(node.value, str | int) or isinstance(node.value, bool):
+        raise fault
     try:
-        if isinstance(node.value, str | int) and not isinstance(node.value, bool):
-            return int(node.value)
+        return int(node.value)
     except ValueError:
-        pass
-    raise node.error(f'"{node.key}" must be a whole number')
+        raise fault from None
 
 
 def _natural(node: Node) -> int:

@@ -56,7 +56,7 @@ def fetch_operator(url: str) -> str:
         try:
             return parse_jwt(fetch(url.removesuffix("v1/operator") + "v2/operator")).strip()
         except (StoreError, InvalidToken):
-            pass
+            pass  # an older server, without version 2: what it has is asked for below, and names the fault
     return parse_jwt(fetch(url)).strip()
 
 

@@ -154,7 +154,7 @@ class Directory(Resolver):
             else:
                 file.replace(file.with_suffix(".jwt.deleted"))
         except FileNotFoundError:
-            pass
+            pass  # there was none, which is what was wanted
         except OSError as error:
             raise StoreError(f"cannot delete {file}: {error.strerror}") from None
 
