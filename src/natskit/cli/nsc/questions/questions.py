@@ -193,7 +193,7 @@ class Questions:
         """
         if self.run.private_key:
             return
-        allowed = self._operator_keys() if operator else self._account_keys()
+        allowed = self._allowed_signers(operator=operator)
         present = [key for key in allowed if self.workspace.keystore.has(key)]
         if len(present) == 1 == len(allowed) or (operator and not present and self.workspace.operator().managed):
             return
@@ -213,16 +213,13 @@ class Questions:
 
         return prompts.text("seed or key file", check=check)
 
-    def _operator_keys(self) -> list[str]:
-        claims = self.workspace.operator().operator()
-        identity = [] if claims.nats.strict_signing_key_usage else [claims.subject]
-        return [*identity, *claims.nats.signing_keys]
+    def _allowed_signers(self, *, operator: bool) -> tuple[str, ...]:
+        """The keys that may sign what the operator's or the account's key signs."""
+        from natskit.store.signing import account_keys, operator_keys
 
-    def _account_keys(self) -> list[str]:
         store = self.workspace.operator()
-        claims = store.account(self.workspace.account_name())
-        identity = [] if store.operator().nats.strict_signing_key_usage else [claims.subject]
-        return [*identity, *claims.nats.signing_key_names]
+        claims = store.operator()
+        return operator_keys(claims) if operator else account_keys(store.account(self.workspace.account_name()), claims)
 
 
 def _only(names: Sequence[str]) -> str:
