@@ -170,10 +170,10 @@ class Question:
 
     def command(self, *words: str) -> str:
         """A command about the same account, user and subject."""
-        import shlex
+        from natskit.store.commands import typed
 
         user = ("--user", self.asker.user) if self.asker.user else ()
-        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject, *self.run.places))
+        return typed(*words, "--account", self.account, *user, self.subject, *self.run.places)
 
 
 def checked_subject(subject: str) -> str:
