@@ -118,7 +118,7 @@ def _examine_account(
     found = list(account_complaints(survey, state))
     found += account_key_complaints(survey, state)
     found += import_complaints(survey, graph, state)
-    found += export_complaints(survey, graph, importers, state, claims)
+    found += export_complaints(survey, importers, state, claims)
     found += revocation_complaints(survey, state)
     found += callout_complaints(state, claims)
     for user in users:
