@@ -212,7 +212,7 @@ class Workspace:
     def save_context(
         self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None
     ) -> None:
-        """Change and save the current context; None keeps. Raises UsageError under ``$NSC_CWD_ONLY``."""
+        """Change and save the current context; None keeps. Under ``$NSC_CWD_ONLY`` nothing is."""
         if self.cwd_only:
             return
         if store_root is not None:
