@@ -101,6 +101,18 @@ class Questions:
                 self.answer(remove, tuple(gone))
         self.read(add, f"{what} to add{hint or ', with commas between'}")
 
+    def marks(self, add: str, remove: str, message: str, options: Sequence[Option], now: Sequence[str]) -> None:
+        """Ask which of ``options`` are to be in a list; those that are ``now`` are marked."""
+        if not (self.is_open(add) and self.is_open(remove)):
+            return
+        wanted = prompts.choose_several(message, options, marked=now)
+        for flag, changed in (
+            (add, [each for each in wanted if each not in now]),
+            (remove, [each for each in now if each not in wanted]),
+        ):
+            if changed:
+                self.answer(flag, tuple(changed))
+
     def sections(self, message: str, options: Sequence[tuple[str, Callable[[], None]]]) -> None:
         """Ask what is to be changed, then what belongs to that."""
         for section in prompts.choose_several(message, options):
