@@ -10,7 +10,7 @@ import msgspec
 from natskit.errors import Error, InvalidToken
 
 if TYPE_CHECKING:
-    from natskit.jwt import AccountClaims, Claims, Issue, OperatorClaims, UserClaims
+    from natskit.jwt import AccountClaims, Claims, OperatorClaims, UserClaims
 
     from .operator_store import OperatorStore
 
@@ -105,13 +105,9 @@ def _findings(claims: Claims, now: int) -> list[Finding]:
     from natskit.jwt import issues
 
     return [
-        Finding(each.text, _is_serious(each), DATES if each.severity == "time" else each.path)
+        Finding(each.text, each.refused, DATES if each.severity == "time" else each.path)
         for each in issues(claims, now)
     ]
-
-
-def _is_serious(issue: Issue) -> bool:
-    return issue.refused
 
 
 # ---- stores

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ from natskit.errors import Error, StoreError
 from natskit.nkeys import role_of
 
 from .keystore import read_pair
+from .operator_store import Fault, raised
 
 if TYPE_CHECKING:
     from .operator_store import OperatorStore
@@ -39,13 +40,6 @@ class KnownKey(msgspec.Struct, frozen=True):
     seed: str = ""
 
 
-Fault = Callable[[Error], object]
-
-
-def _raise(error: Error) -> None:
-    raise error
-
-
 class _Finder:
     """Makes known keys of public ones. What is stored is looked up once, for all of them."""
 
@@ -72,7 +66,7 @@ def _seed(path: str, public: str) -> tuple[str, bool]:
 
 
 def keys_of(
-    workspace: Workspace, store: OperatorStore, accounts: list[str], fault: Fault = _raise
+    workspace: Workspace, store: OperatorStore, accounts: list[str], fault: Fault = raised
 ) -> Iterator[KnownKey]:
     """The operator's keys, then those of ``accounts`` and their users, in the order in which they are shown.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -22,11 +22,19 @@ from .names import file_name
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Claims, OperatorClaims, UserClaims
 
-__all__ = ["Info", "OperatorStore", "find_store", "is_operator_folder", "operator_names"]
+__all__ = ["Fault", "Info", "OperatorStore", "find_store", "is_operator_folder", "operator_names", "raised"]
 
 INFO_NAME = ".nsc"
 _Claims = TypeVar("_Claims", bound="Claims")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+Fault = Callable[[Error], object]
+"""Told of an account or user that does not read, which is passed over."""
+
+
+def raised(error: Error) -> None:
+    """The fault of who passes nothing over: raise it."""
+    raise error
 
 
 class Info(msgspec.Struct):

@@ -5,10 +5,12 @@ The values are those that the Go tool writes, in its order; the comments are our
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from natskit.errors import Error, NotFound, StoreError
+
+from .operator_store import Fault, raised
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Export, Import
@@ -34,15 +36,7 @@ class Preload(NamedTuple):
     token: str
 
 
-Fault = Callable[[Error], object]
-"""Told of an account that does not read, which is left out."""
-
-
-def _raise(error: Error) -> None:
-    raise error
-
-
-def accounts(store: OperatorStore, fault: Fault = _raise) -> list[Preload]:
+def accounts(store: OperatorStore, fault: Fault = raised) -> list[Preload]:
     """Every account, sorted by key. Raises NotFound if there is none."""
     _check_any(store)
     found = []
@@ -81,13 +75,13 @@ def _preload(store: OperatorStore, name: str) -> Preload:
     return Preload(claims.subject, name, token)
 
 
-def memory_resolver(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> str:
+def memory_resolver(store: OperatorStore, system: Preload | None, fault: Fault = raised) -> str:
     """A MEMORY resolver with every account in it. Raises NotFound if there is none."""
     entries = [(each, each.token) for each in accounts(store, fault)]
     return memory_config(store.name, store.operator_token(), system, entries)
 
 
-def memory_resolver_files(store: OperatorStore, system: Preload | None, fault: Fault = _raise) -> dict[str, str]:
+def memory_resolver_files(store: OperatorStore, system: Preload | None, fault: Fault = raised) -> dict[str, str]:
     """The same spread over files, by their names: ``resolver.conf`` and one for each token."""
     found = accounts(store, fault)
     files = {f"{each.name}.jwt": each.token for each in found}
@@ -156,7 +150,7 @@ def nats_resolver(store: OperatorStore, system: Preload | None, *, cache: bool) 
 # ---- accounts in the configuration itself
 
 
-def nkey_config(store: OperatorStore, fault: Fault = _raise) -> str:
+def nkey_config(store: OperatorStore, fault: Fault = raised) -> str:
     """Accounts with their users' public keys instead of tokens: no limits, no permissions, no activations."""
     if store.operator().nats.system_account:
         raise StoreError("nkey configurations don't support system account")

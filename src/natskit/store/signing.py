@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from .operator_store import OperatorStore
     from .workspace import Workspace
 
-__all__ = ["account_signer", "edit_signer", "operator_identity", "operator_signer", "read_key", "seed_in"]
+__all__ = [
+    "account_keys",
+    "account_signer",
+    "edit_signer",
+    "new_key",
+    "operator_identity",
+    "operator_keys",
+    "operator_signer",
+    "read_key",
+    "seed_in",
+]
 
 
 def read_key(workspace: Workspace, text: str, *roles: Role) -> KeyPair:
@@ -76,7 +86,7 @@ def operator_signer(workspace: Workspace, store: OperatorStore, given: str = "")
     claims = store.operator()
     if given:
         return _given(workspace, given, _roles(store), None)
-    return _first_stored(workspace, _operator_keys(claims))
+    return _first_stored(workspace, operator_keys(claims))
 
 
 def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str = "") -> KeyPair:
@@ -86,7 +96,7 @@ def operator_identity(workspace: Workspace, claims: OperatorClaims, given: str =
     """
     if given:
         return _given(workspace, given, (Role.OPERATOR,), None)
-    return _first_stored(workspace, _operator_keys(claims))
+    return _first_stored(workspace, operator_keys(claims))
 
 
 def edit_signer(
@@ -96,8 +106,8 @@ def edit_signer(
     operator = store.operator()
     if given:
         return _given(workspace, given, _roles(store), None)
-    own = _account_keys(account, operator) if store.managed else ()
-    return _first_stored(workspace, (*_operator_keys(operator), *own), prefer)
+    own = account_keys(account, operator) if store.managed else ()
+    return _first_stored(workspace, (*operator_keys(operator), *own), prefer)
 
 
 def account_signer(
@@ -114,7 +124,7 @@ def account_signer(
             "unable to issue users when operator requires signing keys and the account has none",
             hint=typed("edit", "account", account.name, "--sk", "generate"),
         )
-    return _first_stored(workspace, _account_keys(account, operator), prefer)
+    return _first_stored(workspace, account_keys(account, operator), prefer)
 
 
 def _roles(store: OperatorStore) -> tuple[Role, ...]:
@@ -122,16 +132,17 @@ def _roles(store: OperatorStore) -> tuple[Role, ...]:
     return (Role.OPERATOR, Role.ACCOUNT) if store.managed else (Role.OPERATOR,)
 
 
-def _operator_keys(operator: OperatorClaims) -> tuple[str, ...]:
+def operator_keys(operator: OperatorClaims) -> tuple[str, ...]:
     """The operator's keys that may sign, in the order in which they are tried."""
     signing_keys = operator.nats.signing_keys
     return signing_keys if operator.nats.strict_signing_key_usage else (operator.subject, *signing_keys)
 
 
-def _account_keys(account: AccountClaims, operator: OperatorClaims) -> tuple[str, ...]:
-    """The account's keys that may sign under ``operator``, in the order in which they are tried."""
+def account_keys(account: AccountClaims, operator: OperatorClaims | None) -> tuple[str, ...]:
+    """The account's keys that may sign under ``operator`` (None: not known), in the order in which they are tried."""
     signing_keys = account.nats.signing_key_names
-    return signing_keys if operator.nats.strict_signing_key_usage else (account.subject, *signing_keys)
+    strict = operator is not None and operator.nats.strict_signing_key_usage
+    return signing_keys if strict else (account.subject, *signing_keys)
 
 
 def _first_stored(workspace: Workspace, candidates: tuple[str, ...], prefer: str = "") -> KeyPair:

@@ -120,15 +120,9 @@ class Staged:
         return ""
 
     def data(self, path: str) -> bytes | None:
-        """The content of a file, None if there is none."""
-        if path in self._files:
-            change = self._files[path]
-            return change.data if change else None
-        try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        except OSError:
-            return None
+        """The content of a file that the changes make; None for all else."""
+        change = self._files.get(path)
+        return change.data if change else None
 
     def names(self, folder: str) -> dict[str, bool]:
         """What is in a folder: names, and whether they are folders. Not to be changed."""

@@ -129,16 +129,10 @@ class Workspace:
             make_dirs(self.directories.config)
         config = self._read_config()
         found = from_directory(self.cwd)
-        first_run = config is None and not self.cwd_only
-        if first_run:
-            self.config = config = Config()
-            if writes:
-                self._initialize()
-            else:
-                config.store_root = self.directories.stores
-            config = self.config
-        else:
+        if config is not None or self.cwd_only:
             self._found = found
+        else:  # the first run does not ask the current directory
+            config = self._first_config(writes=writes)
         self._find_stores(flags, config)
         if writes and self._recover():
             self._find_stores(flags, self._read_config() or config)
@@ -163,8 +157,10 @@ class Workspace:
             self.use_operator(operator)
         self.is_aside = self.config.operator != current
 
-    def _initialize(self) -> None:
-        """Make and save the first configuration, unless another process has done so by now."""
+    def _first_config(self, *, writes: bool) -> Config:
+        """The first configuration; if it ``writes``, saved, unless another process has done so by now."""
+        if not writes:
+            return Config(self.directories.stores)
         make_dirs(self.directories.stores)
         with self.config_locked():
             config = Config.read(self.directories.config_file)
@@ -172,6 +168,7 @@ class Workspace:
             if config is None:
                 self._settle()
                 self._write_config()
+        return self.config
 
     def _apply(self, found: Found | None) -> None:
         if found is not None:
@@ -212,7 +209,7 @@ class Workspace:
     def save_context(
         self, *, operator: str | None = None, account: str | None = None, store_root: str | None = None
     ) -> None:
-        """Change and save the current context; None keeps. Raises UsageError under ``$NSC_CWD_ONLY``."""
+        """Change and save the current context; None keeps. Under ``$NSC_CWD_ONLY`` nothing is."""
         if self.cwd_only:
             return
         if store_root is not None:

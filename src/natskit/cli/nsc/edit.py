@@ -41,12 +41,15 @@ class AccountEdit:
 
         Claims that are as before are left alone, unless ``-K`` says who is to sign them: False then.
         """
-        run = self._run
-        if claims == self.claims and not run.private_key:
+        if claims == self.claims and not self._run.private_key:
             return False
-        plan_account(self.plan, self.store, claims, signer=run.private_key, same_signer=same_signer)
-        run.files(self.plan.commit())
+        self.sign(claims, same_signer=same_signer)
         return True
+
+    def sign(self, claims: AccountClaims, *, same_signer: bool = False) -> None:
+        """Like `save`, also for claims that are as before."""
+        plan_account(self.plan, self.store, claims, signer=self._run.private_key, same_signer=same_signer)
+        self._run.files(self.plan.commit())
 
 
 @contextmanager

@@ -116,13 +116,6 @@ _TASKS = (
     ),
     ("let a service decide who logs in", "nsc edit authcallout Orders --auth-user UA... --allowed-account '*'"),
     (
-        "make many at once",
-        "nsc add accounts --from accounts.csv",
-        "nsc add users --from users.csv --creds-dir out",
-        "nsc batch commands.txt",
-        "nsc batch commands.txt --resume",
-    ),
-    (
         "sign again what a lost or replaced key has signed",
         "nsc reissue account Orders",
         "nsc reissue user -a Orders shop",

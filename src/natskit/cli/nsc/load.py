@@ -8,6 +8,7 @@ from natskit.cli.command import command, text
 from natskit.errors import AlreadyExists, Error, InvalidKey, NotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from natskit.jwt import AccountClaims
     from natskit.nkeys import KeyPair
     from natskit.store import OperatorStore
 
@@ -33,12 +34,12 @@ def load(run: Run, *, profile: str, url: str, seed: str, user: str) -> None:
     source = _source(run, profile, url, seed, user)
     token = fetch_operator(source.url)
     server = _account_server(token)
-    account_token, _ = pull_account(server, source.key.public)
+    _, claims = pull_account(server, source.key.public)
     with Group(run.workspace) as group:
         try:
             with group.staging():
                 store = _import(run, token, source.operator)
-                account = _store_account(run, store, source.key, account_token)
+                account = _store_account(run, store, source.key, claims)
                 _add_user(run, store, account, source.user)
         except Error:
             run.forget_files()
@@ -124,12 +125,11 @@ def _import(run: Run, token: str, name: str) -> OperatorStore:
     return store
 
 
-def _store_account(run: Run, store: OperatorStore, key: KeyPair, token: str) -> str:
+def _store_account(run: Run, store: OperatorStore, key: KeyPair, claims: AccountClaims) -> str:
     """Store the account that the service has, signed by its own key, unless the store has a newer one; its name."""
     from natskit import jwt
     from natskit.store import Owner, Plan, accounts, names
 
-    claims = jwt.decode(token, jwt.AccountClaims)
     names.check(claims.name, "account")
     if claims.issuer != claims.subject and not jwt.did_sign(store.operator(), claims):
         raise StoreError(f'account "{claims.name}" is signed by {claims.issuer}, which is no key of "{store.name}"')

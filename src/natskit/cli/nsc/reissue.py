@@ -53,14 +53,11 @@ def _resigned(accounts: dict[str, bool]) -> list[str]:
 )
 def reissue_account(run: Run, *, name: str) -> None:
     """Sign an account again, with a key that its operator has now. Nothing else of it changes."""
-    from natskit.store.accounts import plan_account
-
     from .edit import editing_account
 
     run.workspace.account_given = name or run.workspace.account_given
     with editing_account(run) as edit:
-        plan_account(edit.plan, edit.store, edit.claims, signer=run.private_key, same_signer=True)
-        run.files(edit.plan.commit())
+        edit.sign(edit.claims, same_signer=True)
     run.success(f'signed account "{edit.name}" again')
     run.fact(account={"name": edit.name, "id": edit.claims.subject})
 

@@ -14,7 +14,7 @@ from ..commands import Command
 from .accounts import account_complaints, store_complaints
 from .exports import export_complaints
 from .files import file_complaints, mend
-from .finding import CODES, SEVERITIES, Complaint, Finding, Severity
+from .finding import CODES, Complaint, Finding, Severity
 from .imports import graph_of, import_complaints
 from .keys import account_key_complaints, creds_complaints, keystore_complaints, operator_key_complaints
 from .operator import operator_complaints, system_account_complaints
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODES",
-    "SEVERITIES",
     "Command",
     "Complaint",
     "Counts",
@@ -118,7 +117,7 @@ def _examine_account(
     found = list(account_complaints(survey, state))
     found += account_key_complaints(survey, state)
     found += import_complaints(survey, graph, state)
-    found += export_complaints(survey, graph, importers, state, claims)
+    found += export_complaints(survey, importers, state, claims)
     found += revocation_complaints(survey, state)
     found += callout_complaints(state, claims)
     for user in users:

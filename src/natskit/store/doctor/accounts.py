@@ -36,7 +36,7 @@ def account_complaints(survey: Survey, state: AccountState) -> Iterator[Finding]
     """What is wrong with one account, imports and exports aside."""
     claims, name = state.claims, state.name
     if claims is None:
-        fix = _pulled(survey, name)
+        fix = _pulled(survey)
         yield Finding(code="account-damaged", text=state.fault, account=name, fix=fix)
         return
     if claims.name != name:
@@ -50,14 +50,14 @@ def account_complaints(survey: Survey, state: AccountState) -> Iterator[Finding]
         yield Finding(code="account-self-signed", text=text, account=name, fix=_pushed(survey, name))
     yield from _mappings(survey, state, claims)
     yield from _defaults(survey, name, claims)
-    yield from _keys(survey, name, claims)
+    yield from _keys(survey, name)
 
 
 def _server(survey: Survey) -> str:
     return survey.operator.nats.account_server_url if survey.operator else ""
 
 
-def _pulled(survey: Survey, name: str) -> tuple[Command, ...]:
+def _pulled(survey: Survey) -> tuple[Command, ...]:
     """An account server can be asked for a single account only if its key is known: ask for all."""
     return (("nsc", "pull", "--all"),) if _server(survey) else ()
 
@@ -155,7 +155,7 @@ def _defaults(survey: Survey, name: str, claims: AccountClaims) -> Iterator[Find
             yield Finding(code="permission-dead", text=text, account=name, about=allowed, fix=fix)
 
 
-def _keys(survey: Survey, name: str, claims: AccountClaims) -> Iterator[Finding]:
+def _keys(survey: Survey, name: str) -> Iterator[Finding]:
     if survey.can_issue(name):
         return
     text = f'no key of account "{name}" that may sign users is in the keystore'

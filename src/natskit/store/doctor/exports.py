@@ -12,7 +12,6 @@ from .finding import Finding, when
 from .permissions import may_publish_into, may_subscribe_into, rights_of
 
 if TYPE_CHECKING:
-    from natskit.graph import Graph
     from natskit.jwt import AccountClaims, Export, UserClaims
 
     from .survey import AccountState, Survey
@@ -21,7 +20,7 @@ __all__ = ["export_complaints"]
 
 
 def export_complaints(
-    survey: Survey, graph: Graph, importers: dict[str, set[str]], state: AccountState, users: Sequence[UserClaims]
+    survey: Survey, importers: dict[str, set[str]], state: AccountState, users: Sequence[UserClaims]
 ) -> Iterator[Finding]:
     """What is wrong with the exports of one account. ``importers``: by exporter's key, who imports from it.
 

@@ -9,10 +9,9 @@ import msgspec
 
 from ..commands import Command
 
-__all__ = ["CODES", "MAX_PAIRS", "SEVERITIES", "Complaint", "Finding", "Severity", "when"]
+__all__ = ["CODES", "MAX_PAIRS", "Complaint", "Finding", "Severity", "when"]
 
 Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst: something does not work; it soon will not, or is unsafe; good to know."""
 
 

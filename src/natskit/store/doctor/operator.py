@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..checks import DATES, operator_findings
+from ..checks import DATES, JETSTREAM, operator_findings
 from ..commands import edit_account, edit_operator
 from .finding import Finding, when
 
@@ -77,7 +77,7 @@ def system_account_complaints(survey: Survey) -> Iterator[Finding]:
 
 def _jetstream(survey: Survey, name: str) -> Iterator[Finding]:
     for each in survey.accounts[name].findings:
-        if each.about == "jetstream":
+        if each.about == JETSTREAM:
             fix = (edit_account(name, "--js-disable"),) if survey.can_edit(name) else ()
             text = f'the system account "{name}" has JetStream'
             yield Finding(code="system-account-jetstream", text=text, account=name, fix=fix)

@@ -10,6 +10,7 @@ from natskit.errors import Error
 
 from ..checks import DATES, ISSUER, JETSTREAM, Finding, account_findings
 from ..files import sub_directories
+from ..signing import account_keys, operator_keys
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, OperatorClaims, UserClaims
@@ -71,11 +72,6 @@ class Survey:
         self.incomplete = bool(self.operator_fault)
         self.creds_seen: set[str] = set()
 
-    @property
-    def strict(self) -> bool:
-        """Whether identity keys may not sign."""
-        return self.operator is not None and self.operator.nats.strict_signing_key_usage
-
     def read_accounts(self) -> Iterator[str]:
         """Read every account; yields its name when that is done."""
         for name in self.store.iter_accounts():
@@ -126,11 +122,7 @@ class Survey:
 
     def can_sign_operator(self) -> bool:
         """Whether a key is here that signs the operator itself, and accounts."""
-        operator = self.operator
-        if operator is None:
-            return False
-        own = () if operator.nats.strict_signing_key_usage else (operator.subject,)
-        return bool(self.has(*own, *operator.nats.signing_keys))
+        return self.operator is not None and bool(self.has(*operator_keys(self.operator)))
 
     def can_edit(self, name: str) -> bool:
         """Whether a key is here that signs the account ``name``."""
@@ -146,8 +138,7 @@ class Survey:
 
     def signing_keys(self, claims: AccountClaims) -> tuple[str, ...]:
         """The keys with which an account may sign."""
-        own = () if self.strict else (claims.subject,)
-        return (*own, *claims.nats.signing_key_names)
+        return account_keys(claims, self.operator)
 
     def display(self, key: str) -> str:
         """An account by its name if it is in the store."""

@@ -77,7 +77,7 @@ def _begin(
     place: str, commands: Sequence[BatchCommand], to_resume: str, file: str, *, resume: bool, anew: bool
 ) -> Record:
     """What is done already. Raises StoreError if that is not for this run to decide."""
-    known, _ = Record.read(place) if place and not anew else (None, None)
+    known = Record.read(place) if place and not anew else None
     if known is None:
         return Record(total=len(commands))
     if resume:

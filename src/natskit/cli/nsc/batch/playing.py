@@ -114,13 +114,11 @@ class Player:
         self._status = 0
         self._place = ""
         self._recorded: bytes | None = None
-        self._rehearsal = False
 
     def play(self, group: Group, place: str) -> int:
         """Do it; the exit status. ``place`` is where the record goes, empty for nowhere."""
         self._group, self._place = group, place
         self._recorded = read_bytes(place) if place else None
-        self._rehearsal = group.rehearsal
         try:
             with _Interruption() as interruption:
                 for number in self._left:
@@ -143,13 +141,7 @@ class Player:
     # ---- one command
 
     def _play_one(self, number: int, interruption: _Interruption) -> None:
-        command = self._commands[number]
-        if not self._goes_together(command):
-            self._write()
-            if not self._is_over():
-                self._play_alone(number, interruption)
-            return
-        outcome = self._staged(number)
+        outcome = self._staged(number) if self._goes_together(self._commands[number]) else None
         if outcome is None:
             self._write()
             if not self._is_over():
@@ -193,7 +185,7 @@ class Player:
     def _play_alone(self, number: int, interruption: _Interruption) -> None:
         command = self._commands[number]
         said = Recorder(json=True, gathers=True) if self._run.json else Live(json=bool(command.parsed.values["json"]))
-        if self._rehearsal:
+        if self._group.rehearsal:
             said.error = Error("not tried: it does more than change the store")
             self._not_tried += 1
             self._teller.tell(command, 0, said, good=False)
@@ -270,9 +262,8 @@ class Player:
         self._teller.sum_up(
             total=len(self._commands), done=self._done, failed=self._failed, before=before, left=left + self._not_tried
         )
-        words = [
-            f"{self._done} of {len(self._commands)} commands {'would be' if self._rehearsal else 'are'} carried out"
-        ]
+        are = "would be" if self._group.rehearsal else "are"
+        words = [f"{self._done} of {len(self._commands)} commands {are} carried out"]
         if not self._left:
             words = [f"nothing is left to do: all {len(self._commands)} commands are done"]
         elif before:

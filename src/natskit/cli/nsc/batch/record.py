@@ -33,11 +33,11 @@ class Record(msgspec.Struct, frozen=True):
     digest: str = ""
 
     @classmethod
-    def read(cls, path: str) -> tuple[Record | None, bytes | None]:
-        """The record in a file and its bytes, None if there is none. Raises StoreError."""
+    def read(cls, path: str) -> Record | None:
+        """The record in a file, None if there is none. Raises StoreError."""
         data = read_bytes(path)
         if data is None:
-            return None, None
+            return None
         try:
             record = msgspec.json.decode(data, type=cls)
         except msgspec.DecodeError:
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True):
             raise StoreError(
                 f"`{path}` is no record of a batch", hint="move it away, or keep the record elsewhere: --record FILE"
             )
-        return record, data
+        return record
 
     @property
     def is_sound(self) -> bool:

@@ -96,10 +96,10 @@ class Teller:
         bar.render_progress()
         return bar
 
-    def advance(self, count: int = 1) -> None:
-        """Some more commands are done."""
+    def advance(self) -> None:
+        """One more command is done."""
         if self._bar is not None:
-            self._bar.update(count)
+            self._bar.update(1)
 
     def close(self) -> None:
         """The bar goes."""

@@ -222,8 +222,7 @@ class _Chain:
             run.fact(**self._document())
         else:
             run.result("\n".join(map(printable, self._lines())))
-        for name, fault in question.neighbours.unreadable.items():
-            run.warn(f'account "{name}" is left out, its token cannot be read: {fault}')
+        question.warn_of_unreadable()
 
     def _lines(self) -> list[str]:
         question = self._question

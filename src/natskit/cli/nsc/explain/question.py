@@ -158,10 +158,14 @@ class Question:
         facts |= {"user": self.asker.user} if self.asker.user else {}
         return facts | {"at": self.at}
 
-    def warn(self) -> None:
-        """Say what could not be looked at, and that the user cannot log in."""
+    def warn_of_unreadable(self) -> None:
+        """Say what could not be looked at."""
         for name, fault in self.neighbours.unreadable.items():
             self.run.warn(f'account "{name}" is left out, its token cannot be read: {fault}')
+
+    def warn(self) -> None:
+        """Say what could not be looked at, and that the user cannot log in."""
+        self.warn_of_unreadable()
         refusal = self.asker.refusal
         if refusal is not None:
             see = self.command("explain", "denied", self.verb)
@@ -170,10 +174,10 @@ class Question:
 
     def command(self, *words: str) -> str:
         """A command about the same account, user and subject."""
-        import shlex
+        from natskit.store.commands import typed
 
         user = ("--user", self.asker.user) if self.asker.user else ()
-        return shlex.join(("nsc", *words, "--account", self.account, *user, self.subject, *self.run.places))
+        return typed(*words, "--account", self.account, *user, self.subject, *self.run.places)
 
 
 def checked_subject(subject: str) -> str:

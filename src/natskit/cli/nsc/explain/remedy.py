@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from natskit import subjects
 from natskit.graph import Rule, governing_export
 from natskit.graph.account import SERVICE
-from natskit.store.commands import add_import, delete_import, element, left_of, overlapping_exports
+from natskit.store.commands import add_import, delete_import, element, left_of, overlapping_exports, typed
 
 if TYPE_CHECKING:
     from natskit.graph import Export, Reason, Stop
@@ -50,11 +50,6 @@ def remedy_of(question: Question, reason: Reason, stop: Stop | None = None, peer
     return Remedy(commands, "; ".join(remedy.cautions)) if commands else NOTHING
 
 
-def line(*words: str) -> str:
-    """A command as it is typed."""
-    return " ".join(("nsc", *map(shlex.quote, words)))
-
-
 class _Remedy:
     """What the commands are made of."""
 
@@ -80,15 +75,15 @@ class _Remedy:
         account = ("--account", self.account)
         if self.question.asker.role is not None:
             self.cautions.append(f'for every user of the role "{self.question.asker.role}"')
-            return [line("edit", "signing-key", *account, self.question.asker.role, *flags)]
+            return [typed("edit", "signing-key", *account, self.question.asker.role, *flags)]
         if self.question.asker.by_default and flags[0].startswith(_PERMISSION_FLAGS):
             self.cautions.append(f"for every user of {self.account} without permissions of its own")
-            return [line("edit", "account", self.account, *flags)]
+            return [typed("edit", "account", self.account, *flags)]
         return self.edit_token(*flags)
 
     def edit_token(self, *flags: str) -> Commands:
         """Change the user's own token; its creds are written again in the store, and have to reach the user."""
-        return [line("edit", "user", "--account", self.account, *self.name, *flags), *self.creds()]
+        return [typed("edit", "user", "--account", self.account, *self.name, *flags), *self.creds()]
 
     @property
     def name(self) -> tuple[str, ...]:
@@ -97,7 +92,7 @@ class _Remedy:
 
     def creds(self) -> Commands:
         file = f"{self.user}.creds"
-        return [line("generate", "creds", "--account", self.account, "--name", self.user, "--output-file", file)]
+        return [typed("generate", "creds", "--account", self.account, "--name", self.user, "--output-file", file)]
 
     def damaged_creds(self) -> Commands:
         """Made anew, if the store has the user whose token is in them."""
@@ -106,10 +101,10 @@ class _Remedy:
 
     def pull(self) -> Commands:
         """Servers may know an account that the store does not."""
-        return [line("pull", "--all")] if self.question.neighbours.operator.nats.account_server_url else []
+        return [typed("pull", "--all")] if self.question.neighbours.operator.nats.account_server_url else []
 
     def edit_account(self, *flags: str, account: str = "") -> Commands:
-        return [line("edit", "account", account or self.account, *flags)]
+        return [typed("edit", "account", account or self.account, *flags)]
 
     # ---- permissions
 
@@ -184,14 +179,14 @@ class _Remedy:
         return self.reissue()
 
     def reissue(self, *flags: str) -> Commands:
-        return [line("reissue", "user", "--account", self.account, *self.name, *flags), *self.creds()]
+        return [typed("reissue", "user", "--account", self.account, *self.name, *flags), *self.creds()]
 
     def resign_account(self) -> Commands:
         """Have the account signed by a key of the operator that may."""
         operator = self.question.neighbours.operator.nats
         if operator.strict_signing_key_usage and not operator.signing_keys:
-            return [line("edit", "operator", "--sk", "generate")]
-        return [line("reissue", "account", self.account)]
+            return [typed("edit", "operator", "--sk", "generate")]
+        return [typed("reissue", "account", self.account)]
 
     def lapsed(self) -> Commands:
         """The account of the question, or one at an end of the import, is not in force."""
@@ -202,7 +197,7 @@ class _Remedy:
             name = neighbours.names.get(account_id, self.account)
             claims = neighbours.claims.get(account_id) or self.question.read(account_id)
             if model is not None and model.fault:
-                return [line("validate", "--account", name)]
+                return [typed("validate", "--account", name)]
             if claims is not None and claims.expires and self.question.at >= claims.expires:
                 return self.edit_account("--expiry", "1y", account=name)
             if claims is not None and self.question.at < claims.not_before:
@@ -221,7 +216,7 @@ class _Remedy:
         who = "the user" if standing == [user.subject] else "users"
         self.cautions.append(f"every token of {who} that was revoked is good again")
         account = ("--account", self.account)
-        return [line("revocations", "delete-user", *account, "--user-public-key", key) for key in standing]
+        return [typed("revocations", "delete-user", *account, "--user-public-key", key) for key in standing]
 
     @property
     def now(self) -> int:
@@ -256,9 +251,9 @@ class _Remedy:
         service = ("--service",) if link.kind == SERVICE else ()
         target = ("--target-account", link.importer, "--subject", link.remote)
         return [
-            line("generate", "activation", *target, *service, "--output-file", "activation.jwt"),
+            typed("generate", "activation", *target, *service, "--output-file", "activation.jwt"),
             *self.unimport(),
-            line("add", "import", "--account", self.importer, "--token", "activation.jwt", *local),
+            typed("add", "import", "--account", self.importer, "--token", "activation.jwt", *local),
         ]
 
     def unimport(self) -> Commands:
@@ -282,7 +277,7 @@ class _Remedy:
             self.cautions.append("the activations of all accounts that were revoked are good again")
         where = ("--account", self.question.name(link.exporter), "--subject", self.reason.export)
         again = [*where, *service, "--target-account"]
-        return [line("revocations", "delete-activation", *again, self.question.name(key)) for key in standing]
+        return [typed("revocations", "delete-activation", *again, self.question.name(key)) for key in standing]
 
     def export(self) -> Commands:
         """Export what is imported, or import what is left of the export: exports of a kind may not overlap."""
@@ -300,7 +295,7 @@ class _Remedy:
     def new_export(self, exporter: str, subject: str, *, service: bool = False) -> str:
         self.cautions.append("every account may import it then; with --private only those that get an activation")
         kind = ("--service",) if service else ()
-        return line("add", "export", "--account", self.question.name(exporter), "--subject", subject, *kind)
+        return typed("add", "export", "--account", self.question.name(exporter), "--subject", subject, *kind)
 
     def own_position(self) -> Commands:
         """Import the subject that has the importer's key where the export wants it."""
@@ -330,7 +325,7 @@ class _Remedy:
         wanted = ("--src-account", self.question.name(exporter), "--remote-subject", subject)
         return [
             *commands,
-            line("add", "import", "--account", self.question.name(importer), *wanted, *private, *service),
+            typed("add", "import", "--account", self.question.name(importer), *wanted, *private, *service),
         ]
 
     def overlaps_an_export(self, exporter: str, subject: str) -> bool:
@@ -344,7 +339,9 @@ class _Remedy:
     def unmap(self) -> Commands:
         assert self.stop is not None
         return [
-            line("delete", "mapping", "--account", self.question.name(self.stop.account), "--from", self.reason.mapping)
+            typed(
+                "delete", "mapping", "--account", self.question.name(self.stop.account), "--from", self.reason.mapping
+            )
         ]
 
 
@@ -352,11 +349,11 @@ _OF_LOGIN: dict[Rule, Callable[[_Remedy], Commands]] = {
     Rule.CREDS: _Remedy.damaged_creds,
     Rule.USER_EXPIRED: lambda it: it.edit_token("--expiry", "1y"),
     Rule.USER_NOT_YET_VALID: lambda it: it.edit_token("--start", "0"),
-    Rule.USER_TOKEN: lambda it: [line("validate", "--account", it.account)],
-    Rule.UNKNOWN_ACCOUNT: lambda it: [line("list", "accounts"), *it.pull()],
+    Rule.USER_TOKEN: lambda it: [typed("validate", "--account", it.account)],
+    Rule.UNKNOWN_ACCOUNT: lambda it: [typed("list", "accounts"), *it.pull()],
     Rule.ACCOUNT_SIGNER: _Remedy.resign_account,
     Rule.ACCOUNT_NOT_IN_FORCE: _Remedy.lapsed,
-    Rule.ACCOUNT_INVALID: lambda it: [line("validate", "--account", it.account)],
+    Rule.ACCOUNT_INVALID: lambda it: [typed("validate", "--account", it.account)],
     Rule.USER_SIGNER: _Remedy.signer,
     Rule.SCOPE: _Remedy.scoped,
     Rule.BEARER: lambda it: it.edit_user("--bearer=false"),

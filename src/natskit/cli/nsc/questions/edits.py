@@ -191,17 +191,8 @@ def _user_limits(questions: Questions, body: Any) -> None:
     ):
         questions.change(flag, f"{message} (-1: no limit)", now)
     questions.lists("source-network", "rm-source-network", "networks", _plain(body.src), ", such as 10.0.0.0/8")
-    if questions.is_open("conn-type") and questions.is_open("rm-conn-type"):
-        now_allowed = list(body.allowed_connection_types)
-        wanted = prompts.choose_several(
-            "connection types to allow (none: all)", _plain(CONNECTION_TYPES), marked=now_allowed
-        )
-        for flag, changed in (
-            ("conn-type", [each for each in wanted if each not in now_allowed]),
-            ("rm-conn-type", [each for each in now_allowed if each not in wanted]),
-        ):
-            if changed:
-                questions.answer(flag, tuple(changed))
+    types, message = _plain(CONNECTION_TYPES), "connection types to allow (none: all)"
+    questions.marks("conn-type", "rm-conn-type", message, types, body.allowed_connection_types)
     spans = [(f"{each.start}-{each.end}", each.start) for each in body.times]
     questions.lists("time", "rm-time", "times of day", spans, ", such as 08:00:00-17:30:00")
 
@@ -277,16 +268,10 @@ def _edit_authcallout(questions: Questions) -> None:
         questions.answer("disable", True)
         questions.signer(operator=True)
         return
-    known = {store.user(name, user).subject: user for user in store.users(name)}
-    for add, remove, what, now, more in (
-        ("auth-user", "rm-auth-user", "users that log in by themselves", callout.auth_users, known),
-        (
-            *("allowed-account", "rm-allowed-account", "accounts that users may be put into"),
-            callout.allowed_accounts,
-            {"*": "all", **{store.account(each).subject: each for each in store.accounts()}},
-        ),
-    ):
-        _marked(questions, add, remove, what, now, more)
+    users = {store.user(name, user).subject: user for user in store.users(name)}
+    accounts = {"*": "all", **{store.account(each).subject: each for each in store.accounts()}}
+    _keys(questions, "auth-user", "users that log in by themselves", callout.auth_users, users)
+    _keys(questions, "allowed-account", "accounts that users may be put into", callout.allowed_accounts, accounts)
     if questions.is_open("curve") and questions.is_open("rm-curve"):
         now_key = callout.xkey
         curve = prompts.text("curve key to encrypt requests for (generate makes one, empty: none)", now_key)
@@ -297,21 +282,13 @@ def _edit_authcallout(questions: Questions) -> None:
     questions.signer(operator=True, before=store.account(name).issuer)
 
 
-def _marked(questions: Questions, add: str, remove: str, what: str, now: Sequence[str], known: dict[str, str]) -> None:
-    """Ask which of the known keys are to be in a list; those in it are marked."""
-    if not (questions.is_open(add) and questions.is_open(remove)):
-        return
+def _keys(questions: Questions, flag: str, what: str, now: Sequence[str], known: dict[str, str]) -> None:
+    """Ask which of the known keys are to be in a list; if there are none, for keys to add."""
     options = [(f"{known.get(key, '')} {key}".strip(), key) for key in dict.fromkeys((*known, *now))]
-    if not options:
-        questions.read(add, f"{what} (public keys, with commas between)")
-        return
-    wanted = prompts.choose_several(what, options, marked=list(now))
-    for flag, changed in (
-        (add, [each for each in wanted if each not in now]),
-        (remove, [each for each in now if each not in wanted]),
-    ):
-        if changed:
-            questions.answer(flag, tuple(changed))
+    if options:
+        questions.marks(flag, f"rm-{flag}", what, options, now)
+    elif questions.is_open(f"rm-{flag}"):
+        questions.read(flag, f"{what} (public keys, with commas between)")
 
 
 def _tags(questions: Questions, now: Sequence[str]) -> None:

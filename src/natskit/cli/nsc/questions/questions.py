@@ -101,6 +101,18 @@ class Questions:
                 self.answer(remove, tuple(gone))
         self.read(add, f"{what} to add{hint or ', with commas between'}")
 
+    def marks(self, add: str, remove: str, message: str, options: Sequence[Option], now: Sequence[str]) -> None:
+        """Ask which of ``options`` are to be in a list; those that are ``now`` are marked."""
+        if not (self.is_open(add) and self.is_open(remove)):
+            return
+        wanted = prompts.choose_several(message, options, marked=now)
+        for flag, changed in (
+            (add, [each for each in wanted if each not in now]),
+            (remove, [each for each in now if each not in wanted]),
+        ):
+            if changed:
+                self.answer(flag, tuple(changed))
+
     def sections(self, message: str, options: Sequence[tuple[str, Callable[[], None]]]) -> None:
         """Ask what is to be changed, then what belongs to that."""
         for section in prompts.choose_several(message, options):
@@ -193,7 +205,7 @@ class Questions:
         """
         if self.run.private_key:
             return
-        allowed = self._operator_keys() if operator else self._account_keys()
+        allowed = self._allowed_signers(operator=operator)
         present = [key for key in allowed if self.workspace.keystore.has(key)]
         if len(present) == 1 == len(allowed) or (operator and not present and self.workspace.operator().managed):
             return
@@ -213,16 +225,13 @@ class Questions:
 
         return prompts.text("seed or key file", check=check)
 
-    def _operator_keys(self) -> list[str]:
-        claims = self.workspace.operator().operator()
-        identity = [] if claims.nats.strict_signing_key_usage else [claims.subject]
-        return [*identity, *claims.nats.signing_keys]
+    def _allowed_signers(self, *, operator: bool) -> tuple[str, ...]:
+        """The keys that may sign what the operator's or the account's key signs."""
+        from natskit.store.signing import account_keys, operator_keys
 
-    def _account_keys(self) -> list[str]:
         store = self.workspace.operator()
-        claims = store.account(self.workspace.account_name())
-        identity = [] if store.operator().nats.strict_signing_key_usage else [claims.subject]
-        return [*identity, *claims.nats.signing_key_names]
+        claims = store.operator()
+        return operator_keys(claims) if operator else account_keys(store.account(self.workspace.account_name()), claims)
 
 
 def _only(names: Sequence[str]) -> str:
