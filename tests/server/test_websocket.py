@@ -187,9 +187,8 @@ async def test_log_names_the_client_and_what_a_proxy_says_of_it(caplog):
             assert f"192.0.2.7/127.0.0.1:{number} - wid:5 - Client connection created" in caplog.text
             assert next(iter(server.clients.values())).peer.host == "127.0.0.1"
         async with raw(server, X_Forwarded_For="192.0.2.7, 192.0.2.8") as client:
-            assert f"\n127.0.0.1:{client.sock.getsockname()[1]} - wid:6" in caplog.text.replace("DEBUG", "\n").replace(
-                " 127", "\n127"
-            )
+            address = f"127.0.0.1:{client.sock.getsockname()[1]}"
+            assert any(each.startswith(f"{address} - wid:6 ") for each in caplog.messages)
 
 
 async def test_log_says_where_it_listens_and_that_there_is_no_tls(caplog):
@@ -581,7 +580,7 @@ async def test_client_that_does_not_begin_with_tls_in_time_is_closed(authority):
 async def test_client_without_certificate_is_refused(authority):
     async with Server(config(secured(authority, "verify: true"))) as server:
         client = None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             client = await asyncio.to_thread(RawWebSocket, server.websocket_port, trusting(authority))
             await asyncio.to_thread(client.shake, request())
         assert client is None or not client.answer
