@@ -208,6 +208,11 @@ def test_connections_say_the_same_of_the_same_clients(pair):
         assert ours == real
 
 
+@pytest.mark.parametrize("page", ["stacksz", "ipqueuesz", "debug/vars"])
+def test_what_is_about_the_go_program_is_not_there(pair, page):
+    assert [fetch(f"{server.monitor}/{page}").status for server in pair] == [404, 200]
+
+
 # ---- ours alone ------------------------------------------------------------------------------------
 
 
