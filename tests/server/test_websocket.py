@@ -26,6 +26,7 @@ from natskit.server import Options, Server
 from natskit.server.websocket.frames import Deflater, Framer, inflate
 from natskit.server.websocket.handshake import MAX_REQUEST, Refusal, Request, Upgrade, upgrade
 from natskit.wire.frames import DATA
+from support.certificates import save, trusting
 from support.realm import Realm
 from support.waiting import until
 from support.websocket import DEFLATE, PING, RawWebSocket, deflated, frame, inflated, request
@@ -503,21 +504,13 @@ def authority(tmp_path_factory):
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     for name in ("server", "other", "client"):
         cert = ca.issue_cert("localhost", "127.0.0.1", common_name=name)
-        cert.private_key_pem.write_to_path(str(folder / f"{name}.key"))
-        cert.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        save(folder, name, cert)
     return folder
 
 
 def secured(folder, more="", block="", name="server"):
     tls = f'cert_file: "{folder}/{name}.pem", key_file: "{folder}/{name}.key", ca_file: "{folder}/ca.pem"\n{more}'
     return f'websocket {{ listen: "127.0.0.1:-1", tls {{ {tls} }}\n{block} }}'
-
-
-def trusting(folder, client=False):
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    if client:
-        context.load_cert_chain(str(folder / "client.pem"), str(folder / "client.key"))
-    return context
 
 
 async def test_client_library_talks_over_tls(authority):
@@ -534,7 +527,7 @@ async def test_client_library_talks_over_tls(authority):
 
 async def test_info_says_that_there_is_tls(authority):
     async with Server(config(secured(authority, "verify: true"))) as server:
-        async with raw(server, trusting(authority, client=True)) as client:
+        async with raw(server, trusting(authority, "client")) as client:
             info = json.loads(client.said[5:])
             assert [info[name] for name in ("tls_required", "tls_verify", "tls_available")] == [True] * 3
         assert not server.info.tls_required
@@ -551,7 +544,7 @@ async def test_certificate_of_a_client_is_its_user(authority):
     users = 'authorization { users: [{user: "CN=client"}, {user: localhost, password: p}] }'
     async with (
         Server(config(secured(authority, "verify_and_map: true"), users)) as server,
-        raw(server, trusting(authority, client=True)) as client,
+        raw(server, trusting(authority, "client")) as client,
     ):
         client.send(frame(b'CONNECT {"verbose":false,"pass":"p"}\r\n'))
         await asyncio.to_thread(client.sync)
@@ -562,7 +555,7 @@ async def test_certificate_of_a_client_is_its_user(authority):
 async def test_client_with_another_certificate_than_the_pinned_ones_is_refused(authority, caplog):
     pins = f'verify: true, pinned_certs: ["{"0" * 64}"]'
     async with Server(config(secured(authority, pins))) as server:
-        client = await asyncio.to_thread(RawWebSocket, server.websocket_port, trusting(authority, client=True))
+        client = await asyncio.to_thread(RawWebSocket, server.websocket_port, trusting(authority, "client"))
         await asyncio.to_thread(client.shake, request())
         assert not client.answer
         client.close()
@@ -624,7 +617,7 @@ async def test_reload_takes_other_certificates_and_keeps_the_port(authority):
 async def test_reload_that_pins_other_certificates_closes_clients(authority):
     async with (
         Server(config(secured(authority, "verify: true"))) as server,
-        raw(server, trusting(authority, client=True)) as client,
+        raw(server, trusting(authority, "client")) as client,
     ):
         await server.reload(config(secured(authority, f'verify: true, pinned_certs: ["{"a" * 64}"]')))
         await asyncio.to_thread(client.expect_end)
