@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from bench.process import cost
 from natskit import jwt
 from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
@@ -86,13 +85,7 @@ def main() -> None:
         make_store(root, ACCOUNTS)
         where = ("--data-dir", str(root / "stores"), "--keystore-dir", str(root / "keys"))
         for words in COMMANDS:
-            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            subprocess.run(
-                [command, *words, *where], env=os.environ | {"HOME": folder}, stdout=subprocess.DEVNULL, check=True
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            wall = time.perf_counter() - began
+            cpu, wall = cost([str(command), *words, *where], os.environ | {"HOME": folder})
             print(f"nsc {' '.join(words)}, {ACCOUNTS:,} accounts with a user each: {cpu:.2f} s CPU, {wall:.2f} s wall")
 
 
