@@ -1,4 +1,7 @@
-"""Commands that look at a whole store, with ten thousand accounts in it."""
+"""Commands that look at a whole store with many accounts in it.
+
+``python -m bench.stores [COUNT]``; 10,000 by default.
+"""
 
 from __future__ import annotations
 
@@ -77,17 +80,17 @@ def _write(path: Path, text: str) -> None:
     path.chmod(0o600)
 
 
-def main() -> None:
+def main(count: int = ACCOUNTS) -> None:
     """Print the figures."""
     command = Path(sys.executable).with_name("nsc")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make_store(root, ACCOUNTS)
+        make_store(root, count)
         where = ("--data-dir", str(root / "stores"), "--keystore-dir", str(root / "keys"))
         for words in COMMANDS:
             cpu, wall = cost([str(command), *words, *where], os.environ | {"HOME": folder})
-            print(f"nsc {' '.join(words)}, {ACCOUNTS:,} accounts with a user each: {cpu:.2f} s CPU, {wall:.2f} s wall")
+            print(f"nsc {' '.join(words)}, {count:,} accounts with a user each: {cpu:.2f} s CPU, {wall:.2f} s wall")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:2]))
