@@ -48,10 +48,10 @@ class Accounts:
 
     def find(self, key: str) -> Record | None:
         """The account's record. Raises StoreError, InvalidToken, VerifyError if what is stored is no good."""
-        data = self.store.load(key)
-        if data is None and self._system_account and self._system_account.claims.subject == key:
-            data = self._system_account.token
-        return None if data is None else self._records.read(key, data)
+        record, system = self._read(key), self._system_account
+        if record is None and system and system.claims.subject == key:
+            return self._records.read(key, system.token)
+        return record
 
     async def replace(self, key: str, body: bytes) -> Record:
         """Store a posted token if it may be, and announce it. Raises what `posting.accept` raises; StoreError."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from natskit.graph.trust import Trust
 
 __all__ = [
-    "CONNECTION_TYPES",
     "Login",
     "Rights",
     "filled",
@@ -41,8 +40,6 @@ __all__ = [
 
 Rights = jwt.UserRights | jwt.ScopeTemplate
 """What a user may do: its own, or the filled-in template of the scoped key that signed it."""
-
-CONNECTION_TYPES = frozenset({"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"})
 
 
 # ---- the checks: each raises AuthenticationError -------------------------------------------------
@@ -120,7 +117,7 @@ def judge_connection_type(rights: Rights, connection_type: str) -> None:
     listed = rights.allowed_connection_types
     if not listed:
         return
-    known = {name.upper() for name in listed} & CONNECTION_TYPES
+    known = {name.upper() for name in listed}.intersection(jwt.CONNECTION_TYPES)
     if not known:
         shown = " ".join(f'"{name}"' for name in listed)
         raise AuthenticationError(f"invalid connection types [{shown}]")

@@ -39,9 +39,10 @@ from natskit.jwt.issue import Issue
 from natskit.jwt.operator import Operator, OperatorClaims, new_operator
 from natskit.jwt.sharing import Export, Import, ServiceLatency
 from natskit.jwt.trust import activation_hash, did_sign, is_revoked, revoke, trusted_keys
-from natskit.jwt.user import User, UserClaims, new_scoped_user, new_user
+from natskit.jwt.user import CONNECTION_TYPES, User, UserClaims, new_scoped_user, new_user
 
 __all__ = [
+    "CONNECTION_TYPES",
     "MAX_TOKEN_BYTES",
     "UNLIMITED",
     "Access",

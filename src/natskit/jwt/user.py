@@ -6,6 +6,9 @@ from msgspec import field
 
 from natskit.jwt.body import Claims, Int64, UserRights
 
+CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
+"""How a client may connect (``allowed_connection_types``)."""
+
 
 class User(UserRights, frozen=True, kw_only=True):
     """Spec section 3.3. ``issuer_account`` is set when a signing key of that account signed."""

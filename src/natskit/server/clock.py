@@ -67,6 +67,10 @@ class Clock:
             self._arm()
         return timer
 
+    def call_in(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """The same, ``seconds`` from now."""
+        return self.call_at(self.now() + seconds, callback)
+
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
         """Let time pass at once. What falls due meanwhile is called before this returns, each at its own time."""
         target = self._ahead + seconds + 60 * minutes + 3600 * hours + 86_400 * days

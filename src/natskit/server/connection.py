@@ -36,6 +36,8 @@ FIRST_PING_S = 2.0
 
 RTT_VALID_S = 3600.0
 
+TOO_MANY_CONNECTIONS = "maximum connections exceeded"
+
 BEFORE_CONNECT = "verb before CONNECT"
 """Why the engine closes a connection that does not log in first."""
 
@@ -137,8 +139,8 @@ class Client:
             self.greeted = True
             self.engine.write(gate.greeting(self).line())
         if self.surplus:
-            log.error("%s - maximum connections exceeded: %d", self.peer, server.options.limits.max_connections)
-            self.close("Maximum Connections Exceeded", "maximum connections exceeded")
+            log.error("%s - %s: %d", self.peer, TOO_MANY_CONNECTIONS, server.options.limits.max_connections)
+            self.close_as_surplus()
             return
         if not gate.authenticator.required:
             admission = server.open_admission()
@@ -153,6 +155,10 @@ class Client:
     def close(self, reason: str, error: str = "") -> None:
         """Tell the client ``-ERR 'error'`` (nothing if empty) and close, after what is queued has been written."""
         self.engine.close(reason, error)
+
+    def close_as_surplus(self) -> None:
+        """Tell the client that there are too many."""
+        self.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
 
     @property
     def active_at(self) -> float:

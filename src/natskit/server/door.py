@@ -1,6 +1,6 @@
 """How a connection that has to be spoken to first becomes a client: over TLS in one of its modes, or behind a proxy.
 
-Source: server-protocol.md sections 1, 16 and 22.
+WebSocket has a door of its own (:mod:`natskit.server.websocket`). Source: server-protocol.md sections 1, 16 and 22.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from natskit.server.options import Tls
     from natskit.server.server import Server
 
-__all__ = ["Door", "first_bytes", "readable"]
+__all__ = ["Door", "TcpDoor", "first_bytes", "readable"]
 
 log = logging.getLogger(__name__)
 
@@ -40,56 +40,80 @@ PROXY_TIMEOUT_S = 5.0
 
 
 class Door:
-    """Lets clients in over TLS (None: in clear text), ``optional`` or not, and ``proxied`` or directly.
+    """Shakes hands with clients, several at a time, before they are let in; `close` ends what is under way.
 
-    Several are spoken to at a time; `close` ends that.
+    ``tls`` None: in clear text. ``buffer`` is for what its streams read, empty again after each read.
     """
 
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.buffer = memoryview(bytearray(READ_BYTES))
+        self.tls: Tls | None = None
+        self.context: ssl.SSLContext | None = None
+        self.certificate_ends_at: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def prepare_tls(self, tls: Tls | None) -> Callable[[], None]:
+        """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
+        context, end = (server_context(tls), certificate_end(tls)) if tls is not None else (None, None)
+
+        def use() -> None:
+            self.context, self.tls, self.certificate_ends_at = context, tls, end
+
+        return use
+
+    def check_pins(self, secured: Secured | None) -> None:
+        """Raises VerifyError if certificates are pinned and that of the client is none of them."""
+        if secured is not None and self.tls is not None:
+            check_pins(secured.certificate, self.tls.pinned_certs)
+
+    def judge_again(self, client: Client) -> None:
+        """The settings changed: close a client whose certificate is not among the pinned ones any more."""
+        try:
+            self.check_pins(client.secured)
+        except VerifyError as error:
+            log.error("%s - TLS: %s", client.peer, error)
+            client.close("TLS Handshake Failure")
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Speak to a client, until `close`."""
+        task = self.server.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End handshakes that are under way."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class TcpDoor(Door):
+    """Lets clients in over TLS (None: in clear text), ``optional`` or not, and ``proxied`` or directly."""
+
     def __init__(self, server: Server, tls: Tls | None, *, optional: bool = False, proxied: bool = False) -> None:
-        self._server = server
+        super().__init__(server)
         self._optional = optional
         self._proxied = proxied
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._buffer = memoryview(bytearray(READ_BYTES))  # shared: it is empty again after each read
         self._window_end = 0.0
         self._begun = self._rejected = 0
-        self._context: ssl.SSLContext
-        self._tls: Tls | None = None
-        self.certificate_ends_at: float | None = None
         if tls is not None:
             self.prepare(tls)()
 
     def prepare(self, tls: Tls) -> Callable[[], None]:
         """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
-        context, end = server_context(tls), certificate_end(tls)
+        use_tls = self.prepare_tls(tls)
 
         def use() -> None:
-            self._context, self._tls, self.certificate_ends_at = context, tls, end
+            use_tls()
             if tls.handshake_first_s == 0:
                 log.warning('Clients that are not using "TLS Handshake First" option will fail to connect')
 
         return use
 
-    def judge_again(self, client: Client) -> None:
-        """The settings changed: close a client whose certificate is not among the pinned ones any more."""
-        if client.secured is None or self._tls is None:
-            return
-        try:
-            check_pins(client.secured.certificate, self._tls.pinned_certs)
-        except VerifyError as error:
-            log.error("%s - TLS: %s", client.peer, error)
-            client.close("TLS Handshake Failure")
-
     def enter(self, client: Client, accepted: socket.socket) -> None:
         """Take over an accepted socket."""
-        task = self._server.loop.create_task(self._enter(client, accepted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.spawn(self._enter(client, accepted))
 
     async def _enter(self, client: Client, accepted: socket.socket) -> None:
         try:
@@ -112,7 +136,7 @@ class Door:
             client.crashed(error)
 
     async def _admit(self, client: Client, accepted: socket.socket) -> None:
-        tls = self._tls
+        tls = self.tls
         first = tls.handshake_first_s if tls is not None else None
         early = b""
         if tls is not None and first is not None and (first == 0 or await self._speaks(accepted, first)):
@@ -129,13 +153,13 @@ class Door:
 
     async def _greet(self, client: Client, accepted: socket.socket) -> None:
         """Send INFO."""
-        await self._server.loop.sock_sendall(accepted, client.gate.greeting(client).line())
+        await self.server.loop.sock_sendall(accepted, client.gate.greeting(client).line())
         client.greeted = True
 
     def _serve(self, client: Client, accepted: socket.socket, early: bytes) -> None:
         """Go on in clear text, with what came already."""
         _refuse_closed(client)
-        if self._server.attach(client, accepted):
+        if self.server.attach(client, accepted):
             client.begin()
             if early:
                 client.engine.feed(early)
@@ -158,7 +182,7 @@ class Door:
         """Read a header and not a byte more, unless there is none: then what was read for one comes back."""
         taken = b""
         while True:
-            await readable(self._server.loop, accepted)
+            await readable(self.server.loop, accepted)
             seen = accepted.recv(MAX_HEADER - len(taken), socket.MSG_PEEK)
             if not seen:
                 raise ConnectionError("the client is gone")
@@ -174,23 +198,21 @@ class Door:
         if early:
             raise ConnectionError("the client does not speak TLS")
         if self._is_throttled(tls.connection_rate_limit):
-            await self._server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
+            await self.server.loop.sock_sendall(accepted, TOO_MANY_HANDSHAKES)
             raise ConnectionError("too many handshakes at once")
-        await self._server.loop.connect_accepted_socket(
-            lambda: Stream(
-                client, self._buffer, self._server.streams, lambda transport: self._check(client, transport, tls)
-            ),
+        await self.server.loop.connect_accepted_socket(
+            lambda: Stream(client, self.buffer, self.server.streams, lambda transport: self._check(client, transport)),
             accepted,
-            ssl=self._context,
+            ssl=self.context,
             ssl_handshake_timeout=tls.timeout_s,
         )
 
-    def _check(self, client: Client, transport: asyncio.BaseTransport, tls: Tls) -> None:
+    def _check(self, client: Client, transport: asyncio.BaseTransport) -> None:
         """The handshake is done: look at the certificate of the client. Raises VerifyError."""
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
         client.secured = Secured.after(secured, first=not client.greeted)
         try:
-            check_pins(client.secured.certificate, tls.pinned_certs)
+            self.check_pins(client.secured)
         except VerifyError as error:
             log.error("%s - TLS handshake error: %s", client.peer, error)
             raise
@@ -200,7 +222,7 @@ class Door:
         """Whether the client begins with TLS. One silent for long is served in clear text, with its timers."""
         try:
             async with asyncio.timeout(tls.timeout_s):
-                return (await first_bytes(self._server.loop, accepted))[0] == TLS_HANDSHAKE
+                return (await first_bytes(self.server.loop, accepted))[0] == TLS_HANDSHAKE
         except TimeoutError:
             return False
 
@@ -208,14 +230,14 @@ class Door:
         """Whether the client says something in that time."""
         try:
             async with asyncio.timeout(seconds):
-                await first_bytes(self._server.loop, accepted)
+                await first_bytes(self.server.loop, accepted)
         except TimeoutError:
             return False
         return True
 
     def _is_throttled(self, limit: int) -> bool:
         """Count a handshake; whether there were too many in this second."""
-        now = self._server.loop.time()
+        now = self.server.loop.time()
         if now >= self._window_end:
             if self._rejected:
                 log.warning("Rejected %d connections due to TLS rate limiting", self._rejected)

@@ -11,7 +11,7 @@ from natskit.server.listener import Listener
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
-    from natskit.server.door import Door
+    from natskit.server.door import TcpDoor
     from natskit.server.options import Options, WebSocket
     from natskit.server.server import Server
     from natskit.server.websocket import WebSocketDoor
@@ -31,7 +31,7 @@ class Entrances:
         self._server = server
         self._listener: Listener | None = None
         self._websocket_listener: Listener | None = None
-        self._door: Door | None = None
+        self._door: TcpDoor | None = None
         self.websocket: WebSocketDoor | None = None
 
     @property
@@ -58,9 +58,11 @@ class Entrances:
     def open(self, options: Options) -> None:
         """Listen. Raises ServerError if an address or a certificate cannot be had."""
         if options.tls is not None or options.proxy_protocol:
-            from natskit.server.door import Door
+            from natskit.server.door import TcpDoor
 
-            self._door = Door(self._server, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol)
+            self._door = TcpDoor(
+                self._server, options.tls, optional=options.allow_non_tls, proxied=options.proxy_protocol
+            )
         self._listener = Listener(options.host, options.port, self.enter)
         self._listener.start(self._server.loop)
         if options.websocket is not None:

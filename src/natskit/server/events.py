@@ -34,7 +34,7 @@ class Events:
         self._system = system
         self._accounts = accounts
         self._clock = clock
-        self._timer: Timer = clock.call_at(clock.now() + REPEAT_S, self._repeat)
+        self._timer: Timer = clock.call_in(REPEAT_S, self._repeat)
 
     def close(self) -> None:
         """Say no more."""
@@ -87,7 +87,7 @@ class Events:
         for account in self._accounts:
             if account.members:
                 self._tell_connections(account)
-        self._timer = self._clock.call_at(self._clock.now() + REPEAT_S, self._repeat)
+        self._timer = self._clock.call_in(REPEAT_S, self._repeat)
 
     def _tell(self, subject: str, kind: str, members: Any) -> None:
         if self._system.account.space.has_interest(subject.encode("utf-8", "surrogateescape")):

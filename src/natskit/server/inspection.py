@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from natskit import subjects
 from natskit.errors import InvalidSubject
+from natskit.server.monitor.writing import text_of
 
 if TYPE_CHECKING:
     from natskit.server.accounts import Account
@@ -142,16 +143,12 @@ def _describe(client: Client) -> ConnectionInfo:
 def _listed(found: Iterable[Subscription], client: Client, account: str) -> Iterable[SubscriptionInfo]:
     for each in found:
         yield SubscriptionInfo(
-            subject=_text(each.subject),
-            queue=_text(each.queue) if each.queue else None,
-            sid=_text(each.sid),
+            subject=text_of(each.subject),
+            queue=text_of(each.queue) if each.queue else None,
+            sid=text_of(each.sid),
             delivered=each.delivered,
             max=each.max,
             cid=client.peer.cid,
             name=client.connect.name,
             account=account,
         )
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")

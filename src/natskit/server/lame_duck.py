@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class LameDuck:
             return
         for client in tuple(clients.values()):
             client.tell_lame_duck()
-        self._timer = self._call_in(options.lame_duck_grace_period_s, self._part)
+        self._timer = self._server.clock.call_in(options.lame_duck_grace_period_s, self._part)
 
     def end(self) -> None:
         """Wait for nobody any more."""
@@ -74,10 +73,6 @@ class LameDuck:
             client.close("Server Shutdown")
         if self._left and self._server.clients:
             # Between half a step and a whole one, so that those who come back elsewhere do not come in beats.
-            self._timer = self._call_in(self._step_s * random.uniform(0.5, 1), self._close_some)  # noqa: S311
+            self._timer = self._server.clock.call_in(self._step_s * random.uniform(0.5, 1), self._close_some)  # noqa: S311
         else:
             self.end()
-
-    def _call_in(self, seconds: float, action: Callable[[], None]) -> Timer:
-        clock = self._server.clock
-        return clock.call_at(clock.now() + seconds, action)

@@ -148,7 +148,7 @@ def _retry(accounts: Accounts, system: Account, clock: Clock) -> None:
         if system.claims is None:
             accounts.spawn(_ask(accounts, system, clock))
 
-    clock.call_at(clock.now() + SYSTEM_RETRY_S, again)
+    clock.call_in(SYSTEM_RETRY_S, again)
 
 
 async def _ask(accounts: Accounts, system: Account, clock: Clock) -> None:

@@ -49,7 +49,10 @@ class Requests:
         self.account_reports: dict[str, AccountReport] = {"STATZ": self._account_statistics}
         system.serve("$SYS.REQ.SERVER.PING", lambda tokens, reply, payload: self._ask_server("STATSZ", reply, payload))
         system.serve("$SYS.REQ.SERVER.*.*", self._on_server)
-        system.serve("$SYS.REQ.ACCOUNT.*.*", self._on_account)
+        system.serve(
+            "$SYS.REQ.ACCOUNT.*.*",
+            lambda tokens, reply, payload: self._on_account(tokens[3], tokens[4], reply, payload),
+        )
         system.serve("$SYS.REQ.ACCOUNT.NSUBS", self._on_count)
         system.serve("$SYS.DEBUG.SUBSCRIBERS", self._on_debug)
 
@@ -156,10 +159,9 @@ class Requests:
             self._system.serve_in(account, subject, self._on_own(account.id, name))
 
     def _on_own(self, account_id: str, name: str) -> Handler:
-        return lambda tokens, reply, payload: self._on_account(["", "", "", account_id, name], reply, payload)
+        return lambda tokens, reply, payload: self._on_account(account_id, name, reply, payload)
 
-    def _on_account(self, tokens: list[str], reply: str, payload: bytes) -> bool:
-        account_id, name = tokens[3], tokens[4]
+    def _on_account(self, account_id: str, name: str, reply: str, payload: bytes) -> bool:
         if name not in ("CONNS", *self.account_reports):
             return False
         if reply:

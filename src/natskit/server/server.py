@@ -60,7 +60,6 @@ FIRST_CLIENT_ID = 5
 """Server-wide connection ids start here: the first ones are the server's own."""
 
 NONCE_BYTES = 11
-TOO_MANY_CONNECTIONS = "maximum connections exceeded"
 STOP_S = 2.0
 """How long stopping waits for clients to take what is queued for them."""
 
@@ -362,7 +361,7 @@ class Server:
         """Close as many clients as there are too many now, whichever they are."""
         surplus = len(self.clients) - max(self.options.limits.max_connections, 0)
         for client in random.sample(tuple(self.clients.values()), max(surplus, 0)):
-            client.close("Maximum Connections Exceeded", TOO_MANY_CONNECTIONS)
+            client.close_as_surplus()
 
     async def _open_monitor(self) -> None:
         """Serve HTTP if that is wanted. Raises ServerError."""

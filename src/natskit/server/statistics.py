@@ -92,8 +92,7 @@ class StatisticsEvents:
         self._timer.cancel()
 
     def _plan(self) -> Timer:
-        clock = self._server.clock
-        return clock.call_at(clock.now() + self._interval_s, self._publish)
+        return self._server.clock.call_in(self._interval_s, self._publish)
 
     def _publish(self) -> None:
         subject = f"$SYS.SERVER.{self._server.id}.STATSZ"

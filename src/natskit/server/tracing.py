@@ -16,7 +16,8 @@ from natskit import subjects
 from natskit.graph import STREAM
 from natskit.server.encoding import encode
 from natskit.server.headers import read_headers
-from natskit.server.services.imports import TRACE_DISABLED, ServiceImport
+from natskit.server.monitor.writing import text_of
+from natskit.server.services.imports import TRACE_DESTINATION, TRACE_DISABLED, ServiceImport
 from natskit.server.system import timestamp
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ __all__ = ["MessageTrace", "begin"]
 
 log = logging.getLogger(__name__)
 
-DESTINATION = "Nats-Trace-Dest"
 ONLY = "Nats-Trace-Only"
 PARENT = "traceparent"
 
@@ -56,7 +56,7 @@ class MessageTrace:
 
     def ingress(self, subject: bytes, headers: dict[str, list[str]], size: int) -> None:
         """The message came in."""
-        self._subject = _text(subject)
+        self._subject = text_of(subject)
         self._request = {"header": dict(sorted(headers.items())), "msgsize": size}
         self._encoding = headers.get("Accept-Encoding", [""])[0]
         self._tell("in", **_who(self._client), acc=self._account.id, subj=self._subject)
@@ -67,7 +67,7 @@ class MessageTrace:
         self._events[0]["error"] = error
 
     def on_mapping(self, subject: bytes) -> None:
-        self._subject = _text(subject)
+        self._subject = text_of(subject)
         self._tell("sm", to=self._subject)
 
     def on_egress(self, entry: Subscription, subject: bytes, error: str | None) -> None:
@@ -76,16 +76,16 @@ class MessageTrace:
         if name != self._here.id:
             if (name, subject) not in self._exported:
                 self._exported.add((name, subject))
-                self._tell("se", acc=name, to=_text(subject))
+                self._tell("se", acc=name, to=text_of(subject))
             if not self._may_follow(name):
                 return
         session = cast("Client | None", connection.session)
         told: dict[str, Any] = _who(session) if session is not None else {"kind": KIND_CLIENT}
         if name != self._account.id:
             told["acc"] = name
-        told["sub"] = _text(entry.subject)
+        told["sub"] = text_of(entry.subject)
         if entry.queue is not None:
-            told["queue"] = _text(entry.queue)
+            told["queue"] = text_of(entry.queue)
         if error:
             told["error"] = f"Not delivered because {error}"
         self._tell("eg", **told)
@@ -95,9 +95,9 @@ class MessageTrace:
 
     # from services
 
-    def enter(self, exporter: Account, local: str, subject: str) -> Account:
+    def enter(self, exporter: Account, local: bytes, subject: bytes) -> Account:
         """The message crosses into the account of a service; returns where it comes from, for `leave`."""
-        self._tell("si", acc=exporter.id, **{"from": local}, to=subject)
+        self._tell("si", acc=exporter.id, **{"from": text_of(local)}, to=text_of(subject))
         before, self._here = self._here, exporter
         return before
 
@@ -134,7 +134,7 @@ class MessageTrace:
 def begin(server: Server, client: Client, subject: bytes, block: bytes, size: int) -> MessageTrace | bool | None:
     """The trace that a message asks for; None: there is none, False: the message goes nowhere for having asked."""
     headers = read_headers(block)
-    destination = headers.get(DESTINATION, [""])[0]
+    destination = headers.get(TRACE_DESTINATION, [""])[0]
     if destination == TRACE_DISABLED or client.admission is None:
         return None
     only = False
@@ -181,7 +181,3 @@ def _is_sampled(headers: dict[str, list[str]], percent: int) -> bool:
 def _who(client: Client) -> dict[str, Any]:
     who: dict[str, Any] = {"kind": KIND_CLIENT, "cid": client.peer.cid}
     return who | ({"name": client.connect.name} if client.connect.name else {})
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")

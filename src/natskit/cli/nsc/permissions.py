@@ -63,8 +63,6 @@ LIMIT_FLAGS: tuple[Flag, ...] = (
     text("locale", "", "time zone of these times, such as Europe/Berlin", metavar="ZONE"),
 )
 
-CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
-
 _KEYS = tuple(each.key for each in PERMISSION_FLAGS)
 _REMOVALS = tuple(each.key for each in REMOVAL_FLAGS)
 _LIMITS = tuple(each.key for each in LIMIT_FLAGS)
@@ -152,6 +150,8 @@ def limited(run: Run, before: Any, given: dict[str, Any]) -> Any:
 
 
 def _connection_type(text: str) -> str:
+    from natskit.jwt import CONNECTION_TYPES
+
     kind = text.strip().upper()
     if kind not in CONNECTION_TYPES:
         raise UsageError(f"unknown connection type {text}", hint=f"use {', '.join(CONNECTION_TYPES)}")

@@ -117,14 +117,11 @@ def _export(export: Export) -> dict[str, Any]:
 
 def _import(server: Server, account: Account, number: int, invalid: bool) -> dict[str, Any]:
     wanted = account.model.imports[number]
-    local = wanted.local or wanted.subject
-    if wanted.prefix:
-        local = f"{wanted.prefix.removesuffix('.')}.{wanted.subject}"
     told: dict[str, Any] = {"subject": wanted.subject, "account": wanted.account}
     if wanted.kind == SERVICE:
-        told["to"] = local
+        told["to"] = wanted.destination
     told |= {
-        "local_subject": local,
+        "local_subject": wanted.destination,
         "type": wanted.kind,
         "invalid": invalid,
         "share": wanted.share,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from natskit import nkeys, subjects
 from natskit.config import Node
+from natskit.jwt import CONNECTION_TYPES
 from natskit.server.options.reading import Block, Reading
 from natskit.server.options.shapes import (
     GLOBAL_ACCOUNT,
@@ -18,7 +19,6 @@ from natskit.server.options.shapes import (
     User,
 )
 
-CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
 MAX_AUTH_TIMEOUT_S = 60.0
 
 

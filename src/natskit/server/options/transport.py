@@ -251,7 +251,6 @@ def _websocket_authorization(reading: Reading, node: Node) -> WebSocketAuthoriza
 
 
 def _origins(reading: Reading, node: Node) -> tuple[str, ...]:
-
     origins = reading.texts(node)
     for origin in origins:
         if not _is_origin(origin):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Services"]
 
 MAX_CHAIN = 64
+TRACE_DESTINATION = "Nats-Trace-Dest"
 TRACE_DISABLED = "trace disabled"
 """The destination of traces that must not go on."""
 
@@ -76,7 +77,7 @@ class Services:
     def carry(
         self,
         service: ServiceImport,
-        local: str,
+        local: bytes,
         subject: str,
         reply: bytes,
         headers: bytes,
@@ -95,7 +96,7 @@ class Services:
             self._chain.pop()
 
     def _deliver(
-        self, service: ServiceImport, local: str, subject: str, reply: bytes, headers: bytes, payload: bytes
+        self, service: ServiceImport, local: bytes, subject: str, reply: bytes, headers: bytes, payload: bytes
     ) -> bool:
         export, exporter = service.export, service.exporter
         requestor = self._requestor(service)
@@ -128,7 +129,7 @@ class Services:
         self,
         trace: MessageTrace,
         service: ServiceImport,
-        local: str,
+        local: bytes,
         name: bytes,
         reply: bytes,
         block: bytes,
@@ -136,22 +137,22 @@ class Services:
     ) -> int:
         """The same for a message that is traced: as far as the export allows."""
         exporter = service.exporter
-        destination = read_headers(block).get("Nats-Trace-Dest", [""])[0]
+        destination = read_headers(block).get(TRACE_DESTINATION, [""])[0]
         if destination == TRACE_DISABLED:  # an export on the way did not
             return exporter.space.publish_internal(name, reply, block, payload, links=False)
-        before = trace.enter(exporter, local, name.decode("utf-8", "replace"))
+        before = trace.enter(exporter, local, name)
         try:
             if not service.export.allow_trace:
                 if trace.only:
                     return 0  # whether somebody listens is the exporter's secret
                 # Said of traces without a destination in the headers too: the next import must know.
-                block = with_header(block, b"Nats-Trace-Dest", TRACE_DISABLED.encode())
+                block = with_header(block, TRACE_DESTINATION.encode(), TRACE_DISABLED.encode())
                 return exporter.space.publish_internal(name, reply, block, payload, links=False)
             if destination and not trace.only:
                 # What servers and services further on tell about the message comes back as answers do.
                 back = Pending(service.importer, destination.encode(), many=True)
                 subject = answers_of(exporter, self._clock, self._answers).expect(back)
-                block = with_header(block, b"Nats-Trace-Dest", subject)
+                block = with_header(block, TRACE_DESTINATION.encode(), subject)
             return exporter.space.publish_internal(name, reply, block, payload, links=False, trace=trace)
         finally:
             trace.leave(before)
@@ -211,5 +212,4 @@ class ServiceImport:
 
     def _on_request(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes, publisher: object) -> bool:
         name = self.link.rename(subject.decode("utf-8", "surrogateescape"))
-        local = subject.decode("utf-8", "replace")
-        return name is not None and self._services.carry(self, local, name, reply, headers, payload, publisher)
+        return name is not None and self._services.carry(self, subject, name, reply, headers, payload, publisher)

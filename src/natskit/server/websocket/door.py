@@ -13,15 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from natskit.errors import Error, VerifyError
-from natskit.server.door import READ_BYTES, TLS_HANDSHAKE, first_bytes
-from natskit.server.tls import Secured, certificate_end, certificate_names, check_pins, server_context
+from natskit.server.door import READ_BYTES, TLS_HANDSHAKE, Door, first_bytes
+from natskit.server.tls import Secured, certificate_names
 from natskit.server.websocket.frames import Deflater
 from natskit.server.websocket.handshake import Refusal, Request, upgrade
 from natskit.server.websocket.stream import WebSocketStream
 
 if TYPE_CHECKING:
     from natskit.server.auth import CertificateNames
-    from natskit.server.connection import Client
     from natskit.server.options import WebSocket
     from natskit.server.server import Server
 
@@ -39,42 +38,25 @@ NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTT
 _HTTP = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
 
 
-class WebSocketDoor:
-    """Lets clients in over WebSocket; `close` ends what is under way."""
+class WebSocketDoor(Door):
+    """Lets clients in over WebSocket."""
 
     def __init__(self, server: Server, websocket: WebSocket) -> None:
-        self.server = server
-        self.buffer = memoryview(bytearray(READ_BYTES))  # shared: it is empty again after each read
+        super().__init__(server)
         self.deflater = Deflater()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.handshakes: set[Handshake] = set()
-        self._context: ssl.SSLContext | None = None
         self.websocket = websocket
-        self.certificate_ends_at: float | None = None
         self.prepare(websocket)()
 
     def prepare(self, websocket: WebSocket) -> Callable[[], None]:
         """Get ready for these settings; what is returned puts them in force for new connections. Raises ServerError."""
-        tls = websocket.tls
-        context, end = (server_context(tls), certificate_end(tls)) if tls is not None else (None, None)
+        use_tls = self.prepare_tls(websocket.tls)
 
         def use() -> None:
-            self._context, self.websocket, self.certificate_ends_at = context, websocket, end
+            use_tls()
+            self.websocket = websocket
 
         return use
-
-    def judge_again(self, client: Client) -> None:
-        """The settings changed: close a client whose certificate is not among the pinned ones any more."""
-        try:
-            self.check_pins(client.secured)
-        except VerifyError as error:
-            log.error("%s - TLS: %s", client.peer, error)
-            client.close("TLS Handshake Failure")
-
-    def check_pins(self, secured: Secured | None) -> None:
-        """Raises VerifyError if certificates are pinned and that of the client is none of them."""
-        if secured is not None and self.websocket.tls is not None:
-            check_pins(secured.certificate, self.websocket.tls.pinned_certs)
 
     def enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         """Take over an accepted socket."""
@@ -83,26 +65,21 @@ class WebSocketDoor:
             accepted.close()
             return
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self.server.loop.create_task(self._enter(accepted, address))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.spawn(self._enter(accepted, address))
 
     async def close(self) -> None:
-        """End handshakes that are under way."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().close()
         for handshake in tuple(self.handshakes):
             handshake.give_up()
 
     async def _enter(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        tls = self.websocket.tls
+        tls = self.tls
         timeout_s = tls.timeout_s if tls is not None else None
         try:
             if tls is not None:
                 await self._await_tls(accepted, tls.timeout_s)
             await self.server.loop.connect_accepted_socket(
-                lambda: Handshake(self, address), accepted, ssl=self._context, ssl_handshake_timeout=timeout_s
+                lambda: Handshake(self, address), accepted, ssl=self.context, ssl_handshake_timeout=timeout_s
             )
         except (OSError, TimeoutError, Error) as error:
             log.debug("%s:%d - TLS handshake error: %s", *address, error)

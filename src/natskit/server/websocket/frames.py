@@ -1,4 +1,4 @@
-"""What goes out over a WebSocket, and inflating what came in; `natskit.wire.FrameDecoder` reads frames.
+"""What goes out over a WebSocket, and inflating what came in; `natskit.wire.frames` reads frames.
 
 Source: spec/server-protocol.md section 20; RFC 6455 sections 5 and 7.4, RFC 7692 section 7.2.
 """

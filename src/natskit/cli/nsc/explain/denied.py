@@ -10,7 +10,8 @@ from natskit.cli.exits import DONE, REFUSED
 from natskit.cli.tables import printable
 from natskit.errors import Error, NotFound, UsageError
 from natskit.graph import Login, Reason, Rule, hurdles, route_of_publish, route_of_subscription
-from natskit.graph.login import CONNECTION_TYPES, judge_payload
+from natskit.graph.login import judge_payload
+from natskit.jwt import CONNECTION_TYPES
 
 from .question import AT, QUEUE, Asker, Question, checked_subject, moment
 

@@ -181,7 +181,7 @@ def _edit_user(questions: Questions) -> None:
 
 def _user_limits(questions: Questions, body: Any) -> None:
     """Of a user, or of the template of a role."""
-    from ..permissions import CONNECTION_TYPES
+    from natskit.jwt import CONNECTION_TYPES
 
     questions.switch("bearer", "does the token alone log in, without its seed?", now=body.bearer_token)
     for flag, message, now in (
