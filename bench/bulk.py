@@ -7,14 +7,12 @@ have so many files on disk for certain differs much between disks, CPU time less
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from bench.process import Server
+from bench.process import Server, cost
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
 
@@ -37,12 +35,7 @@ class Store:
 
     def run(self, *words: str) -> tuple[float, float]:
         """Run nsc; CPU and wall seconds."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        start = time.perf_counter()
-        subprocess.run([NSC, *words], env=self.env, cwd=self.home, stdout=subprocess.DEVNULL, check=True)
-        wall = time.perf_counter() - start
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
+        return cost([NSC, *words], self.env)
 
     def show(self, what: str, count: int, *words: str) -> None:
         """Run nsc and print what it took, for each of ``count`` things too."""

@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,12 +31,7 @@ class Server:
     """One server process on a port of its own. ``with`` ends it."""
 
     def __init__(self, command: str, config: str, folder: Path) -> None:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port: int = sock.getsockname()[1]
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.websocket_port: int = sock.getsockname()[1]
+        self.port, self.websocket_port = free_port(), free_port()
         config = config.replace(WEBSOCKET_PORT, str(self.websocket_port))
         path = folder / f"{self.port}.conf"
         path.write_text(f"listen: 127.0.0.1:{self.port}\n{config}\n")
@@ -94,6 +89,25 @@ class Server:
         sock.sendall(b"CONNECT " + json.dumps(hello).encode() + b"\r\nPING\r\n")
         wait_for_pong(sock)
         return sock
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def cost(argv: Sequence[str], env: Mapping[str, str], statuses: Sequence[int] = (0,)) -> tuple[float, float]:
+    """CPU and wall seconds of a command, which runs in its home. Raises BenchError for any other exit status."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(argv, env=env, cwd=env["HOME"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in statuses:
+        raise BenchError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
 
 
 def receive_some(sock: socket.socket) -> bytes:

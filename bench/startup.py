@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from bench.process import Server
+from bench.process import Server, cost
 
 RUNS = 15
 COMMANDS = Path(sys.executable).parent
@@ -73,14 +70,7 @@ CONNECTING = (
 
 def measure(argv: list[str], env: dict[str, str]) -> tuple[float, float]:
     """CPU and wall time of one run, in milliseconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    done = subprocess.run(argv, env=env, cwd=env["HOME"], capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (DONE, UNCHANGED):
-        raise SystemExit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr}")
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    cpu, wall = cost(argv, env, (DONE, UNCHANGED))
     return cpu * 1e3, wall * 1e3
 
 

@@ -1,10 +1,11 @@
-"""Commands that look at a whole store, with ten thousand accounts in it."""
+"""Commands that look at a whole store with many accounts in it.
+
+``python -m bench.stores [COUNT]``; 10,000 by default.
+"""
 
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from bench.process import cost
 from natskit import jwt
 from natskit.jwt.files import write_creds
 from natskit.nkeys import KeyPair, Role
@@ -78,23 +80,17 @@ def _write(path: Path, text: str) -> None:
     path.chmod(0o600)
 
 
-def main() -> None:
+def main(count: int = ACCOUNTS) -> None:
     """Print the figures."""
     command = Path(sys.executable).with_name("nsc")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make_store(root, ACCOUNTS)
+        make_store(root, count)
         where = ("--data-dir", str(root / "stores"), "--keystore-dir", str(root / "keys"))
         for words in COMMANDS:
-            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-            subprocess.run(
-                [command, *words, *where], env=os.environ | {"HOME": folder}, stdout=subprocess.DEVNULL, check=True
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            wall = time.perf_counter() - began
-            print(f"nsc {' '.join(words)}, {ACCOUNTS:,} accounts with a user each: {cpu:.2f} s CPU, {wall:.2f} s wall")
+            cpu, wall = cost([str(command), *words, *where], os.environ | {"HOME": folder})
+            print(f"nsc {' '.join(words)}, {count:,} accounts with a user each: {cpu:.2f} s CPU, {wall:.2f} s wall")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -292,6 +293,12 @@ class Home:
         done = self.try_run(*argv, **env)
         assert done.returncode == 0, f"{' '.join(argv)} exits {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
+
+    def document(self, *argv: str, exit: int | None = 0) -> Any:
+        """The JSON document that nsc prints, and nothing else, on stdout. ``exit``: its status; None: any."""
+        done = self.try_run("nsc", *argv, "--json")
+        assert exit is None or done.returncode == exit, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.soak.clients import KINDS
 from bench.soak.verdict import growths
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,9 @@ def test_a_few_seconds_of_everything_leave_nothing_behind():
     assert result, done.stderr
     # Too short for a verdict on memory, which settles later.
     assert [leak for leak in result["leaks"] if not leak.startswith(("rss_mb", "objects"))] == [], done.stderr
+    assert {*KINDS, "requests"} <= set(result["came"])
     assert result["came"]["members"] > 5
+    assert result["after"]["slow_consumers"] > 0
     assert result["after"]["connections"] == 0
 
 

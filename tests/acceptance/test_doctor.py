@@ -28,7 +28,7 @@ def shop(home):
     home.run("nsc", "add", "account", "Billing")
     home.run("nsc", "add", "user", "clerk")
     key = home.path / DATA
-    signing_key = document(home, "describe", "account", "Orders")["nats"]["signing_keys"][0]
+    signing_key = home.document("describe", "account", "Orders")["nats"]["signing_keys"][0]
     token = home.run(
         "nsc", "generate", "activation", "-a", "Orders", "-t", "Billing", "--expiry", "90d", "-K", signing_key
     )
@@ -37,12 +37,6 @@ def shop(home):
     home.run("nsc", "add", "import", "-a", "Billing", "--token", str(path), "--local-subject", "in.orders.>")
     assert key.is_dir()
     return home
-
-
-def document(home, *words, exit=0):
-    done = home.try_run("nsc", *words, "--json")
-    assert done.returncode == exit, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def creds(home, account, user):
@@ -78,12 +72,12 @@ def test_why_nothing_arrives_and_what_mends_it(town, shop):
     assert shop.try_run("nsc", "doctor").returncode == 0
 
     # A signing key leaks and is taken away. Every token is still in its place, and nothing arrives.
-    key = document(shop, "describe", "account", "Orders")["nats"]["signing_keys"][0]
+    key = shop.document("describe", "account", "Orders")["nats"]["signing_keys"][0]
     shop.run("nsc", "edit", "account", "Orders", "--rm-sk", key)
     assert received(town, shop) == ["end"]
 
     # The doctor says why, and what to type.
-    report = document(shop, "doctor", exit=3)
+    report = shop.document("doctor", exit=3)
     (found,) = report["findings"]
     assert found["code"] == "activation-foreign"
     assert (found["account"], found["about"]) == ("Billing", "orders.>")
@@ -99,14 +93,14 @@ def test_why_nothing_arrives_and_what_mends_it(town, shop):
 
 
 def test_users_of_a_key_that_was_taken_away_get_in_again(town, shop):
-    key = document(shop, "describe", "account", "Orders")["nats"]["signing_keys"][0]
+    key = shop.document("describe", "account", "Orders")["nats"]["signing_keys"][0]
     shop.run("nsc", "add", "user", "-a", "Orders", "late", "-K", key)
     shop.run("nsc", "edit", "account", "Orders", "--rm-sk", key)
     server = town.engine.start(shop.run("nsc", "generate", "config", "--mem-resolver"))
     late = creds(shop, "Orders", "late")
     refused = shop.try_run("nats-pub", "-s", server.url, "-creds", str(late), "orders.1", "x")
     assert refused.returncode != 0
-    for found in document(shop, "doctor", exit=3)["findings"]:
+    for found in shop.document("doctor", exit=3)["findings"]:
         if found["code"] == "user-untrusted":
             type_in(shop, found["fix"])
     town.publish(server, late, "orders.1", "x")
@@ -195,6 +189,6 @@ def test_the_page_lists_every_code_with_its_severity():
 def test_the_json_of_the_page_has_the_members_of_the_document(shop):
     shown = json.loads(re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)[0])
     shop.run("nsc", "delete", "export", "-a", "Orders", "orders.>")
-    real = document(shop, "doctor", exit=3)
+    real = shop.document("doctor", exit=3)
     assert set(shown) == set(real)
     assert set(shown["findings"][0]) == set(real["findings"][0])

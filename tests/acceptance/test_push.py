@@ -33,18 +33,12 @@ def server(shop, engine):
     return running
 
 
-def document(home, *argv, exit=0):
-    done = home.try_run("nsc", *argv, "--json")
-    assert done.returncode == exit, done.stdout + done.stderr
-    return json.loads(done.stdout)
-
-
 def key_of(home, account):
     return jwt.decode((home.path / DATA / f"stores/O/accounts/{account}/{account}.jwt").read_text()).subject
 
 
 def test_pushed_accounts_are_known_and_users_may_connect(shop, server):
-    receipt = document(shop, "push", "--all", "--verify")
+    receipt = shop.document("push", "--all", "--verify")
     assert receipt["servers"] == 1
     assert {each["account"] for each in receipt["pushed"]} == {"A", "B", "SYS"}
     assert all(len(each["servers"]) == 1 for each in receipt["pushed"])
@@ -57,15 +51,15 @@ def test_pushed_accounts_are_known_and_users_may_connect(shop, server):
 
 
 def test_what_is_missing_or_old_does_not_pass_verification(shop, server):
-    receipt = document(shop, "push", "-a", "A", "--verify")
+    receipt = shop.document("push", "-a", "A", "--verify")
     assert [each["account"] for each in receipt["verified"]["accounts"]] == ["A"]
-    report = document(shop, "push", "--diff", "--verify", exit=1)
+    report = shop.document("push", "--diff", "--verify", exit=1)
     held = {each["account"]: each["servers"] for each in report["verified"]["accounts"]}
     assert held["A"] == 1
     assert held["B"] == 0
     shop.run("nsc", "push", "--all", "--verify")
     shop.run("nsc", "edit", "account", "B", "--tag", "newer")
-    report = document(shop, "push", "--diff", "--verify", exit=1)
+    report = shop.document("push", "--diff", "--verify", exit=1)
     assert {each["account"]: each["servers"] for each in report["verified"]["accounts"]}["B"] == 0
     assert "1 have another token of it" in json.dumps(report)
 
@@ -74,14 +68,14 @@ def test_servers_are_compared_and_pruned(shop, server):
     shop.run("nsc", "push", "--all")
     gone = key_of(shop, "B")
     shop.run("nsc", "delete", "account", "B", "--rm-nkey")
-    (diff,) = document(shop, "push", "--diff", exit=3)["diff"]
+    (diff,) = shop.document("push", "--diff", exit=3)["diff"]
     assert diff["only_server"] == [gone]
     assert key_of(shop, "A") in diff["both"]
-    assert document(shop, "push", "--prune")["pruned"] == [gone]
-    assert document(shop, "push", "--prune", exit=3)["pruned"] == []
-    assert document(shop, "push", "--diff")["diff"][0]["only_server"] == []
-    document(shop, "push", "--account-removal", "A")
-    (diff,) = document(shop, "push", "--diff", exit=3)["diff"]
+    assert shop.document("push", "--prune")["pruned"] == [gone]
+    assert shop.document("push", "--prune", exit=3)["pruned"] == []
+    assert shop.document("push", "--diff")["diff"][0]["only_server"] == []
+    shop.document("push", "--account-removal", "A")
+    (diff,) = shop.document("push", "--diff", exit=3)["diff"]
     assert diff["only_store"] == [key_of(shop, "A")]
 
 
@@ -90,7 +84,7 @@ def test_what_was_done_is_told_also_if_the_rest_cannot_be(shop, engine):
     shop.run("nsc", "generate", "config", "--nats-resolver-cache", "--config-file", "cache.conf")
     text = (shop.work / "cache.conf").read_text().replace("./jwt", str(shop.work / "jwt"))
     server = engine.start(text)
-    report = document(shop, "push", "-a", "SYS", "--verify", "-u", server.url, exit=1)
+    report = shop.document("push", "-a", "SYS", "--verify", "-u", server.url, exit=1)
     assert [each["account"] for each in report["pushed"]] == ["SYS"]
     assert len(report["pushed"][0]["servers"]) == 1
     assert "no server takes such requests" in json.dumps(report["report"])
@@ -101,7 +95,7 @@ def test_pulled_accounts_are_those_that_were_pushed(shop, server):
     path = shop.path / DATA / "stores/O/accounts/A/A.jwt"
     pushed = path.read_text()
     path.unlink()
-    pulled = document(shop, "pull", "--all")
+    pulled = shop.document("pull", "--all")
     assert {each["name"] for each in pulled["accounts"]} >= {"A", "B"}
     assert path.read_text() == pushed
 
@@ -123,7 +117,7 @@ def test_one_connection_carries_many_accounts(shop, server):
             key = KeyPair.create(Role.ACCOUNT)
             accounts.add_account(plan, store, jwt.new_account(key.public, f"N{number}"), key, own=True)
         plan.commit()
-    receipt = document(shop, "push", "--all", "--verify")
+    receipt = shop.document("push", "--all", "--verify")
     assert len(receipt["pushed"]) == 503
     assert all(len(each["servers"]) == 1 for each in receipt["pushed"])
     assert receipt["verified"]["identical"]

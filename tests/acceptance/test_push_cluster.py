@@ -36,14 +36,8 @@ def cluster(shop, real_server, start, free_port, tmp_path):
         config += f"\ncluster {{ name: C, listen: 127.0.0.1:{port}, routes: [{routes}] }}"
         servers.append(Engine("real", real_server, start, tmp_path).start(config))
     shop.run("nsc", "edit", "operator", "--account-jwt-server-url", servers[0].url)
-    wait_for(lambda: document(shop, "push", "--diff", exit=None).get("servers") == 2, "the cluster to form")
+    wait_for(lambda: shop.document("push", "--diff", exit=None).get("servers") == 2, "the cluster to form")
     return servers
-
-
-def document(home, *argv, exit=0):
-    done = home.try_run("nsc", *argv, "--json")
-    assert exit is None or done.returncode == exit, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def token_of(home, account):
@@ -56,7 +50,7 @@ def key_of(home, account):
 
 def test_every_server_proves_what_it_has_and_nobody_waits(shop, cluster):
     start = time.monotonic()
-    receipt = document(shop, "push", "--all", "--verify", "--timeout", "60")
+    receipt = shop.document("push", "--all", "--verify", "--timeout", "60")
     assert time.monotonic() - start < 10
     assert receipt["servers"] == 2
     assert {each["account"]: sorted(each["servers"]) for each in receipt["pushed"]} == {
@@ -73,7 +67,7 @@ def test_what_one_server_has_not_is_found_whichever_answers(shop, cluster):
     shop.run("nsc", "push", "--all")
     (shop.work / f"jwt2/{key_of(shop, 'A')}.jwt").write_text(token_of(shop, "B"))
     (shop.work / f"jwt2/{key_of(shop, 'B')}.jwt").unlink()
-    report = document(shop, "push", "--diff", "--verify", exit=1)
+    report = shop.document("push", "--diff", "--verify", exit=1)
     held = {each["account"]: each["servers"] for each in report["verified"]["accounts"]}
     assert (held["A"], held["B"], held["SYS"]) == (1, 1, 2)
     assert "1 have another token of it" in json.dumps(report)
@@ -87,7 +81,7 @@ def test_pull_is_over_with_the_last_account(shop, cluster):
     restored = (shop.path / DATA / "stores/O/accounts/SYS/SYS.jwt", before["SYS"])
     restored[0].write_text(restored[1])
     start = time.monotonic()
-    assert document(shop, "pull", "--all")["servers"] == 2
+    assert shop.document("pull", "--all")["servers"] == 2
     assert time.monotonic() - start < 4
     assert {account: token_of(shop, account) for account in before} == before
 
@@ -96,8 +90,8 @@ def test_prune_and_removal_reach_every_server(shop, cluster):
     shop.run("nsc", "push", "--all")
     gone, other = key_of(shop, "B"), key_of(shop, "A")
     shop.run("nsc", "delete", "account", "B")
-    assert document(shop, "push", "--prune")["pruned"] == [gone]
-    assert document(shop, "push", "--account-removal", "A")["pruned"] == [other]
+    assert shop.document("push", "--prune")["pruned"] == [gone]
+    assert shop.document("push", "--account-removal", "A")["pruned"] == [other]
     for folder in ("jwt1", "jwt2"):
         assert sorted(path.stem for path in (shop.work / folder).glob("*.jwt")) == [key_of(shop, "SYS")]
 
@@ -107,7 +101,7 @@ def test_a_server_that_is_silent_is_named(shop, cluster):
     process = cluster[1].program.process
     process.send_signal(signal.SIGSTOP)
     try:
-        report = document(shop, "push", "--all", "--verify", exit=1)
+        report = shop.document("push", "--all", "--verify", exit=1)
     finally:
         process.send_signal(signal.SIGCONT)
     assert {tuple(each["servers"]) for each in report["pushed"]} == {("S1",)}

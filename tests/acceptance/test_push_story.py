@@ -1,7 +1,5 @@
 """Stories of docs/push.md: accounts go to an account server; and from the embedded server to a cluster, unchanged."""
 
-import json
-
 import pytest
 
 from conftest import Engine, wait_for
@@ -25,12 +23,6 @@ def tokens(home):
     return {path.stem: path.read_text() for path in (home.path / DATA / "stores/O/accounts").glob("*/*.jwt")}
 
 
-def document(home, *argv, exit=0):
-    done = home.try_run("nsc", *argv, "--json")
-    assert exit is None or done.returncode == exit, done.stdout + done.stderr
-    return json.loads(done.stdout)
-
-
 def test_an_account_server_takes_what_is_pushed_and_gives_it_back(shop, town, engine):
     folder, operator = shop.work / "accounts", shop.path / DATA / "stores/O/O.jwt"
     port = town.free_port()
@@ -42,7 +34,7 @@ def test_an_account_server_takes_what_is_pushed_and_gives_it_back(shop, town, en
         env=shop.env,
     ).wait_for("configure the nats-server with:")
     before = tokens(shop)
-    receipt = document(shop, "push", "--all")
+    receipt = shop.document("push", "--all")
     assert {each["account"] for each in receipt["pushed"]} == before.keys()
     assert {path.read_text() for path in folder.glob("*.jwt")} == set(before.values())
 
@@ -103,8 +95,8 @@ def test_from_the_embedded_server_to_a_cluster_unchanged(shop, start, real_serve
         for number, port in enumerate(ports, 1)
     ]
     large = servers[0].url
-    wait_for(lambda: document(shop, "push", "--diff", "-u", large, exit=None).get("servers") == 2, "the cluster")
-    receipt = document(shop, "push", "--all", "--verify", "-u", large)
+    wait_for(lambda: shop.document("push", "--diff", "-u", large, exit=None).get("servers") == 2, "the cluster")
+    receipt = shop.document("push", "--all", "--verify", "-u", large)
     assert receipt["verified"]["servers"] == ["S1", "S2"]
     assert receipt["verified"]["identical"]
     for server in servers:

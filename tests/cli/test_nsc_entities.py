@@ -19,25 +19,18 @@ def demo(home):
     return home
 
 
-def document(home, *argv):
-    """The JSON document that a command prints, and nothing else, on stdout."""
-    done = home.try_run("nsc", *argv, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def files_below(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def test_json_says_what_was_made_with_keys_and_files(home):
-    made = document(home, "add", "operator", "O", "--sys", "--generate-signing-key")
+    made = home.document("add", "operator", "O", "--sys", "--generate-signing-key")
     assert made["operator"]["id"].startswith("O")
     assert made["signing_key"].startswith("O")
     assert made["system_account"]["name"] == "SYS"
     assert all(path.startswith(str(home.path)) for path in made["written"])
-    account = document(home, "add", "account", "A")["account"]
-    user = document(home, "add", "user", "U")["user"]
+    account = home.document("add", "account", "A")["account"]
+    user = home.document("add", "user", "U")["user"]
     assert (account["name"], user["name"]) == ("A", "U")
     claims = jwt.decode((home.path / DATA / "stores/O/accounts/A/users/U.jwt").read_text(), jwt.UserClaims)
     assert (claims.subject, claims.issuer) == (user["id"], account["id"])
@@ -87,7 +80,7 @@ def test_delete_operator_asks_for_force_and_then_leaves_nothing(demo):
     left = files_below(demo.path / DATA)
     assert not [name for name in left if name.endswith((".jwt", ".nk", ".creds"))]
     assert demo.run("nsc", "env", "--json")
-    assert document(demo, "env")["operator"] == ""
+    assert demo.document("env")["operator"] == ""
 
 
 def test_deleting_an_operator_keeps_keys_unless_asked(demo):
@@ -102,7 +95,7 @@ def test_a_revoked_user_is_told_to_servers_by_its_account(demo):
     demo.run("nsc", "delete", "user", "-a", "demo", "gone", "--revoke", "--rm-nkey", "--rm-creds")
     account = jwt.decode((demo.path / DATA / "stores/demo/accounts/demo/demo.jwt").read_text(), jwt.AccountClaims)
     assert len(account.nats.revocations) == 1
-    assert document(demo, "revocations", "list-users", "-a", "demo")["revocations"] == account.nats.revocations
+    assert demo.document("revocations", "list-users", "-a", "demo")["revocations"] == account.nats.revocations
 
 
 def test_a_role_decides_what_its_users_may_do(demo):
@@ -121,7 +114,7 @@ def test_a_role_decides_what_its_users_may_do(demo):
 def test_an_edit_changes_what_it_names_and_nothing_else(demo):
     demo.run("nsc", "edit", "account", "demo", "--wildcard-exports=false", "--disallow-bearer", "--conns", "5")
     demo.run("nsc", "edit", "account", "demo", "--tag", "blue")
-    limits = document(demo, "describe", "account", "demo")["nats"]["limits"]
+    limits = demo.document("describe", "account", "demo")["nats"]["limits"]
     assert "wildcards" not in limits
     assert limits["disallow_bearer"]
     assert limits["conn"] == 5
@@ -156,7 +149,7 @@ def test_the_operator_and_account_can_be_named_everywhere(demo):
 
 
 def test_keys_are_listed_with_what_is_stored(demo):
-    keys = document(demo, "list", "keys", "--all")
+    keys = demo.document("list", "keys", "--all")
     assert {key["expected_kind"] for key in keys} == {"operator", "account", "user"}
     assert all(key["key_path"] for key in keys)
     assert "seed" not in keys[0]

@@ -109,6 +109,12 @@ def test_what_cannot_be_is_said_in_a_line_and_exits_with_1(argv, said):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("argv", [["-nope"], ["-p", "x"]])
+def test_flags_that_cannot_be_are_no_success_as_they_are_to_the_go_server(argv, real_server):
+    theirs = subprocess.run([real_server, *argv], capture_output=True, timeout=20)
+    assert (run(*argv).returncode, theirs.returncode) == (1, 0)
+
+
 # ---- checking a configuration --------------------------------------------------------------------
 
 
@@ -374,6 +380,16 @@ def test_pid_file_that_cannot_be_written_is_fatal(tmp_path):
     done = run("-a", "127.0.0.1", "-p", "-1", "-P", str(tmp_path / "no" / "server.pid"))
     assert done.returncode == 1
     assert "[FTL] Could not write pidfile: " in done.stderr
+
+
+def test_ports_file_that_cannot_be_written_is_fatal_to_ours_only(tmp_path, start, real_server):
+    flags = ("-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", str(tmp_path / "no"))
+    done = run(*flags)
+    assert done.returncode == 1
+    assert "[FTL]" in done.stderr
+    theirs = start(real_server, *flags)
+    theirs.wait_for("Server is ready")
+    theirs.wait_for("[ERR]")
 
 
 # ---- signals and reload --------------------------------------------------------------------------

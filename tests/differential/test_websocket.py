@@ -109,6 +109,12 @@ def test_handshake(name, arena):
     compare_answers(arena, PLAIN, REQUESTS[name])
 
 
+def test_there_are_no_leaf_nodes(arena):
+    real, ours = arena.pair(PLAIN)
+    assert answered(real.websocket_port, request("/leafnode"))[0] == "HTTP/1.1 101 Switching Protocols"
+    assert answered(ours.websocket_port, request("/leafnode"))[0] == "HTTP/1.1 404 Not Found"
+
+
 @pytest.mark.parametrize("name", DEFLATE_OFFERS)
 def test_offers_of_compression(name, arena):
     compare_answers(arena, COMPRESSED, request(Sec_WebSocket_Extensions=DEFLATE_OFFERS[name]))

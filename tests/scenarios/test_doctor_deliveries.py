@@ -98,14 +98,7 @@ class City:
 
     def store(self, root: Path) -> Workspace:
         """The same accounts as nsc keeps them."""
-        folder = root / "stores/OP"
-        (folder / "accounts").mkdir(parents=True)
-        (folder / ".nsc").write_text(json.dumps({"managed": False, "name": "OP", "kind": "operator", "version": "1"}))
-        (folder / "OP.jwt").write_text(self.realm.token)
-        for owner in (self.exporter, self.over, self.foreign, *self.importers):
-            place = folder / "accounts" / owner.name
-            place.mkdir()
-            (place / f"{owner.name}.jwt").write_text(self.realm.preload[owner.id])
+        self.realm.write_store(root / "stores")
         return Workspace.open({"HOME": str(root)}, Flags(data_dir=str(root / "stores")), str(root))
 
 

@@ -54,7 +54,7 @@ class Town:
             self.users[f"{name}p"] = owner.user("p", pub=pub)
             self.users[f"{name}r"] = owner.user("r", sub=sub)
         self.folder = folder
-        self._store()
+        self.realm.write_store(folder, self.users.values())
 
     def _entries(self) -> jwt.Permission:
         some = self.chance.sample(ENTRIES, self.chance.randint(0, 3))
@@ -134,19 +134,6 @@ class Town:
 
     def models(self) -> list[jwt.AccountClaims]:
         return [jwt.decode(self.realm.preload[owner.id], jwt.AccountClaims) for owner in self.owners.values()]
-
-    # ---- the same in a store
-
-    def _store(self) -> None:
-        operator = self.folder / "OP"
-        for name, owner in self.owners.items():
-            users = operator / "accounts" / name / "users"
-            users.mkdir(parents=True)
-            (users.parent / f"{name}.jwt").write_text(self.realm.preload[owner.id])
-            for letter in "lpr":
-                (users / f"{letter}.jwt").write_text(self.users[f"{name}{letter}"].token)
-        (operator / ".nsc").write_text('{"managed":false,"name":"OP","kind":"operator","version":"1"}')
-        (operator / "OP.jwt").write_text(self.realm.token)
 
     def explain(self, verb: str, account: str, user: str, subject: str) -> dict[str, Any]:
         """What the command prints as JSON."""

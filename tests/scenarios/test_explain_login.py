@@ -74,7 +74,7 @@ class City:
             keys = (owner.signing_key.public, scope)
             signer = signers.get(name, self.realm.signing_key)
             self.realm.preload[owner.id] = owner.token(signer, signing_keys=keys, **bodies[name])
-        self._store(owners)
+        self.realm.write_store(self.folder, self.users.values())
 
     def _user(self, chance: random.Random, owner: AccountOwner, scoped: KeyPair, number: int) -> User:
         signer = chance.choice(
@@ -86,16 +86,6 @@ class City:
         if signer is scoped:
             body = {name: value for name, value in body.items() if name in ("expires", "not_before")} | {"scoped": True}
         return owner.user(f"u{number}", signer, ago=chance.choice((10, 500)), **body)
-
-    def _store(self, owners: dict[str, AccountOwner]) -> None:
-        operator = self.folder / "OP"
-        for name, owner in owners.items():
-            (operator / "accounts" / name / "users").mkdir(parents=True)
-            (operator / "accounts" / name / f"{name}.jwt").write_text(self.realm.preload[owner.id])
-        for (account, name), user in self.users.items():
-            (operator / "accounts" / account / "users" / f"{name}.jwt").write_text(user.token)
-        (operator / ".nsc").write_text('{"managed":false,"name":"OP","kind":"operator","version":"1"}')
-        (operator / "OP.jwt").write_text(self.realm.token)
 
     def explain(self, account: str, user: str) -> dict[str, Any]:
         words = ("--all-dirs", str(self.folder), "--account", account, "--user", user, "--from", "127.0.0.1", "--json")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -380,6 +381,22 @@ async def test_limits_that_are_absent_are_zero(stage: Stage) -> None:
         p> PUB a 1 | x
         p< -ERR 'Maximum Payload Violation' | <EOF>
     """)
+
+
+async def test_refused_import_is_told_by_monitoring(stage: Stage) -> None:
+    stage.exporter.publish(**stage.exports())
+    stage.importer.publish(**stage.imports(""))
+    await stage.open("http: 127.0.0.1:-1")
+    await stage.player.line("i> PUB x 0")
+    url = f"{stage.engine.monitor}/accountz?acc={stage.importer.id}"
+
+    def fetch() -> list[dict[str, Any]]:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["account_detail"].get("imports", [])
+        return [each for each in found if each["account"] != stage.system.id]
+
+    told = [(each["subject"], each.get("invalid")) for each in await asyncio.to_thread(fetch)]
+    assert told == ([("a.b.c.d", True)] if stage.engine.name == "natskit" else [])
 
 
 async def test_user_without_subscriptions_is_closed_at_once(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import ServerError
 from natskit.server import Options, Server
+from support.certificates import save, trusting
 from support.waiting import until
 
 CONFIG = """
@@ -208,6 +209,11 @@ def test_connections_say_the_same_of_the_same_clients(pair):
         assert ours == real
 
 
+@pytest.mark.parametrize("page", ["stacksz", "ipqueuesz", "debug/vars"])
+def test_what_is_about_the_go_program_is_not_there(pair, page):
+    assert [fetch(f"{server.monitor}/{page}").status for server in pair] == [404, 200]
+
+
 # ---- ours alone ------------------------------------------------------------------------------------
 
 
@@ -288,8 +294,7 @@ def authority(tmp_path_factory):
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     for name in ("server", "client"):
         issued = ca.issue_cert("127.0.0.1" if name == "server" else "client.example.com", common_name=name)
-        issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
-        issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        save(folder, name, issued)
     return folder
 
 
@@ -301,17 +306,15 @@ async def test_https_and_what_is_told_of_encrypted_connections(authority):
       cert_file: "{authority}/server.pem", key_file: "{authority}/server.key", ca_file: "{authority}/ca.pem"
       verify: true
     }}"""
-    trusting = ssl.create_default_context(cafile=str(authority / "ca.pem"))
-    known = ssl.create_default_context(cafile=str(authority / "ca.pem"))
-    known.load_cert_chain(str(authority / "client.pem"), str(authority / "client.key"))
+    stranger, known = trusting(authority), trusting(authority, "client")
     async with Server(config) as server:
         url = f"https://127.0.0.1:{server.secure_monitor_port}"
         client = await nats.connect(f"tls://127.0.0.1:{server.port}", tls=known)
-        said = await asyncio.to_thread(fetch, f"{url}/connz?auth=1", trusting)  # without a certificate of its own
+        said = await asyncio.to_thread(fetch, f"{url}/connz?auth=1", stranger)  # without a certificate of its own
         shown = json.loads(said.text)["connections"][0]
         assert (shown["tls_version"], shown["tls_cipher_suite"][:4]) == ("1.3", "TLS_")
         assert "CN=client" in shown["tls_peer_certs"][0]["subject"]
-        varz = json.loads((await asyncio.to_thread(fetch, f"{url}/varz", trusting)).text)
+        varz = json.loads((await asyncio.to_thread(fetch, f"{url}/varz", stranger)).text)
         assert varz["tls_cert_not_after"] > varz["now"]
         await client.close()
 

@@ -16,6 +16,7 @@ import trustme
 
 from natskit.errors import Error
 from natskit.server import Options, Server
+from support.certificates import save, trusting
 from support.waiting import until
 
 DEADLINE_S = 5.0
@@ -28,8 +29,7 @@ def authority(tmp_path_factory):
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     for name, cert in (("server", ca.issue_cert("localhost", "127.0.0.1")), ("client", ca.issue_cert("client"))):
-        cert.private_key_pem.write_to_path(str(folder / f"{name}.key"))
-        cert.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        save(folder, name, cert)
     return folder
 
 
@@ -40,13 +40,6 @@ listen: 127.0.0.1:-1
 tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", ca_file: "{folder}/ca.pem", timeout: 1
 {more}
 }}"""
-
-
-def trusting(folder, client=False):
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    if client:
-        context.load_cert_chain(str(folder / "client.pem"), str(folder / "client.key"))
-    return context
 
 
 async def read_info(reader):
@@ -122,7 +115,7 @@ async def test_silent_client_is_closed_after_the_handshake_timeout(authority):
 
 async def test_client_certificate_is_required_and_checked(authority):
     async with Server(config(authority, "verify: true")) as server:
-        await talk(server, trusting(authority, client=True))
+        await talk(server, trusting(authority, "client"))
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await handshake(server, trusting(authority))
         await gone(server)
@@ -217,10 +210,10 @@ async def test_pinned_certificates(authority):
     for pinned, good in ((pin, True), ("0" * 64, False)):
         async with Server(config(authority, f'verify: true, pinned_certs: ["{pinned}"]')) as server:
             if good:
-                assert await handshake(server, trusting(authority, client=True)) == b"PONG\r\n"
+                assert await handshake(server, trusting(authority, "client")) == b"PONG\r\n"
             else:
                 with pytest.raises((ssl.SSLError, ConnectionError)):
-                    await handshake(server, trusting(authority, client=True))
+                    await handshake(server, trusting(authority, "client"))
 
 
 async def test_too_many_handshakes_are_turned_away(authority):
@@ -256,8 +249,7 @@ async def test_slow_reader_over_tls_is_bounded_and_cut_off(authority):
 async def test_new_certificate_after_a_reload(authority, tmp_path):
     other = trustme.CA()
     fresh = other.issue_cert("127.0.0.1")
-    fresh.private_key_pem.write_to_path(str(tmp_path / "server.key"))
-    fresh.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
+    save(tmp_path, "server", fresh)
     other.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     async with Server(config(authority)) as server:
         await server.reload(config(tmp_path))

@@ -217,10 +217,7 @@ def test_headers_that_do_not_come_to_an_end(attack):
             throw(sock, b"HPUB x %d %d\r\nNATS/1.0\r\n" % (MB, MB) + b"k: v\r\n" * 100_000, 1)
         assert victim.memory_mb() - victim.before_mb < 30 + MARGIN_MB
         wait_for(lambda: len(victim.closed()) == 31, lambda: victim.closed())  # no PONG comes
-        assert set(victim.closed()[1:]) | {"Stale Connection"} <= {
-            "Stale Connection",
-            "Maximum Message Payload Exceeded",
-        }
+        assert set(victim.closed()[1:]) <= {"Stale Connection", "Maximum Message Payload Exceeded"}
 
 
 def test_a_million_subscriptions_beyond_the_limit(attack):

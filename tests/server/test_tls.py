@@ -17,6 +17,7 @@ from tests.conftest import Engine, wait_for
 from natskit.errors import Error
 from natskit.server import Server
 from natskit.server.tls import public_key_info
+from support.certificates import save, trusting
 
 DEADLINE_S = 5.0
 
@@ -34,8 +35,7 @@ def certificates(tmp_path_factory):
         ("stranger", "nobody.example.com"),
     ):
         issued = ca.issue_cert(identity)
-        issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
-        issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        save(folder, name, issued)
     return folder
 
 
@@ -45,8 +45,7 @@ def settings(folder, more=""):
 
 def log_in(port, folder, name, **fields):
     """What the server says after CONNECT and PING with a certificate."""
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    context.load_cert_chain(str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
+    context = trusting(folder, name)
     with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as plain:
         info = b""
         while not info.endswith(b"\r\n"):
@@ -85,8 +84,7 @@ def test_certificate_stands_for_a_user(engine: Engine, certificates, name, field
 def test_failed_handshake_says_why_in_the_log(engine: Engine, certificates, tmp_path):
     server = engine.start(settings(certificates, f'verify: true, pinned_certs: ["{"0" * 64}"]'))
     other = trustme.CA().issue_cert("mail.example.com")
-    other.private_key_pem.write_to_path(str(tmp_path / "other.key"))
-    other.cert_chain_pems[0].write_to_path(str(tmp_path / "other.pem"))
+    save(tmp_path, "other", other)
     (tmp_path / "ca.pem").write_bytes((certificates / "ca.pem").read_bytes())
     with contextlib.suppress(OSError):
         assert not log_in(server.port, tmp_path, "other")
@@ -102,8 +100,7 @@ async def test_certificate_that_is_not_pinned_any_more_ends_its_connections(cert
 
     der = ssl.PEM_cert_to_DER_cert((certificates / "mail.pem").read_text())
     pin = hashlib.sha256(public_key_info(der)).hexdigest()
-    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-    context.load_cert_chain(str(certificates / "mail.pem"), str(certificates / "mail.key"))
+    context = trusting(certificates, "mail")
     async with Server(config(pin)) as server:
         closed = asyncio.Event()
 
@@ -146,8 +143,7 @@ async def test_of_several_certificates_the_one_for_the_name_is_shown(tmp_path):
     pairs = []
     for number, names in enumerate((("first.example.com",), ("second.example.com",), ("*.wild.example.com",))):
         issued = ca.issue_cert(*names)
-        issued.private_key_pem.write_to_path(str(tmp_path / f"{number}.key"))
-        issued.cert_chain_pems[0].write_to_path(str(tmp_path / f"{number}.pem"))
+        save(tmp_path, str(number), issued)
         pairs.append(f'{{ cert_file: "{tmp_path}/{number}.pem", key_file: "{tmp_path}/{number}.key" }}')
     context = ssl.create_default_context()
     ca.configure_trust(context)

@@ -5,7 +5,10 @@ Where all that is wanted is an operator that works, there is `natskit.testing.Op
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -46,6 +49,19 @@ class Realm:
         """The configuration text of a server of this operator, all its accounts preloaded."""
         known = [(Preload(account, account, token), token) for account, token in self.preload.items()]
         return "\n".join([memory_config(self.claims.name, self.token, None, known), *more])
+
+    def write_store(self, stores: Path, users: Iterable[User] = ()) -> None:
+        """The same operator, the accounts of the preload, and users, as nsc keeps them; without keys."""
+        folder = stores / self.claims.name
+        for token in self.preload.values():
+            name = jwt.decode(token, jwt.AccountClaims).name
+            (folder / "accounts" / name / "users").mkdir(parents=True)
+            (folder / "accounts" / name / f"{name}.jwt").write_text(token)
+        for user in users:
+            (folder / "accounts" / user.account.name / "users" / f"{user.name}.jwt").write_text(user.token)
+        facts = {"managed": False, "name": self.claims.name, "kind": "operator", "version": "1"}
+        (folder / ".nsc").write_text(json.dumps(facts))
+        (folder / f"{self.claims.name}.jwt").write_text(self.token)
 
     def account(self, name: str = "A", **body: Any) -> AccountOwner:
         """A new account, known to the resolver."""
