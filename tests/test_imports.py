@@ -15,7 +15,7 @@ LAYERS = [
     {"subjects", "nkeys", "config"},
     {"jwt"},
     {"graph"},
-    {"store", "wire", "client"},
+    {"store", "wire", "client", "http"},
     {"server", "account_server"},
     {"testing"},
     {"cli"},
@@ -77,7 +77,20 @@ def test_every_room_has_its_layer():
 
 @pytest.mark.parametrize(
     "room",
-    ["account_server", "client", "config", "graph", "jwt", "nkeys", "server", "store", "subjects", "testing", "wire"],
+    [
+        "account_server",
+        "client",
+        "config",
+        "graph",
+        "http",
+        "jwt",
+        "nkeys",
+        "server",
+        "store",
+        "subjects",
+        "testing",
+        "wire",
+    ],
 )
 def test_a_room_names_what_it_offers(room):
     module = importlib.import_module(f"natskit.{room}")

@@ -261,6 +261,7 @@ async def impatient(serve: Callable[..., Any]) -> Service:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=st.binary(min_size=1, max_size=200))
+@example(b"CONNECT ")  # no target at all
 @example(b"PUT /")  # a request of HTTP/0.9, answered with a status line all the same
 async def test_garbage_instead_of_http_costs_its_own_connection(impatient: Service, request: bytes) -> None:
     answer = await raw(impatient, request + b"\r\n\r\n")

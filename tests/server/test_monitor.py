@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -219,6 +221,21 @@ def test_what_is_about_the_go_program_is_not_there(pair, page):
 
 async def ask(server, path):
     return await asyncio.to_thread(fetch, f"http://127.0.0.1:{server.monitor_port}{path}")
+
+
+@pytest.mark.parametrize("garbage", [b"CONNECT ", b"PUT /", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: \x00"])
+async def test_what_is_no_http_costs_its_own_connection_and_no_traceback(garbage, caplog):
+    async with Server("listen: 127.0.0.1:-1, http_port: -1") as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.monitor_port)
+        writer.write(garbage + b"\r\n\r\n")
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        assert re.match(rb"HTTP/(0\.9|1\.[01]) [45]\d\d |$", answer)
+        assert (await ask(server, "/healthz")).status == 200
+    gc.collect()  # tasks that failed are told of when they go
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_base_path():

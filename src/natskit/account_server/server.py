@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Self
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from natskit import __version__
 from natskit.account_server.accounts import Accounts
@@ -24,26 +23,13 @@ from natskit.account_server.stores import NscStore, Store, open_store
 from natskit.account_server.token_file import TokenFile
 from natskit.account_server.watching import watch
 from natskit.errors import KeyUseError, ServerError
+from natskit.http import http_runner
 from natskit.jwt import AccountClaims, OperatorClaims
 
 __all__ = ["AccountServer"]
 
 _log = logging.getLogger("natskit.account_server")
 
-
-class _PeersMistakes(logging.Filter):
-    """What is no HTTP is its sender's fault: a line for those who debug, no traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
-            return True
-        _log.debug("a request that is no HTTP: %s", error.message.split("\n")[0])
-        return False
-
-
-_http_log = logging.getLogger("natskit.account_server.http")
-_http_log.addFilter(_PeersMistakes())
 
 _GRACE_S = 5.0
 _BACKLOG = 1024
@@ -162,20 +148,11 @@ class AccountServer:
             await accounts.changed([store.folder])  # what was written between reading and watching
 
     async def _listen(self, routes: Routes, tls: ssl.SSLContext | None) -> None:
-        server = web.Server(
-            routes,
-            access_log=None,
-            logger=_http_log,
-            keepalive_timeout=self.options.read_timeout_s,
-            lingering_time=1.0,
-            auto_decompress=False,
-        )
         sockets = await self._bind()
         self._port = sockets[0].getsockname()[1]
         for each in sockets:
             self._stack.callback(each.close)
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_GRACE_S)
-        await runner.setup()
+        runner = await http_runner(routes, _log, keepalive_s=self.options.read_timeout_s, grace_s=_GRACE_S)
         self._stack.push_async_callback(runner.cleanup)
         for each in sockets:
             await web.SockSite(runner, each, ssl_context=tls, backlog=_BACKLOG).start()

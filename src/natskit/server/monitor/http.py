@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from msgspec.structs import replace
 
 from natskit.errors import ServerError
+from natskit.http import http_runner
 from natskit.server.listener import bind
 from natskit.server.tls import server_context
 
@@ -43,21 +43,6 @@ _HEADERS = {
 _SERVER = {"Server": "nats-server"}
 
 
-class _PeersMistakes(logging.Filter):
-    """What is no HTTP is its sender's fault: a line for those who debug, no traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
-            return True
-        log.debug("a request that is no HTTP: %s", error.message.split("\n")[0])
-        return False
-
-
-_http_log = logging.getLogger(f"{__name__}.requests")
-_http_log.addFilter(_PeersMistakes())
-
-
 class HttpMonitor:
     """Serves reports over HTTP, HTTPS or both; 0: that one is off. Ports are the real ones after `start`."""
 
@@ -73,16 +58,7 @@ class HttpMonitor:
     async def start(self) -> None:
         """Listen. Raises ServerError if an address is taken, or HTTPS has no certificate."""
         monitoring = self._options.monitoring
-        server = web.Server(
-            self._on_request,
-            access_log=None,
-            logger=_http_log,
-            keepalive_timeout=IDLE_S,
-            lingering_time=1.0,
-            auto_decompress=False,
-        )
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=GRACE_S)
-        await runner.setup()
+        runner = await http_runner(self._on_request, log, keepalive_s=IDLE_S, grace_s=GRACE_S)
         self._stack.push_async_callback(runner.cleanup)
         try:
             if monitoring.http_port is not None:
