@@ -375,3 +375,95 @@ def test_connections_are_collected_with_output_that_waits():
     sessions = list(abandon())
     gc.collect()
     assert not [session for session in sessions if session()]
+
+
+class Flood:
+    """A publisher that sends as fast as it is read, to a receiver that reads when it is told to."""
+
+    SIZE = 8192
+
+    def __init__(self, **limits):
+        self.timers = []
+        self.hub = Hub(later=lambda seconds, call: self.timers.append(call))
+        space = Space()
+        self.receiver, self.publisher = Wire(self.hub, space, **limits), Wire(self.hub, space)
+        self.receiver.peer.sendall(b"SUB foo 1\r\n")
+        self.hub.run()
+        self.receiver.peer.setblocking(False)
+        self.publisher.peer.setblocking(False)
+        self.unsent = b""
+
+    def publish(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.unsent = self.unsent or b"PUB foo %d\r\n%b\r\n" % (self.SIZE, bytes(self.SIZE))
+                self.unsent = self.unsent[self.publisher.peer.send(self.unsent) :]
+        self.hub.run()
+
+    def publish_until(self, done):
+        for _ in range(10_000):
+            if done():
+                return
+            self.publish()
+        raise AssertionError("nothing of the kind happens")
+
+    def close(self):
+        self.hub.close()
+        self.receiver.peer.close()
+        self.publisher.peer.close()
+
+
+@pytest.fixture
+def flood():
+    with contextlib.ExitStack() as stack:
+
+        def start(**limits):
+            flood = Flood(**limits)
+            stack.callback(flood.close)
+            return flood
+
+        yield start
+
+
+def test_a_publisher_waits_for_a_receiver_that_is_behind_until_it_has_caught_up(flood):
+    flood = flood()
+    flood.publish_until(lambda: flood.timers)
+    read = flood.publisher.engine.in_bytes
+    for _ in range(10):
+        flood.publish()
+    assert flood.publisher.engine.in_bytes == read
+    assert flood.receiver.engine.pending < 1 << 20
+    with contextlib.suppress(BlockingIOError):
+        while flood.receiver.peer.recv(1 << 16):
+            flood.hub.run()
+    flood.publish()
+    assert flood.publisher.engine.in_bytes > read
+    assert len(flood.timers) == 1
+
+
+def test_a_publisher_does_not_wait_for_ever_for_a_receiver_that_is_behind(flood):
+    flood = flood()
+    flood.publish_until(lambda: flood.timers)
+    read = flood.publisher.engine.in_bytes
+    flood.timers[0]()
+    flood.publish()
+    assert flood.publisher.engine.in_bytes > read
+
+
+def test_a_receiver_that_does_not_catch_up_is_soon_waited_for_no_more(flood):
+    flood = flood(max_pending=32 << 20)
+    waits = 0
+
+    def receiver_is_cut():
+        nonlocal waits
+        while flood.timers:
+            waits += 1
+            flood.timers.pop()()
+        if flood.publisher.session.was_told("on_stall"):
+            flood.publisher.engine.resume()
+        return flood.receiver.session.was_told("on_close")
+
+    flood.publish_until(receiver_is_cut)
+    assert 1 < waits < 32
+    assert flood.receiver.session.was_told("on_close")[0][0] == "Slow Consumer (Pending Bytes)"
+    assert not flood.publisher.session.was_told("on_close")

@@ -252,7 +252,7 @@ class Server:
         if self._running:
             return
         self.loop = asyncio.get_running_loop()
-        self.hub = Hub(self._wake, self._on_crash)
+        self.hub = Hub(self._wake, self._on_crash, self.loop.call_later)
         self.started_at = self.configured_at = self.clock.now()
         try:
             self.accounts = await open_accounts(self.options, self.clock, COMPATIBLE)

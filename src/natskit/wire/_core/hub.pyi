@@ -8,7 +8,7 @@ class Hub(Outbox):
 
     Watch ``fileno()`` for reading and call ``run()`` when it is readable: every ready connection is read once
     and what they caused is flushed. ``on_crash(connection, error)`` is told of errors raised by a session; the
-    connection is cut.
+    connection is cut. ``later(seconds, call)`` is a timer; without one, publishers are never held back.
     """
 
     on_crash: Callable[[Connection, Exception], object] | None
@@ -16,6 +16,7 @@ class Hub(Outbox):
         self,
         wake: Callable[[], object] | None = None,
         on_crash: Callable[[Connection, Exception], object] | None = None,
+        later: Callable[[float, Callable[[], object]], object] | None = None,
     ) -> None: ...
     def fileno(self) -> int: ...
     def attach(self, connection: Connection, fd: int) -> None:
@@ -24,4 +25,6 @@ class Hub(Outbox):
         """Somebody else carries its bytes, with ``feed`` and ``take``: tell the session when to read and when not."""
     def run(self) -> int:
         """Serve what is ready now; return how many events there were."""
+    def go_on(self) -> None:
+        """Read the publishers again that were held back for receivers which are behind."""
     def close(self) -> None: ...

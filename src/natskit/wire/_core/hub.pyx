@@ -14,6 +14,7 @@ from natskit.wire._core cimport lifecycle
 from natskit.wire._core.connection cimport Connection
 from natskit.wire._core.output cimport Outbox, Output
 from natskit.wire._core.peer cimport now
+from natskit.wire._core.sink cimport CROWDED, PATIENCE
 
 import os
 
@@ -34,10 +35,15 @@ cdef extern from "<sys/socket.h>":
     ssize_t recv(int fd, void *buffer, size_t size, int flags) nogil
 
 
+cdef double HOLD_S = 0.001      # so long a publisher waits at most for receivers that are behind
+
+
 cdef class Hub(Outbox):
-    def __cinit__(self, wake=None, on_crash=None):
+    def __cinit__(self, wake=None, on_crash=None, later=None):
         self.on_crash = on_crash
+        self.later = later
         self.served = []
+        self.held_back = []
         self.poll = readiness_open()
         if self.poll < 0:
             raise OSError(errno, os.strerror(errno))
@@ -98,11 +104,15 @@ cdef class Hub(Outbox):
         try:
             if what & READY_WRITE:
                 connection.writable()
+                if connection.sink.tail - connection.sink.head <= CROWDED // 2:
+                    connection.sink.patience = PATIENCE
+                    self.go_on()
             if what & READY_READ and self.served[fd] is connection:
                 if connection.phase >= lifecycle.CLOSING:
                     connection.cut("Read Error")
                 else:
                     connection.read_at = now()
+                    self.round.crowded = False
                     self.read(connection)
         except Exception as error:
             self.failed(connection, error)
@@ -188,7 +198,26 @@ cdef class Hub(Outbox):
             self.watch(connection, False, connection.writing)
         elif connection.phase >= lifecycle.CLOSING:
             connection.release_held()
+        elif self.round.crowded and self.later is not None:
+            self.hold_back(connection)
         return 0
+
+    cdef int hold_back(self, Connection connection) except -1:
+        """Read no more of it until its receivers have caught up: what waits for long leaves the processor's cache, and
+        moving it then takes twice the time. Who does not catch up is waited for `PATIENCE` times and no longer."""
+        if not self.held_back:
+            self.later(HOLD_S, self.go_on)
+        self.held_back.append(connection)
+        connection.pause()
+        return 0
+
+    def go_on(self):
+        cdef list held_back = self.held_back
+        cdef Connection connection
+        if held_back:
+            self.held_back = []
+            for connection in held_back:
+                connection.resume()
 
     cdef int keep_rest(self, Connection connection, size_t start, size_t end) except -1:
         """Input that is not complete yet goes to its connection."""

@@ -6,7 +6,7 @@ from cpython.mem cimport PyMem_RawFree
 from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
 
-from natskit.wire._core.sink cimport TALK, Sink, discard, make_room, mark, send_now
+from natskit.wire._core.sink cimport PATIENCE, TALK, Sink, discard, make_room, mark, send_now
 
 
 cdef void wake_owner(void *outbox) noexcept:
@@ -84,6 +84,7 @@ cdef class Output:
         self.sink.fd = -1
         self.sink.echo = True
         self.sink.stalls = True
+        self.sink.patience = PATIENCE
         self.sink.max_pending = 64 << 20
         self.sink.owner = <void *>self
         self.sink.round = &outbox.round

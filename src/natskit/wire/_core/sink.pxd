@@ -8,6 +8,8 @@ cdef enum:
     POOLED = 64             # spare buffers kept
     BORROW_MIN = 8192       # payloads from this size are sent from where they were read
     BORROW_MAX = 64         # borrowed pieces per sink and flush
+    CROWDED = 262144        # with more waiting, publishers wait for it a little
+    PATIENCE = 16           # so often, until it has caught up
 
 cdef enum Death:
     ALIVE = 0
@@ -30,6 +32,7 @@ cdef struct Round:
     size_t capacity
     int depth               # > 0 while input is being parsed
     bint borrowed           # some sink points into the input: flush before the input goes
+    bint crowded            # some receiver is behind, but not for long yet: the publisher had better wait
     bint stalled            # some receiver is close to its limit: the publisher must wait
     bint woken              # the owner knows that something waits
     void (*wake)(void *owner) noexcept
@@ -58,6 +61,7 @@ cdef struct Sink:
     uint8_t echo
     uint8_t headers
     uint8_t tracks          # what its owner wants to know of
+    uint8_t patience        # how often publishers wait for it before they take it for slow
     uint8_t stalls          # near the limit publishers wait; else messages are dropped
     int error               # errno of BROKEN
     void *owner             # the Output, borrowed

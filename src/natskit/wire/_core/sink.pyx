@@ -44,6 +44,9 @@ cdef void mark(Sink *sink) noexcept:
     cdef void **grown
     if sink.dirty:
         return
+    if sink.blocked and sink.patience and sink.tail - sink.head > CROWDED:
+        sink.patience -= 1
+        round.crowded = True
     if round.count == round.capacity:
         grown = <void **>PyMem_RawRealloc(round.dirty, (2 * round.capacity + 16) * sizeof(void *))
         if grown == NULL:
