@@ -403,6 +403,8 @@ class Client:
 
         try:
             return isinstance(msgspec.json.decode(document), dict | None)
+        except UnicodeDecodeError:
+            return True  # it is passed over, whatever its strings say
         except (msgspec.DecodeError, RecursionError):
             return False
 

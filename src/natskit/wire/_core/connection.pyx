@@ -223,7 +223,7 @@ cdef class Connection(Publisher):
 
     cdef int on_sub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
-        cdef int count = split(line.args, line.args_size, words)
+        cdef int count = split(line.args, line.args_size, words, True)
         if count == 2:
             return self.subscribe(text(words[0].text, words[0].size), None, text(words[1].text, words[1].size))
         if count == 3:
@@ -271,7 +271,7 @@ cdef class Connection(Publisher):
 
     cdef int on_unsub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
-        cdef int count = split(line.args, line.args_size, words)
+        cdef int count = split(line.args, line.args_size, words, True)
         cdef long limit = 0
         cdef Subscription subscription
         if count < 1 or count > 2:
