@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from natskit.durations import format_duration
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
@@ -481,7 +482,8 @@ class Client:
             self.on_blocked(pending)
             return
         options = self._server.options
-        cause = f"WriteDeadline of {options.write_deadline_s:g}s exceeded with {pending} bytes pending"
+        deadline = format_duration(round(options.write_deadline_s * 1e9))
+        cause = f"WriteDeadline of {deadline} exceeded with {pending} bytes pending"
         if options.write_timeout == "retry" and self._written > self._sent:
             self._spare(cause)
         else:
