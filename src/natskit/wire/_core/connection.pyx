@@ -210,6 +210,7 @@ cdef class Connection(Publisher):
         return 0
 
     cdef int on_ping(self) except -1:
+        self.requests += 1
         self.queue_bytes("PONG\r\n", 6)
         if self.pong_due:
             self.pong_due = False
@@ -224,6 +225,7 @@ cdef class Connection(Publisher):
     cdef int on_sub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
         cdef int count = split(line.args, line.args_size, words, True)
+        self.requests += 1
         if count == 2:
             return self.subscribe(text(words[0].text, words[0].size), None, text(words[1].text, words[1].size))
         if count == 3:
@@ -274,6 +276,7 @@ cdef class Connection(Publisher):
         cdef int count = split(line.args, line.args_size, words, True)
         cdef long limit = 0
         cdef Subscription subscription
+        self.requests += 1
         if count < 1 or count > 2:
             return self.fail("Protocol Violation", "", "wrong number of arguments of UNSUB")
         if count == 2:
