@@ -28,6 +28,7 @@ class InThread:
         self._call(self.server.start())
         self.port = self.server.port
         self.websocket_port = self.server.websocket_port
+        self.monitor = self.server.monitor_url
 
     def _call(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -55,6 +56,8 @@ class InProcess:
         ports = wait_for(lambda: _ports(found[0]), "its ports file")
         self.port = ports["nats"]
         self.websocket_port = ports.get("websocket", 0)
+        self.monitor = f"http://127.0.0.1:{ports.get('monitoring', 0)}"
+        self.log = folder / "log"
 
     def stop(self) -> None:
         self.process.terminate()

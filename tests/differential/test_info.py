@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def test_what_a_client_is_told_after_its_first_pong(config, login, arena):
     assert shape(ours) == shape(real)
 
 
+@pytest.mark.parametrize("name", ["nothing", "user", "anonymous"])
+def test_monitoring_says_whether_there_are_logins(name, arena):
+    told = []
+    for server in arena.pair(f'http: "127.0.0.1:-1"\n{CONFIGS[name]}'):
+        with urllib.request.urlopen(f"{server.monitor}/varz", timeout=DEADLINE_S) as answer:
+            told.append(json.load(answer).get("auth_required"))
+    assert told[0] == told[1]
+
+
 def test_ids_of_clients_are_counted_from_5(arena):
     for server in arena.pair("max_payload: 4321"):
         ids = [json.loads(lines_of(server.port, b"", 1)[0][5:])["client_id"] for _ in range(3)]
@@ -149,6 +159,7 @@ WEBS = {
     "anonymous": CONFIGS["anonymous"] + "\n" + WEB % "",
     "anonymous there only": SYSTEM + "\n" + WEB % "no_auth_user: a",
     "login there only": WEB % "authorization { user: u, password: p }",
+    "behind a proxy, which is not for it": "proxy_protocol: true\n" + WEB % "",
 }
 
 

@@ -8,6 +8,7 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conftest import wait_for
 from tests.differential.duel import normal
 
 from support.websocket import BROWSER, CLOSE, DEFLATE, PING, PONG, SAFARI, TEXT, RawWebSocket, deflated, frame, request
@@ -107,6 +108,23 @@ def compare_answers(arena, config, data):
 @pytest.mark.parametrize("name", REQUESTS)
 def test_handshake(name, arena):
     compare_answers(arena, PLAIN, REQUESTS[name])
+
+
+UNREADABLE = {"garbage", "no_request_line", "http_2_0"}
+"""No HTTP: ours says why in the log, the real server says nothing."""
+
+
+def test_log_says_why_a_request_is_refused(arena, caplog):
+    real, ours = arena.pair(PLAIN)
+    before = len(real.log.read_text())
+    for name in REQUESTS.keys() - UNREADABLE:
+        for server in (real, ours):
+            answered(server.websocket_port, REQUESTS[name])
+    reason = re.compile(r"websocket handshake error: .*")
+    got = reason.findall(caplog.text)
+    assert len(got) > 10
+    wait_for(lambda: len(reason.findall(real.log.read_text()[before:])) >= len(got), "the log of the real server")
+    assert reason.findall(real.log.read_text()[before:]) == got
 
 
 def test_there_are_no_leaf_nodes(arena):
@@ -309,6 +327,18 @@ COMPRESSED_TALKS = {
 @pytest.mark.parametrize("name", COMPRESSED_TALKS)
 def test_compression(name, arena):
     compare(arena, COMPRESSED_TALKS[name], config=COMPRESSED, **DEFLATE)
+
+
+@pytest.mark.parametrize(("size", "compressed"), [(50, False), (51, True)])
+def test_more_than_64_bytes_at_once_are_compressed(size, compressed, arena):
+    for server in arena.pair(COMPRESSED):
+        client = RawWebSocket.open(server.websocket_port, **DEFLATE)
+        client.send(frame(b'CONNECT {"verbose":false}\r\nSUB a 1\r\n'))
+        client.sync()
+        client.send(frame(b"PUB a %d\r\n%b\r\n" % (size, b"x" * size)))
+        client.until(lambda client=client: b"MSG a 1 " in client.said)
+        assert client.frames[-1][2:] == (True, compressed)
+        client.close()
 
 
 NOISE = bytes(zlib.crc32(b"%d" % at) % 251 for at in range(10_000))

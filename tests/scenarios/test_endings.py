@@ -231,6 +231,7 @@ FAULTS = [
     ("SUB hidden q 6\r\n", 'Subscription Violation - Subject "hidden", Queue: "q", SID 6'),
     ("SUB x 1\r\nSUB y 2\r\nSUB z 3\r\n", "maximum subscriptions exceeded"),
     ("PUB x 99999999\r\n", "maximum payload exceeded: 99999999 vs 1048576"),
+    ("-ERR 'oops'\r\n", "Client Error 'oops'"),
     ("", "Client parser ERROR"),
 ]
 
@@ -245,20 +246,23 @@ async def test_log_says_at_its_default_level_what_a_client_did_wrong(engine: Eng
 
 
 @pytest.mark.parametrize(
-    ("connect", "user"),
+    ("connect", "user", "logged"),
     [
-        ({"user": "zz", "pass": "x"}, "zz"),
-        ({"auth_token": "hush"}, "[REDACTED]"),
-        ({"user": "zz", "nkey": PROXY.public}, PROXY.public),
-        ({}, None),
+        ({"user": "zz", "pass": "x"}, "zz", ' - User "zz"'),
+        ({"auth_token": "hush"}, "[REDACTED]", ' - Token "[REDACTED]"'),
+        ({"user": "zz", "nkey": PROXY.public}, PROXY.public, f' - Nkey "{PROXY.public}"'),
+        ({}, None, ""),
     ],
 )
-async def test_who_failed_to_log_in_is_remembered(engine: Engine, connect: dict[str, str], user: str | None) -> None:
+async def test_who_failed_to_log_in_is_remembered(
+    engine: Engine, connect: dict[str, str], user: str | None, logged: str
+) -> None:
     await engine.start(MONITORED + FAULTY)
     await say(engine, f"CONNECT {json.dumps(connect)}\r\n".encode())
     await closed(engine)
     [told] = (await report(engine, "connz?state=closed&auth=1"))["connections"]
     assert (told["reason"], told.get("authorized_user")) == ("Authentication Failure", user)
+    assert f" - authentication error{logged}" in engine.log()
 
 
 async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:

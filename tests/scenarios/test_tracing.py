@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -69,6 +70,7 @@ class Stage:
         while len(found := [each for each in client.inbox if '"events":' in each]) < count:
             await client.await_count(len(client.inbox) + 1)
         assert len(found) == count
+        assert all(re.match(r"MSG \S+ \S+  \d+ |HMSG ", each) for each in found)  # two blanks for no reply
         client.inbox = [each for each in client.inbox if '"events":' not in each]
         return [json.loads(each[each.index("{") :]) for each in found]
 
