@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,3 +153,15 @@ def test_info_comes_when_the_wait_for_a_handshake_is_over(certificates, arena):
         with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as sock:
             assert read(sock, b"\n").startswith(b"INFO ")
         assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.parametrize("timeout", ["", "timeout: 5", "timeout: 0.5"])
+@pytest.mark.parametrize("top", ["", "authorization { user: u, password: p, timeout: 0.5 }"])
+def test_time_to_log_in_depends_on_that_for_handshakes(timeout, top, certificates, arena):
+    tls = f'tls {{ cert_file: "{certificates}/server.pem", key_file: "{certificates}/server.key", {timeout} }}'
+    told = []
+    for server in arena.pair(f'http: "127.0.0.1:-1"\n{top}\n{tls}'):
+        with urllib.request.urlopen(f"{server.monitor}/varz", timeout=DEADLINE_S) as answer:
+            varz = json.load(answer)
+            told.append((varz["auth_timeout"], varz["tls_timeout"]))
+    assert told[0] == told[1]

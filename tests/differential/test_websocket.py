@@ -6,11 +6,13 @@ import re
 import zlib
 
 import pytest
+import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import wait_for
 from tests.differential.duel import normal
 
+from support.certificates import save
 from support.websocket import BROWSER, CLOSE, DEFLATE, PING, PONG, SAFARI, TEXT, RawWebSocket, deflated, frame, request
 
 C = frame(b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}\r\n')
@@ -427,6 +429,28 @@ def test_too_many_connections(arena):
         assert client.said.endswith(b"-ERR 'maximum connections exceeded'\r\n")
         assert client.goodbye == b"\x03\xf0Maximum Connections Exceeded"
         client.close()
+
+
+@pytest.mark.parametrize("more", ["authorization { username: a, password: b, timeout: 0.1 }", 'ping_interval: "60ms"'])
+def test_silent_clients_are_closed_as_the_block_says(more, arena):
+    compare(arena, b"", config=listening(more, top=""), ends=True)
+
+
+def test_end_of_the_server_is_told(arena):
+    config = listening(top="max_payload: 1001")
+    pair = arena.pair(config)
+    clients = [RawWebSocket.open(server.websocket_port) for server in pair]
+    arena.stop_pair(config)
+    for client in clients:
+        client.expect_end()
+        assert client.goodbye == b"\x03\xe9Server Shutdown"
+        client.close()
+
+
+def test_http_instead_of_tls_is_told_so(arena, tmp_path):
+    save(tmp_path, "server", trustme.CA().issue_cert("127.0.0.1"))
+    tls = f'tls {{ cert_file: "{tmp_path}/server.pem", key_file: "{tmp_path}/server.key" }}'
+    compare_answers(arena, f'websocket {{ listen: "127.0.0.1:-1", {tls} }}', request())
 
 
 # ---- any way of cutting ------------------------------------------------------------------------------

@@ -232,6 +232,7 @@ FAULTS = [
     ("SUB x 1\r\nSUB y 2\r\nSUB z 3\r\n", "maximum subscriptions exceeded"),
     ("PUB x 99999999\r\n", "maximum payload exceeded: 99999999 vs 1048576"),
     ("-ERR 'oops'\r\n", "Client Error 'oops'"),
+    ("HPUB x 2 2\r\nab\r\n", "message headers not supported"),
     ("", "Client parser ERROR"),
 ]
 
@@ -271,3 +272,24 @@ async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:
     [told] = await closed(engine)
     assert told["reason"] == "Authentication Failure"
     assert " - authentication error" in engine.log()
+
+
+MOVES = {
+    "to another account": ("accounts { A {}, B { users: [{user: a, password: a}] } }", "Client Closed"),
+    "out of the configuration": ("accounts { A { users: [{user: b, password: b}] } }", "Client Closed"),
+    "to another password": ("accounts { A { users: [{user: a, password: b}] } }", "Authentication Failure"),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+async def test_reason_of_an_end_by_reload_is_told(engine: Engine, move: str) -> None:
+    config, reason = MOVES[move]
+    await engine.start(MONITORED + "accounts { A { users: [{user: a, password: a}] } }")
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    writer.write(b'CONNECT {"user":"a","pass":"a","verbose":false}\r\nPING\r\n')
+    await asyncio.wait_for(reader.readuntil(b"PONG\r\n"), DEADLINE_S)
+    await engine.reload(MONITORED + config)
+    assert (await closed(engine))[0]["reason"] == reason
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
