@@ -21,6 +21,10 @@ TALKS = {
     "connect_protocol_1_sends_info_after_first_pong": [("a", CH), ("a", b"")],
     "connect_protocol_0_sends_none": [("a", C), ("a", b"")],
     "ping_before_connect_does_not_use_up_the_info": [("a", b""), ("a", CH), ("a", b"")],
+    "first_connect_keeps_subscriptions": [
+        ("a", b"SUB foo 1\r\nSUB foo 2\r\nUNSUB 2 2\r\nPUB foo 1\r\nx\r\n" + CH + b"PUB foo 1\r\ny\r\nHPUB foo 2 4\r\nabcd\r\n"),
+        ("b", b"SUB foo 1\r\nPUB foo 1\r\nz\r\n"), ("b", b'CONNECT {"echo":false}\r\nPUB foo 1\r\nz\r\n'), ("b", C + b"PUB foo 1\r\nz\r\n"),
+    ],
     "second_connect_drops_subscriptions": [
         ("a", C + b"SUB foo 1\r\n"), ("b", C + b"PUB foo 1\r\nx\r\n"), ("a", C), ("b", b"PUB foo 1\r\ny\r\n"),
         ("a", b"SUB foo 1\r\n"), ("b", b"PUB foo 1\r\nz\r\n"),

@@ -202,9 +202,10 @@ cdef class Connection(Publisher):
 
     cdef int on_connect(self, Line *line) except -1:
         self.phase = follow(self.phase, lifecycle.CONNECT)
-        self.leave_space()
         self.connecting = True
-        if not self.was_connected:
+        if self.was_connected:
+            self.leave_space()
+        else:
             self.was_connected = self.pong_due = True
         self.session.on_connect(text(line.args, line.args_size))
         return 0
