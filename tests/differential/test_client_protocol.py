@@ -335,6 +335,7 @@ ODD = {  # what is said; does the connection end, at the real server and at ours
     "number that no float can hold": (b'CONNECT {"x":1e999}\r\n', False, True),
     "half of a surrogate pair": (b'CONNECT {"name":"\\ud800"}\r\n', False, True),
     "wrong type, then the right one": (b'CONNECT {"verbose":1,"verbose":true}\r\n', True, False),
+    "verb and a bare lf": (b"UNSUB \nSUB 1\r\n", False, True),
     "wrong type for leaf nodes": (b'CONNECT {"import":1}\r\n', True, False),
     "wrong type in INFO": (b'INFO {"port":"x"}\r\n', True, False),
     "cr, then a bare lf": (b'CONNECT {"name":\r"x"}\n', True, False),
@@ -348,6 +349,14 @@ def test_odd_input_that_servers_see_differently(name, arena):
     for server, expected in zip(arena.pair(""), ends, strict=True):
         talk = play(server.port, [("a", Raw(said)), ("a", b"")])
         assert (talk["a"][-1] == "<EOF>") == expected
+
+
+def test_pedantic_error_of_what_is_no_message(arena):
+    """Listed in docs/differences.md."""
+    for server, told in zip(arena.pair(""), (True, False), strict=True):
+        said = play(server.port, [("a", Raw(b"CONNECT {}\r\nPUB a. 1\r\nxyz"))], ("a",))["a"]
+        assert (repr(b"-ERR 'Invalid Publish Subject'") in said) is told
+        assert said[-2:] == [repr(b"-ERR 'Unknown Protocol Operation'"), "<EOF>"]
 
 
 def test_cr_within_a_line_with_a_bare_lf(arena):
