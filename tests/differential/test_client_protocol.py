@@ -459,6 +459,21 @@ def test_login_and_permissions(name, duel):
     duel(steps, config=AUTH, ends=ends)
 
 
+def test_copies_of_a_request_use_up_no_answers(arena):
+    """Listed in docs/differences.md."""
+    steps = [
+        ("x", login(b"r") + b"SUB svc 1\r\nSUB svc 2\r\n"),
+        ("y", login(b"a") + b"SUB in 3\r\nPUB svc in 1\r\nq\r\n"),
+        ("x", b"PUB in 1\r\nx\r\n" * 3),
+    ]
+    for server, answers in zip(arena.pair(AUTH), (1, 2), strict=True):
+        seen = play(server.port, steps)
+        assert (len([each for each in seen["y"] if "MSG in" in each]), sum("-ERR" in each for each in seen["x"])) == (
+            answers,
+            3 - answers,
+        )
+
+
 ANONYMOUS = "accounts { A { users = [{user: a, password: ap}] } }\nno_auth_user: a\n"
 
 
