@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import zlib
 
 import pytest
@@ -427,6 +428,16 @@ def test_too_many_connections(arena):
         assert client.said.endswith(b"-ERR 'maximum connections exceeded'\r\n")
         assert client.goodbye == b"\x03\xf0Maximum Connections Exceeded"
         client.close()
+
+
+def test_clients_of_both_listeners_are_counted_together(arena):
+    for server in arena.pair(listening(top="max_connections: 1")):
+        with socket.create_connection(("127.0.0.1", server.port), 5) as first:
+            assert first.recv(5) == b"INFO "
+            client = RawWebSocket.open(server.websocket_port)
+            client.expect_end()
+            assert client.said.endswith(b"-ERR 'maximum connections exceeded'\r\n")
+            client.close()
 
 
 @pytest.mark.parametrize("more", ["authorization { username: a, password: b, timeout: 0.1 }", 'ping_interval: "60ms"'])
