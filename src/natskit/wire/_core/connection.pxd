@@ -20,4 +20,5 @@ cdef class Connection(Publisher):
     cdef int on_pong(self) except -1
     cdef int on_sub(self, Line *line) except -1
     cdef int subscribe(self, bytes subject, bytes queue, bytes sid) except -1
+    cdef bint allows_subscription(self, bytes subject, bytes queue) except -1
     cdef int on_unsub(self, Line *line) except -1
