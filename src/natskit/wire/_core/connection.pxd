@@ -6,6 +6,7 @@ from natskit.wire._core.publisher cimport Publisher
 cdef class Connection(Publisher):
     cdef bint was_connected
     cdef int watched                # what the hub watches its descriptor for
+    cdef size_t appetite            # so much the hub reads of it at once
     # input
     cdef int take_in(self, const char *data, size_t size, bint stable) except -1
     cdef Py_ssize_t parse(self, const char *data, size_t size, bint stable) except -1
