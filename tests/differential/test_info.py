@@ -120,6 +120,12 @@ def test_ids_of_clients_are_counted_from_5(arena):
         assert ids == [5, 6, 7]
 
 
+def test_what_only_the_real_server_tells(arena):
+    """Listed in docs/differences.md."""
+    real, ours = (json.loads(lines_of(server.port, b"", 1)[0][5:]) for server in arena.pair(""))
+    assert real.keys() - ours.keys() == NOT_OURS
+
+
 def test_name_is_the_id_if_there_is_no_other(arena):
     for server in arena.pair(""):
         told = json.loads(lines_of(server.port, b"", 1)[0][5:])
