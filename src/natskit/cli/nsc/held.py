@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from natskit.cli.report import Report
     from natskit.client.resolver import Resolver
     from natskit.store import OperatorStore
-    from natskit.store.doctor import Held
+    from natskit.store.doctor.servers import Held
 
     from .run import Run
 
@@ -25,7 +25,7 @@ _AT_ONCE = 8
 
 def what_servers_hold(run: Run, store: OperatorStore, only: str, connection: dict[str, Any]) -> Held:
     """Ask the servers of the operator. What goes wrong is part of the answer."""
-    from natskit.store.doctor import Held
+    from natskit.store.doctor.servers import Held
     from natskit.store.tokens import is_url
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ MAX_PAIRS = 1_000
 """So many pairs of one account that do not go together are told; a token has room for millions."""
 
 
-class Complaint(NamedTuple):
+class Complaint(msgspec.Struct, frozen=True):
     """What a code stands for."""
 
     severity: Severity
