@@ -17,7 +17,13 @@ from .accounts import account_complaints, store_complaints
 from .exports import export_complaints
 from .files import file_complaints, mend
 from .finding import CODES, Complaint, Finding, Severity
-from .keys import account_key_complaints, creds_complaints, keystore_complaints, operator_key_complaints
+from .keys import (
+    account_key_complaints,
+    creds_complaints,
+    keystore_complaints,
+    operator_key_complaints,
+    signing_key_complaints,
+)
 from .operator import operator_complaints, system_account_complaints
 from .survey import AccountState, Survey, UserState
 from .users import callout_complaints, revocation_complaints, user_complaints
@@ -125,6 +131,8 @@ def _examine_account(
     claims = [user.claims for user in users if user.claims is not None]
     found = list(account_complaints(survey, state))
     found += account_key_complaints(survey, state)
+    if state.claims is not None:
+        found += signing_key_complaints(survey, state, users, importers.get(state.claims.subject, ()))
     if graph is not None:
         from .imports import import_complaints
 
