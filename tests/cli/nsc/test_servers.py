@@ -122,6 +122,23 @@ def test_a_batch_writes_soon_what_the_service_knows_and_a_rehearsal_tells_it_not
     assert len(service.posted) == len(commits) == 2
 
 
+def test_an_activation_of_a_batch_is_pushed_in_its_turn_and_not_by_a_rehearsal(nsc, service):
+    service.signs = False
+    nsc("add", "operator", "O")
+    nsc("edit", "operator", "--account-jwt-server-url", service.url)
+    lines = ["add account A", "add account B", "add export -a A --subject x --private"]
+    lines.append("generate activation -a A --subject x -t B -o activation.jwt --push")
+    Path("commands").write_text("\n".join(lines))
+    assert "3 of 4 commands would be carried out, 1 not tried" in nsc("batch", "commands", "--dry-run").err
+    assert not service.posted
+    activation = json.loads(nsc("batch", "commands", "--json").out.splitlines()[3])
+    token = service.posted["/jwt/v1/activations"]
+    assert nsc("describe", "jwt", "activation.jwt", "--raw").out.strip() == token
+    assert f"{service.url}/activations/{jwt.activation_hash(jwt.decode(token))}" in json.dumps(activation)
+    service.answers["POST /jwt/v1/activations"] = (500, "full")
+    assert "full" in nsc("batch", "commands", "--anew", "--keep-going", exit=1).err
+
+
 def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, service):
     nsc("add", "operator", "-u", f"{service.url}/operator")
     nsc("add", "account", "A")

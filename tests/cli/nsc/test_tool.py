@@ -55,6 +55,21 @@ def test_messages_in_json_are_one_a_line(realm, background):
     assert json.loads(listener.lines[0]) == {"number": 1, "subject": "open.x", "payload": "hello"}
 
 
+def test_notices_of_a_command_stand_in_its_line_of_a_batch(realm, background, wait_for):
+    nsc, server = realm
+    flags = f"--nats={server[1]} -u U"
+    Path("commands").write_text(f"tool reply {flags} open.ask noon --max-messages 1\nlist users\n")
+    batch = background("batch", "commands", "--json")
+    wait_for(lambda: "noon" in nsc("tool", "req", "-u", "U", "open.ask", *server, exit=None).out, "an answer")
+    assert batch.wait() == 0
+    reply, users, summary = map(json.loads, batch.lines)
+    assert reply["notices"] == ["Listening on [open.ask] for 1 messages"]
+    assert reply["result"]["subject"] == "open.ask"
+    assert "notices" not in users
+    assert summary["batch"]["done"] == 2
+    assert not batch.errors
+
+
 def test_permissions_of_the_user_hold(realm):
     nsc, server = realm
     error = nsc("tool", "pub", "-u", "limited", "closed.x", "hello", *server, exit=1).err
