@@ -292,6 +292,63 @@ def test_what_was_pushed_comes_back_identical(nsc, home, service, own):
     assert {name: text_of(home, name) for name in own} == before
 
 
+def renewed(home: Path, service: Service, own: dict[str, str]) -> KeyPair:
+    """The server gets an operator with a new signing key, and accounts that are signed with it."""
+    key = KeyPair.create(Role.OPERATOR)
+    operator = jwt.decode((home / DATA / "stores/O/O.jwt").read_text(), jwt.OperatorClaims)
+    operator = replace(operator, nats=replace(operator.nats, signing_keys=(key.public,)))
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(operator, operator_key(home), issued_at=NOW))
+    for name, path in own.items():
+        claims = jwt.decode(text_of(home, name), jwt.AccountClaims)
+        service.answers[path] = (200, jwt.encode(claims, key, issued_at=NOW))
+    return key
+
+
+def test_operator_and_accounts_are_stored_together_and_judged_by_the_new_operator(nsc, home, service, own, monkeypatch):
+    key = renewed(home, service, own)
+    commits, commit = [], journal.commit
+    monkeypatch.setattr(journal, "commit", lambda root, changes: (commits.append(len(changes)), commit(root, changes)))
+    pulled = nsc("pull", "--all", "--json").json
+    assert commits == [3]
+    assert len(pulled["written"]) == 3
+    assert {jwt.decode(text_of(home, name)).issuer for name in own} == {key.public}
+    nsc("validate", "-A")
+
+
+def test_a_pull_that_cannot_be_written_changes_nothing(nsc, home, service, own, monkeypatch):
+    renewed(home, service, own)
+    files = [path for path in (home / DATA / "stores").rglob("*.jwt") if path.is_file()]
+    before = {path: path.read_text() for path in files}
+    write, written = journal._write, []
+
+    def full(path: str, *args: Any, **more: Any) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device", path)
+        write(path, *args, **more)
+
+    monkeypatch.setattr(journal, "_write", full)
+    assert "No space left" in nsc("pull", "--all", exit=1).err
+    assert {path: path.read_text() for path in files} == before
+
+
+def test_accounts_are_pulled_though_the_operator_is_not_there(nsc, home, service, own):
+    claims = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
+    service.answers[own["A"]] = (200, jwt.encode(claims, operator_key(home), issued_at=NOW))
+    service.answers["/jwt/v1/operator"] = (503, "")
+    assert 'pull "O" from the account server' in nsc("pull", "--all", exit=1).err
+    assert jwt.decode(text_of(home, "A")).issued_at == NOW
+
+
+def test_each_pulled_token_is_verified_once(nsc, home, service, own, monkeypatch):
+    renewed(home, service, own)
+    verified, decode = [], jwt.decode
+    pulled = {text for status, text in service.answers.values() if status == 200}
+    monkeypatch.setattr(jwt, "decode", lambda token, *kind: (verified.append(str(token)), decode(token, *kind))[1])
+    nsc("pull", "--all")
+    assert sorted(token for token in verified if token in pulled) == sorted(pulled)
+
+
 def test_an_edit_of_the_same_second_is_not_undone(nsc, home, service, own):
     nsc("edit", "account", "A", "--tag", "mine")
     local = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
@@ -514,6 +571,10 @@ def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
     service.answers[f"/jwt/v1/accounts/{other.public}"] = (200, jwt.encode(same_name, service.key, issued_at=NOW))
     assert "is another one" in nsc("load", "--profile", theirs, exit=1).err
     assert path.read_text() == before
+    other_name = jwt.encode(replace(account, name="Other"), service.key, issued_at=NOW + 1)
+    service.answers[place] = (200, other_name)
+    assert 'of the server is "Mine" in the store' in nsc("load", "--profile", mine, exit=1).err
+    assert not path.parent.with_name("Other").exists()
     service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW - 100))
     assert "it stays" in nsc("load", "--profile", mine).err
     assert path.read_text() == before
