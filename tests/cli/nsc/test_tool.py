@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from natskit.graph.served import IN_EVERY_ACCOUNT
+
 NSC = str(Path(sys.executable).parent / "nsc")
 
 
@@ -68,6 +70,15 @@ def test_notices_of_a_command_stand_in_its_line_of_a_batch(realm, background, wa
     assert "notices" not in users
     assert summary["batch"]["done"] == 2
     assert not batch.errors
+
+
+@pytest.mark.parametrize("subject", IN_EVERY_ACCOUNT)
+def test_what_servers_answer_in_every_account_is_what_explain_says(realm, subject):
+    nsc, server = realm
+    assert "-> by servers" in nsc("explain", "pub", "-u", "U", subject).out
+    assert "server" in json.loads(nsc("tool", "req", "-u", "U", subject, *server, "--json").json["payload"])
+    assert "by servers" not in nsc("explain", "pub", "-u", "limited", subject).out
+    nsc("tool", "req", "-u", "limited", subject, "--timeout", "200ms", *server, exit=1)
 
 
 def test_permissions_of_the_user_hold(realm):
