@@ -315,7 +315,9 @@ class Workspace:
             if name is None:
                 raise NotFound(f"no account found with public key {given}")
             return name
-        raise NotFound(f'"{given}" not in accounts for operator "{store.name}" in `{self.stores_root}`')
+        raise NotFound(
+            f'"{given}" not in accounts for operator "{store.name}" in `{self.stores_root}`', hint="nsc list accounts"
+        )
 
     def _account_of_cwd(self, store: OperatorStore) -> str:
         inside = os.path.relpath(self.cwd, store.accounts_path).split(os.sep)[0]

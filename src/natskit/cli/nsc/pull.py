@@ -53,7 +53,9 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
     if is_url(url):
         return _pull_from_account_server(run, store, url, names, operator=all, overwrite=overwrite_newer)
     if not all:
-        raise StoreError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
+        raise StoreError(
+            f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="nsc pull --all"
+        )
 
     async def work(resolver: Resolver, report: Report) -> None:
         await _pull_from_resolvers(run, store, resolver, overwrite=overwrite_newer)
