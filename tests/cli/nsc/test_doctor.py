@@ -830,7 +830,7 @@ def test_every_code_has_a_case():
 
 
 def test_every_reason_against_an_import_has_a_code():
-    others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION"}  # for it
+    others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION", "SERVED"}  # for it
     others |= {"PERMISSION", "SUBJECT", "MAPPING", "RESERVED", "NO_IMPORT"}  # against a message
     others |= {"CREDS", "USER_TOKEN", "USER_EXPIRED", "USER_NOT_YET_VALID", "USER_SIGNER", "USER_REVOKED"}  # of logins
     others |= {"ACCOUNT_SIGNER", "ACCOUNT_INVALID", "SCOPE", "BEARER", "CONNECTION_TYPE", "SEED", "PROXY"}
