@@ -409,3 +409,102 @@ async def test_user_without_subscriptions_is_closed_at_once(stage: Stage) -> Non
     async with asyncio.timeout(5):
         assert await client.receive() == "-ERR 'maximum subscriptions exceeded'"
         assert await client.receive() == "<EOF>"
+
+
+# ---- the MEMORY resolver ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["", "abc", "invalid"])
+async def test_update_of_an_account_that_nobody_uses_yet(stage: Stage, fault: str) -> None:
+    account = stage.realm.account("L")
+    stage.users["u"] = account.user()
+    await stage.open()
+    everybody = {"*": int(time.time())}
+    mappings = {"m": tuple(jwt.WeightedMapping(subject=each, weight=60) for each in "ab")} if fault else {}
+    token = fault if fault == "abc" else account.token(revocations=everybody, mappings=mappings)
+    answer = await stage.push(account, token)
+    if stage.engine.name == "nats-server" and fault != "abc":
+        assert answer["data"]["message"] == "jwt update skipped"
+    elif fault:
+        assert answer["error"]["description"].startswith("jwt update resulted in error - ")
+    else:
+        assert answer["data"]["message"] == "jwt updated"
+    if stage.engine.name == "nats-server" or fault:
+        await stage.play("u> SUB x 1 | PUB x 0\nu< MSG x 1 0")
+    else:
+        await stage.play("u< -ERR 'Authorization Violation' | <EOF>")
+
+
+async def test_account_that_is_not_preloaded_is_skipped_and_stays_unknown(stage: Stage) -> None:
+    account = AccountOwner(stage.realm, "L")
+    stage.users["u"] = account.user()
+    await stage.open()
+    assert (await stage.push(account, account.token()))["data"]["message"] == "jwt update skipped"
+    await stage.play("u< -ERR 'Authorization Violation' | <EOF>")
+
+
+async def test_there_is_nothing_to_list_or_delete(stage: Stage) -> None:
+    """What tools can rely on for every server is that updates are answered. docs/differences.md."""
+    await stage.open()
+    await stage.play("x> PUB x 0\nsys> SUB in 1")
+    nobody = "sys< HMSG in 1 <n> <n> | NATS/1.0 503 | Nats-Subject: "
+    for subject in ("CLAIMS.LIST", "CLAIMS.PACK", "CLAIMS.DELETE", f"ACCOUNT.{stage.exporter.id}.CLAIMS.LOOKUP"):
+        await stage.play(f"sys> PUB $SYS.REQ.{subject} in 0\n{nobody}$SYS.REQ.{subject}")
+    token = stage.exporter.token()
+    await stage.play(f"""
+        sys> PUB $SYS.REQ.CLAIMS.UPDATE in {len(token)} | {token}
+        [nats-server] {nobody}$SYS.REQ.CLAIMS.UPDATE
+        [natskit] sys< MSG in 1  <n> | <answer>"message":"jwt updated"<rest>
+    """)
+
+
+async def test_reload_reads_the_preloaded_accounts_again(stage: Stage) -> None:
+    gone, kept = stage.realm.account("GONE"), stage.realm.account("KEPT")
+    stage.users |= {"g": gone.user(), "k": kept.user()}
+    await stage.open()
+    await stage.play("g> PUB x 0\nk> PUB x 0")
+    del stage.realm.preload[gone.id]
+    kept.publish(default_permissions=jwt.Permissions(pub=jwt.Permission(deny=("no",))))
+    await stage.engine.reload(stage.realm.config())
+    await stage.play("""
+        g< -ERR 'Authorization Violation' | <EOF>
+        k> PUB no 0
+        k< -ERR 'Permissions Violation for Publish to "no"'
+    """)
+
+
+# ---- names that would be more than a name ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "tags"), [(">", ()), ("*", ()), ("u", ("dept:>",)), ("u", ("dept:*",))])
+async def test_wildcard_in_a_name_or_tag_widens_no_template(stage: Stage, name: str, tags: tuple[str, ...]) -> None:
+    account = stage.realm.account("L")
+    word = "{{tag(dept)}}" if tags else "{{name()}}"
+    template = jwt.ScopeTemplate(pub=jwt.Permission(allow=(f"t.{word}",)))
+    key = account.signing_key
+    account.publish(signing_keys=(jwt.UserScope(kind="user_scope", key=key.public, role="r", template=template),))
+    stage.users["w"] = account.user(name, key, scoped=True, tags=tags)
+    await stage.open()
+    await stage.play("""
+        [natskit] w< -ERR 'Authorization Violation' | <EOF>
+        [nats-server] w> PUB t.anything 0
+        [nats-server] w< (nothing)
+    """)
+
+
+async def test_imports_that_form_a_cycle(stage: Stage) -> None:
+    one, other = stage.realm.account("ONE"), stage.realm.account("OTHER")
+    for account, exporter in ((one, other), (other, one)):
+        wanted = jwt.Import(subject="s", account=exporter.id, type="stream")
+        account.publish(exports=(jwt.Export(subject="s", type="stream"),), imports=(wanted,))
+    stage.users |= {"a": one.user(), "b": other.user()}
+    await stage.open()
+    await stage.play("""
+        a> SUB s 1
+        b> SUB s 1
+        a> PUB s 1 | x
+        a< MSG s 1 1 | x
+        [nats-server] b< MSG s 1 1 | x
+        b> PUB s 1 | y
+        b< MSG s 1 1 | y
+    """)
