@@ -399,3 +399,19 @@ async def test_cache_has_room_for_so_many(archive: Archive) -> None:
     files = [path.name for path in archive.folder.iterdir()]
     assert len(files) == 2
     assert f"{accounts[-1].id}.jwt" in files
+
+
+@pytest.mark.parametrize("per_account", [False, True])
+async def test_push_with_headers(archive: Archive, per_account: bool) -> None:
+    """The real server takes the headers for a part of the token where the subject names the account."""
+    account = AccountOwner(archive.realm, "A")
+    await archive.open()
+    subject = f"$SYS.REQ.ACCOUNT.{account.id}.CLAIMS.UPDATE" if per_account else UPDATE
+    headers, token = "NATS/1.0\r\nA: b\r\n\r\n", account.token()
+    sizes = f"{len(headers)} {len(headers) + len(token)}"
+    archive.admin.send(f"HPUB {subject} in {sizes}\r\n{headers}{token}\r\n".encode())
+    answer = json.loads((await archive.admin.receive()).partition(" | ")[2])
+    if per_account and archive.engine.name == "nats-server":
+        assert answer["error"]["account"] == "n/a"
+    else:
+        assert answer["data"]["message"] == "jwt updated"
