@@ -184,4 +184,6 @@ def _replace(guest: Guest, admission: Admission) -> None:
 def _labelled(error: AuthenticationError, connect: ConnectOptions) -> AuthenticationError:
     """The error as the log shows it: who wanted in, and why not."""
     message = f"authentication error{connect.credential_label()}: {error.message}"
-    return AuthenticationError(message, reply=error.reply, reason=error.reason)
+    return AuthenticationError(
+        message, reply=error.reply, reason=error.reason, callout=error.callout, verdict=error.verdict
+    )

@@ -134,12 +134,10 @@ class Callout:
         answer = await self._exchange(delegation, token)
         try:
             return await self._judge(delegation, user_key, answer, peer)
-        except AuthenticationError as error:
-            log.warning("%s - %s", peer, error)
-            raise
         except Error as error:
             log.warning("%s - %s", peer, error)
-            raise AuthenticationError(error.message) from None
+            message = error.message
+            raise AuthenticationError(message, callout=delegation.account.id, verdict=message) from None
 
     async def _exchange(self, delegation: Delegation, token: str) -> bytes:
         """What the service answers. Raises AuthenticationError if it does not."""
