@@ -114,3 +114,16 @@ async def test_one_client_is_asked_to_move(engine: Engine, player: Player, which
     client.send(b"SUB x 1\r\nPUB x 0\r\n\r\n")
     await client.sync()
     assert client.inbox == ["MSG x 1 0"]
+
+
+async def test_last_client_leaves_by_itself(engine: Engine, player: Player) -> None:
+    """The real server sees that it is alone when the grace period is over, ours at once. docs/differences.md."""
+    await engine.start('lame_duck_duration: "30s", lame_duck_grace_period: "1s"')
+    player.port = engine.port
+    await enter(player, "a", '{"verbose":false}')
+    await engine.lame_duck()
+    begun = asyncio.get_running_loop().time()
+    await player.leave("a")
+    await engine.ended()
+    took = asyncio.get_running_loop().time() - begun
+    assert took < 0.7 if engine.name == "natskit" else 0.8 < took < 5

@@ -106,6 +106,8 @@ SERVER: list[tuple[str, object, object]] = [
     ("PING.RELOAD", "", NOBODY),
     ("ID.KICK", {"cid": 99}, NO_CLIENT),
     ("ID.KICK", "{bad", UNLIKE_GO),
+    ("ID.KICK", "", {OURS: error(500), REAL: SILENCE}),
+    ("ID.LDM", "", {OURS: error(500), REAL: SILENCE}),
     ("ID.LDM", {"cid": 99}, error(500)),
     ("ID.LDM", "{bad", UNLIKE_GO),
     ("PING.IDZ", {"server_name": "zz"}, {"name": "s1"}),
