@@ -169,7 +169,22 @@ async def test_full_store_says_so(archive: Archive) -> None:
     assert answer["description"] == "jwt update resulted in error - jwt store is full"
 
 
+SERVICE = {"type": "service", "account": KeyPair.create(Role.ACCOUNT).public}
+MORE_IMPORTS = "the account contains more imports than allowed by the operator"
 NOT_VALID: list[tuple[dict[str, Any], str]] = [
+    ({"imports": (jwt.Import(subject="a", **SERVICE),), "limits": {"imports": 0}}, f"{MORE_IMPORTS} {MORE_IMPORTS}"),
+    (
+        {"imports": (jwt.Import(subject="z.a", **SERVICE), jwt.Import(subject="z.>", **SERVICE))},
+        f'overlapping subject namespace for "z.a" and "z.>" in same account "{SERVICE["account"]}"',
+    ),
+    (
+        {"imports": (jwt.Import(subject="a.*.*", local_subject="b.$1", **SERVICE),)},
+        "subject does not contain enough * or reference wildcards $[0-9]",
+    ),
+    (
+        {"authorization": jwt.ExternalAuthorization(allowed_accounts=("*",))},
+        "External authorization cannot have accounts without users specified",
+    ),
     (
         {"exports": (jwt.Export(subject="z.a", type="stream"), jwt.Export(subject="z.>", type="stream"))},
         'stream export subject "z.>" already exports "z.a"',
@@ -200,6 +215,12 @@ async def test_token_that_is_not_valid_is_refused_with_the_reason(
         answer = await archive.order(subject, account.token(**body))
         assert answer == {"account": account.id, "code": 500, "description": description}
     assert not (archive.folder / f"{account.id}.jwt").exists()
+
+
+async def test_wildcards_are_forbidden_only_where_exports_are_counted(archive: Archive) -> None:
+    account = AccountOwner(archive.realm, "A")
+    await archive.open()
+    await archive.push(account, exports=(jwt.Export(subject="z.>", type="stream"),), limits={"wildcards": False})
 
 
 async def test_push_of_what_is_no_account_names_nobody(archive: Archive) -> None:

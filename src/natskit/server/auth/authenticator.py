@@ -130,9 +130,10 @@ class Authenticator:
         if admission is None:
             return
         try:
-            if admission.max_subscriptions == 0:
-                raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
             admission.account.join(guest, admission.expires_at)
+            if admission.max_subscriptions == 0:
+                admission.account.leave(guest)
+                raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
 
