@@ -255,10 +255,16 @@ async def test_cache_takes_accounts_in_use_only(archive: Archive) -> None:
     await archive.open("cache", "limit: 10")
     assert (await archive.order(UPDATE, account.token()))["message"] == "jwt update cache skipped"
     assert (await archive.order(UPDATE, archive.system.token()))["message"] == "jwt updated cache"
+    assert json.loads(await archive.ask("$SYS.REQ.CLAIMS.LIST"))["data"] == [archive.system.id]
+    for subject in ("$SYS.REQ.CLAIMS.PACK", f"$SYS.REQ.ACCOUNT.{archive.system.id}.CLAIMS.LOOKUP"):
+        assert (await archive.ask(subject)).startswith("NATS/1.0 503")
+    assert f"Managing some jwt in exclusive directory {archive.folder}" in archive.engine.log()
 
 
 async def test_empty_directory_is_filled_through_a_bootstrapping_system_account(archive: Archive) -> None:
     await archive.open(preload=False)
+    assert f"Managing all jwt in exclusive directory {archive.folder}" in archive.engine.log()
+    assert "Using bootstrapping system account" in archive.engine.log()
     await archive.push(archive.system)
     account = AccountOwner(archive.realm, "A")
     await archive.push(account)

@@ -231,6 +231,15 @@ async def test_s33_scoped_signing_key_template(stage: Stage) -> None:
         b< -ERR 'Permissions Violation for Publish to "t.bob.hr"'
         b> SUB d.ops 1
         b< -ERR 'Permissions Violation for Subscription to "d.ops"'
+    """)
+    await stage.player.line("b> SUB in 9 | PUB $SYS.REQ.USER.INFO in 0")
+    client = stage.player.clients["b"]
+    await client.await_count(1)
+    permissions = json.loads(client.inbox.pop().partition(" | ")[2])["data"]["permissions"]
+    assert sorted(permissions["publish"].pop("allow")) == ["$SYS.REQ.USER.INFO", "t.bob.eng", "t.bob.ops"]
+    assert sorted(permissions["subscribe"].pop("deny")) == ["d.eng", "d.ops"]
+    assert permissions == {"publish": {}, "subscribe": {}}
+    await stage.play("""
         b> PUB t.bob.eng 21 | xxxxxxxxxxxxxxxxxxxxx
         b< -ERR 'Maximum Payload Violation' | <EOF>
         c< -ERR 'Authorization Violation' | <EOF>
@@ -388,6 +397,21 @@ async def test_there_is_nothing_to_list_or_delete(stage: Stage) -> None:
         sys> PUB $SYS.REQ.CLAIMS.UPDATE in {len(token)} | {token}
         [nats-server] {nobody}$SYS.REQ.CLAIMS.UPDATE
         [natskit] sys< MSG in 1  <n> | <answer>"message":"jwt updated"<rest>
+    """)
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_reload_undoes_no_update(stage: Stage, used: bool) -> None:
+    """The real server goes back to what the file has. docs/differences.md."""
+    await stage.open()
+    if used:
+        await stage.play("x> PUB no 0")
+    rights = jwt.Permissions(pub=jwt.Permission(deny=("no",)))
+    await stage.push(stage.exporter, stage.exporter.token(default_permissions=rights))
+    await stage.engine.reload(stage.realm.config())
+    await stage.play("""
+        x> PUB no 0
+        [natskit] x< -ERR 'Permissions Violation for Publish to "no"'
     """)
 
 

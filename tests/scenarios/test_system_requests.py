@@ -318,3 +318,14 @@ async def test_other_subjects_of_the_system_are_plain_ones_in_a_normal_account(p
         s> SUB $SYS.ACCOUNT.A.CONNECT 8
         s< (nothing)
     """)
+
+
+@pytest.mark.parametrize(
+    ("body", "members"), [("{bad", {"server", "error"}), ('{"sort":"zzz"}', {"server", "data", "error"})]
+)
+async def test_data_is_null_where_the_request_was_understood(player: Player, body: str, members: set[str]) -> None:
+    client = player.clients["s"]
+    client.send(f"SUB in 7\r\nPUB $SYS.REQ.SERVER.PING.CONNZ in {len(body)}\r\n{body}\r\n".encode())
+    answer = json.loads((await client.receive()).partition(" | ")[2])
+    assert answer.keys() == members
+    assert answer.get("data") is None
