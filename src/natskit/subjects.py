@@ -354,7 +354,7 @@ class _Compiler:
 
     def index(self, number: int, token: str) -> int:
         if not 1 <= number <= self.count:
-            tail = f": [{number}]" if token.startswith("{{") and self.count else ""
+            tail = f": [{number}]" if self.count else ""
             raise InvalidSubject(
                 f"invalid mapping destination: wildcard index out of range in {token}{tail}", subject=token
             )

@@ -162,6 +162,7 @@ REFUSED = [  # as the server says it
     ("a.*", "b.{{PARTITION(5,1)}}", "unknown function in {{PARTITION(5,1)}}"),
     ("a.*", "b.{{wildcard(2)}}", "wildcard index out of range in {{wildcard(2)}}: [2]"),
     ("a", "b.{{wildcard(1)}}", "wildcard index out of range in {{wildcard(1)}}"),
+    ("a.*", "b.$2", "wildcard index out of range in $2: [2]"),
     ("a", "b.$1", "wildcard index out of range in $1"),
     ("a.*", "b.{{slicefromleft(2,3)}}", "wildcard index out of range in {{slicefromleft(2,3)}}: [2]"),
     ("a.*", "b.{{partition(5,2)}}", "wildcard index out of range in {{partition(5,2)}}: [2]"),
@@ -189,9 +190,9 @@ STRICTER = [
 ]  # fmt: skip
 
 
-def judged(program: str, file: Path, mapping: str) -> tuple[str, str]:
-    """What the real server and what ours say of a mapping; nothing if they accept it."""
-    text = f"mappings {{ {mapping} }}"
+def judged(program: str, file: Path, mapping: str, *, whole: bool = False) -> tuple[str, str]:
+    """What the real server and what ours say of a mapping, or a whole file; nothing if they accept it."""
+    text = mapping if whole else f"mappings {{ {mapping} }}"
     file.write_text(text)
     done = subprocess.run([program, "-t", "-c", str(file)], capture_output=True, text=True, timeout=20)
     try:
@@ -212,6 +213,30 @@ def test_what_cannot_work_is_refused_in_the_same_words(real_server: str, tmp_pat
     for mapping in STRICTER:
         theirs, mine = judged(real_server, file, mapping)
         assert (theirs, bool(mine)) == ("", True), mapping
+
+
+NAMES = [  # of an import of "a.*.*", and what both say
+    ("b.$2.$1", ""),
+    ("b.{{wildcard(1)}}.{{wildcard(2)}}", ""),
+    ("b.*.*", ""),
+    ("b.$2.$2.$1", ""),
+    ("b.$1", "not using all of the token wildcard(s) in b.$1"),
+    ("b", "not using all of the token wildcard(s) in b"),
+    ("b.$3.$1.$2", "wildcard index out of range in $3: [3]"),
+    ("b.{{partition(5,1)}}", "the only mapping function allowed for import transforms is {{Wildcard()}} in {{partition(5,1)}}"),
+    ("b.{{left(1,2)}}.$2", "the only mapping function allowed for import transforms is {{Wildcard()}} in {{left(1,2)}}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["stream", "service"])
+def test_imports_are_renamed_by_wildcards_only(kind: str, real_server: str, tmp_path: Path) -> None:
+    file = tmp_path / "server.conf"
+    text = 'accounts {{ A {{ exports: [{{{0}: "a.*.*"}}] }}, B {{ imports: [{{{0}: {{account: A, subject: "a.*.*"}}, to: "{1}"}}] }} }}'
+    for name, fault in NAMES:
+        for said in judged(real_server, file, text.format(kind, name), whole=True):
+            assert fault in said if fault else not said, name
+    theirs, mine = judged(real_server, file, text.format(kind, "b.$1.$1"), whole=True)
+    assert (theirs, bool(mine)) == ("", True)  # the other wildcard is lost
 
 
 # ---- tokens ----------------------------------------------------------------------------------------
