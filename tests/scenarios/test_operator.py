@@ -465,3 +465,18 @@ async def test_imports_that_form_a_cycle(stage: Stage) -> None:
         b> PUB s 1 | y
         b< MSG s 1 1 | y
     """)
+
+
+async def test_log_says_at_its_default_level_which_check_failed(stage: Stage) -> None:
+    """The real server says it at debug level, if at all. docs/differences.md."""
+    user = stage.users["r"] = stage.exporter.user("r")
+    stage.users["e"] = stage.exporter.user("e", expires=1000)
+    stage.users["w"] = stage.exporter.user("w", src=("10.0.0.0/8",))
+    stage.exporter.publish(revocations={user.key.public: int(time.time())})
+    await stage.open()
+    for name in "rew":
+        await stage.play(f"{name}< -ERR 'Authorization Violation' | <EOF>")
+    lines = [line for line in stage.engine.log().splitlines() if "[DBG]" not in line]
+    reasons = [f"revoked: {user.key.public}", "expires 1000", "Bad src Ip 127.0.0.1"]
+    found = [reason for reason in reasons if any(reason in line and "authentication error" in line for line in lines)]
+    assert found == (reasons if stage.engine.name == "natskit" else [])

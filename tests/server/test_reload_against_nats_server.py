@@ -5,7 +5,9 @@ Source: spec/server-config.md section 2 (column R). What differs on purpose is i
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from natskit.server.operator_mode import check
 from natskit.server.reload import reloadable
 from support.certificates import save
 from support.realm import Realm
+from support.talking import talk
 
 TAKEN = """
 client_advertise: "a:1"
@@ -136,7 +139,8 @@ class Reloading:
     def __init__(self, whose: str, request: pytest.FixtureRequest, folder: Path, config: str) -> None:
         program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
         self.path = folder / "server.conf"
-        self._listen = f"listen: 127.0.0.1:{free_port()}\n"
+        self.port = free_port()
+        self._listen = f"listen: 127.0.0.1:{self.port}\n"
         self.path.write_text(self._listen + config)
         self.running = Program([program, "-c", str(self.path)])
         self.running.wait_for("Server is ready")
@@ -217,6 +221,25 @@ def test_certificates_pinned_for_websocket(whose: str, reloading: Reload, tmp_pa
     server = reloading(whose, config("a"))
     assert server.takes(config("a"))[0]
     assert server.takes(config("b"))[0] == (whose == "ours")
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_reload_by_request_of_the_system_account(whose: str, reloading: Reload) -> None:
+    config = "accounts { $SYS { users: [{user: s, password: s}] }, A { users: [{user: a, password: %s}] } }\n"
+    server = reloading(whose, config % "a")
+    server.path.write_text(server.path.read_text().replace("password: a", "password: b"))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        stream = client.makefile("rwb")
+        server_id = json.loads(stream.readline()[5:])["server_id"]
+        stream.write(b'CONNECT {"user":"s","pass":"s","verbose":false}\r\nSUB in 1\r\n')
+        stream.write(f"PUB $SYS.REQ.SERVER.{server_id}.RELOAD in 0\r\n\r\n".encode())
+        stream.flush()
+        line = stream.readline()
+        while not line.startswith(b"MSG in 1 "):
+            line = stream.readline()
+        assert json.loads(stream.readline()).keys() == {"server"}
+        stream.close()
+    assert b"PONG" in talk(f"nats://127.0.0.1:{server.port}", b'CONNECT {"user":"a","pass":"b"}\r\nPING\r\n')
 
 
 AT_START = [  # the real server checks these when it starts, and not with -t
