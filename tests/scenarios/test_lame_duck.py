@@ -66,6 +66,7 @@ async def test_clients_are_told_and_served_until_their_turn_comes(engine: Engine
         assert info["ldm"] is True
         assert not {"connect_info", "connect_urls", "remote_account", "nonce"} & info.keys()
     assert [".LAMEDUCK 1 " in message for message in watcher.inbox] == [True]
+    assert {"name", "id", "ver", "seq"} <= json.loads(watcher.inbox[0].partition(" | ")[2]).keys()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(engine.host, engine.port)
     client.send(b"SUB x 1\r\nPUB x 2\r\nhi\r\n")

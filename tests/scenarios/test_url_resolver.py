@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
 
+from natskit import jwt
 from natskit.errors import ServerError
 from support.engines import ENGINES, Engine
 from support.realm import AccountOwner, Realm, User
@@ -116,3 +118,31 @@ async def test_accounts_in_use_are_updated(site: Site) -> None:
         s> PUB $SYS.REQ.CLAIMS.LIST in 0
         s< HMSG in 1 52 52 | NATS/1.0 503 | Nats-Subject: $SYS.REQ.CLAIMS.LIST
     """)
+
+
+async def test_exporter_is_fetched_with_the_importer(site: Site) -> None:
+    exporter = AccountOwner(site.realm, "E")
+    site.tokens[exporter.id] = exporter.token(exports=(jwt.Export(subject="s", type="stream"),))
+    wanted = jwt.Import(subject="s", type="stream", account=exporter.id)
+    site.tokens[site.account.id] = site.account.token(imports=(wanted,))
+    site.users["e"] = exporter.user()
+    await site.open()
+    await site.player.play("a> SUB s 1")
+    assert site.asked.count(exporter.id) == 1
+    await site.player.play("e> PUB s 1 | x\na< MSG s 1 1 | x")
+    assert site.asked.count(exporter.id) == 1
+
+
+async def test_account_that_has_expired_is_fetched_again(site: Site) -> None:
+    site.tokens[site.account.id] = site.account.token(expires=int(time.time()) + 2)
+    await site.open()
+    await site.player.play("a> PUB x 0")
+    await site.engine.pass_time(2)
+    await site.player.line("a< -ERR 'Account Authentication Expired' | <EOF>")
+    await site.player.line("b< -ERR 'Authorization Violation' | <EOF>")
+    assert site.asked.count(site.account.id) == 2
+    site.tokens[site.account.id] = site.account.token()
+    await site.engine.pass_time(1.1)
+    await site.player.leave("a")
+    await site.player.play("a> PUB x 0")
+    assert site.asked.count(site.account.id) == 3
