@@ -209,7 +209,7 @@ class AuthenticationError(DeniedError):
     """A login that is refused. The message is for the log; the peer is told ``reply`` only.
 
     ``reason`` is the state that monitoring shows for the closed connection. Where an auth callout decided,
-    ``callout`` is the account of its service, which is told ``verdict``.
+    ``callout`` is the account of its service, which is told ``verdict`` (empty: the service said nothing).
     """
 
     code = "not_authenticated"

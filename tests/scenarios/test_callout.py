@@ -178,7 +178,7 @@ async def test_refusal_is_told_in_the_callout_account(hall: Hall) -> None:
 async def test_nobody_who_decides_lets_nobody_in(hall: Hall) -> None:
     """The real server waits for an answer all the same."""
     await hall.open()
-    await hall.player.play("auth> UNSUB 1")
+    await hall.player.play("auth> UNSUB 1 | SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 9")
     client = await Client.open("u", hall.engine.host, hall.engine.port)
     hall._opened.append(client)
     begun = time.monotonic()
@@ -190,6 +190,8 @@ async def test_nobody_who_decides_lets_nobody_in(hall: Hall) -> None:
     else:
         assert told in (DENIED, "-ERR 'Authentication Timeout'")
         assert time.monotonic() - begun > 0.9
+    event = json.loads((await hall.player.clients["auth"].receive()).partition(" | ")[2])
+    assert (event["reason"], event["client"]["user"]) == ("", "foo")
 
 
 async def test_service_that_is_silent_lets_nobody_in(hall: Hall) -> None:

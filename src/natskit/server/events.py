@@ -65,7 +65,8 @@ class Events:
         account = self._accounts.find(error.callout or GLOBAL_ACCOUNT)
         subject = "$SYS.ACCOUNT.CLIENT.AUTH.ERR"
         if account is not None and account.space.has_interest(subject.encode()):
-            message = self._message("client_disconnect", self._ended(client, error.verdict or error.reason))
+            reason = error.verdict if error.callout else error.reason
+            message = self._message("client_disconnect", self._ended(client, reason))
             self._system.publish_in(account, subject, message)
 
     def server_ends(self, how: str) -> None:

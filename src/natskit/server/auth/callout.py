@@ -156,12 +156,13 @@ class Callout:
         handle = space.subscribe_internal(inbox, on_answer, imports=False)
         try:
             if not space.publish_internal(SUBJECT.encode(), inbox, headers, payload, links=False):
-                raise AuthenticationError(f"no auth callout service is there on account {delegation.account.model}")
+                text = f"no auth callout service is there on account {delegation.account.model}"
+                raise AuthenticationError(text, callout=delegation.account.id)
             async with asyncio.timeout(self._timeout_s):
                 return await answer
         except TimeoutError:
             text = f"auth callout service on account {delegation.account.model} did not answer in {self._timeout_s:g}s"
-            raise AuthenticationError(text) from None
+            raise AuthenticationError(text, callout=delegation.account.id) from None
         finally:
             space.unsubscribe_internal(handle)
 
