@@ -169,7 +169,7 @@ async def test_full_store_says_so(archive: Archive) -> None:
     assert answer["description"] == "jwt update resulted in error - jwt store is full"
 
 
-SERVICE = {"type": "service", "account": KeyPair.create(Role.ACCOUNT).public}
+SERVICE = {"type": "service", "account": KeyPair.from_raw_seed(Role.ACCOUNT, bytes(32)).public}
 MORE_IMPORTS = "the account contains more imports than allowed by the operator"
 NOT_VALID: list[tuple[dict[str, Any], str]] = [
     ({"imports": (jwt.Import(subject="a", **SERVICE),), "limits": {"imports": 0}}, f"{MORE_IMPORTS} {MORE_IMPORTS}"),

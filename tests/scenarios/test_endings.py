@@ -234,6 +234,7 @@ async def test_log_says_at_its_default_level_what_a_client_did_wrong(engine: Eng
         ({"user": "zz", "nkey": PROXY.public}, PROXY.public),
         ({}, None),
     ],
+    ids=["jwt", "user", "token", "nkey", "nothing"],
 )
 async def test_who_failed_to_log_in_is_remembered(engine: Engine, connect: dict[str, str], user: str | None) -> None:
     await engine.start(MONITORED + FAULTY)
