@@ -442,3 +442,19 @@ async def test_push_with_headers(archive: Archive, per_account: bool) -> None:
         assert answer["error"]["account"] == "n/a"
     else:
         assert answer["data"]["message"] == "jwt updated"
+
+
+async def test_only_servers_with_others_ask_for_what_they_have(archive: Archive) -> None:
+    """The real server does so in intervals, and takes what clients of the system account answer."""
+    await archive.open(options='interval: "200ms"')
+    archive.admin.send(b"SUB $SYS.REQ.CLAIMS.PACK 7\r\n")
+    if archive.engine.name == "nats-server":
+        told = b""
+        async with asyncio.timeout(5):
+            while not told.startswith(b"MSG $SYS.REQ.CLAIMS.PACK 7 "):
+                told = await archive.admin._reader.readuntil(b"\r\n")
+        assert told.endswith(b" 32\r\n")
+        await archive.admin._reader.readexactly(34)
+    else:
+        await archive.engine.pass_time(1)
+        await archive.player.play("admin< (nothing)")

@@ -166,3 +166,22 @@ async def test_end_of_the_server_is_told(engine: Engine) -> None:
     assert (told["name"], told["id"]) == ("s1", server_id)
     assert {"host", "ver", "seq", "time", "jetstream"} <= told.keys()
     await player.close()
+
+
+async def test_counts_are_repeated_while_there_are_connections(engine: Engine, audience: Audience) -> None:
+    await audience.player.line("a> PUB x 0")
+    await audience.hear(3)
+    if engine.name == "nats-server":
+        pytest.skip("it takes half a minute")
+    for _ in range(2):
+        await engine.pass_time(30)
+        told = await audience.hear(2)
+        assert [subject.rpartition(".")[2] for subject, _ in told] == ["CONNS", "CONNS"]
+        assert told[0][1]["conns"] == 1
+    await audience.player.leave("a")
+    await audience.hear(3)
+    await engine.pass_time(30)
+    watcher = audience.player.clients["s"]
+    await watcher.sync()
+    assert not [message for message in watcher.inbox if "ACCOUNT.A." in message]
+    watcher.inbox.clear()
