@@ -208,7 +208,8 @@ class DeniedError(Error):
 class AuthenticationError(DeniedError):
     """A login that is refused. The message is for the log; the peer is told ``reply`` only.
 
-    ``reason`` is the state that monitoring shows for the closed connection.
+    ``reason`` is the state that monitoring shows for the closed connection. Where an auth callout decided,
+    ``callout`` is the account of its service, which is told ``verdict`` (empty: the service said nothing).
     """
 
     code = "not_authenticated"
@@ -219,11 +220,15 @@ class AuthenticationError(DeniedError):
         *,
         reply: str = "Authorization Violation",
         reason: str = "Authentication Failure",
+        callout: str = "",
+        verdict: str = "",
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.reply = reply
         self.reason = reason
+        self.callout = callout
+        self.verdict = verdict
 
 
 class ProtocolError(Error):

@@ -341,7 +341,7 @@ class _Compiler:
                 raise InvalidSubject(f'invalid mapping destination: invalid subject "{token}"', subject=token)
             self.next += 1
             return self.wildcard(self.next - 1, token)
-        if token[:1] == "$" and _is_number(token[1:]):
+        if token[:1] == "$" and _is_number(token[1:].removeprefix("-")):
             return self.wildcard(int(token[1:]), token)
         return _literal(token)
 
@@ -354,7 +354,7 @@ class _Compiler:
 
     def index(self, number: int, token: str) -> int:
         if not 1 <= number <= self.count:
-            tail = f": [{number}]" if token.startswith("{{") else ""
+            tail = f": [{number}]" if self.count else ""
             raise InvalidSubject(
                 f"invalid mapping destination: wildcard index out of range in {token}{tail}", subject=token
             )
@@ -364,7 +364,7 @@ class _Compiler:
     def function(self, token: str) -> _Part:
         name, arguments = _parse_call(token)
         if name == "wildcard":
-            _expect(arguments, 1, 1, token)
+            _expect(arguments, 1, token)
             return self.wildcard(_number(arguments[0], token), token)
         if self.strict:
             raise _destination_error("the only mapping function allowed for import transforms is {{Wildcard()}}", token)
@@ -372,7 +372,7 @@ class _Compiler:
             return self.partition(arguments, token)
         if name == "random":
             return self.random(arguments, token)
-        _expect(arguments, 2, 2, token)
+        _expect(arguments, 2, token)
         index = self.index(_number(arguments[0], token), token)
         if name == "split":
             separator = arguments[1]
@@ -383,11 +383,11 @@ class _Compiler:
             )
         cut, size = _CUTS[name], _number(arguments[1], token)
         lengthens = name not in ("left", "right")
-        return _Computed(lambda found, literal, choose: cut(found[index], size), lengthens=lengthens)
+        # Sizes are in bytes, wherever in a character that may cut.
+        return _Computed(lambda found, literal, choose: _text(cut(_bytes(found[index]), size)), lengthens=lengthens)
 
     def partition(self, arguments: list[str], token: str) -> _Part:
-        _expect(arguments, 1, None, token)
-        buckets, *numbers = (_number(argument, token) for argument in arguments)
+        buckets, *numbers = (_number(argument, token) for argument in arguments or [""])
         indices = [self.index(number, token) for number in numbers]
         if not indices:
             return _Computed(lambda found, literal, choose: str(_bucket(literal, buckets)))
@@ -396,8 +396,9 @@ class _Compiler:
         )
 
     def random(self, arguments: list[str], token: str) -> _Part:
-        _expect(arguments, 1, 1, token)
-        below = _number(arguments[0], token)
+        if len(arguments) > 1:
+            raise _destination_error("not enough arguments passed to the function", token)  # in the server's words
+        below = _number("".join(arguments), token)
         self.varies = True
         return _Computed(lambda found, literal, choose: str(choose(below) if below > 0 else 0), by_chance=True)
 
@@ -430,10 +431,10 @@ def _destination_error(what: str, token: str) -> InvalidSubject:
     return InvalidSubject(f"invalid mapping destination: {what} in {token}", subject=token)
 
 
-def _expect(arguments: list[str], least: int, most: int | None, token: str) -> None:
-    if len(arguments) < least:
+def _expect(arguments: list[str], count: int, token: str) -> None:
+    if len(arguments) < count:
         raise _destination_error("not enough arguments passed to the function", token)
-    if most is not None and len(arguments) > most:
+    if len(arguments) > count:
         raise _destination_error("too many arguments passed to the function", token)
 
 
@@ -443,45 +444,53 @@ def _number(text: str, token: str) -> int:
     return int(text)
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
 def _bucket(text: str, buckets: int) -> int:
     """FNV-1a, 32 bits, of the text's bytes, modulo ``buckets`` (0 gives 0)."""
     value = 2166136261
-    for byte in text.encode("utf-8", "surrogateescape"):
+    for byte in _bytes(text):
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value % buckets if buckets else 0
 
 
-def _split_from_left(token: str, size: int) -> str:
-    return f"{token[:size]}.{token[size:]}" if 0 < size < len(token) else token
+def _split_from_left(token: bytes, size: int) -> bytes:
+    return token[:size] + b"." + token[size:] if 0 < size < len(token) else token
 
 
-def _split_from_right(token: str, size: int) -> str:
-    return f"{token[:-size]}.{token[-size:]}" if 0 < size < len(token) else token
+def _split_from_right(token: bytes, size: int) -> bytes:
+    return token[:-size] + b"." + token[-size:] if 0 < size < len(token) else token
 
 
-def _slice_from_left(token: str, size: int) -> str:
+def _slice_from_left(token: bytes, size: int) -> bytes:
     if not 0 < size < len(token):
         return token
-    return ".".join(token[start : start + size] for start in range(0, len(token), size))
+    return b".".join(token[start : start + size] for start in range(0, len(token), size))
 
 
-def _slice_from_right(token: str, size: int) -> str:
+def _slice_from_right(token: bytes, size: int) -> bytes:
     if not 0 < size < len(token):
         return token
     first = len(token) % size
     chunks = [token[start : start + size] for start in range(first, len(token), size)]
-    return ".".join([token[:first], *chunks] if first else chunks)
+    return b".".join([token[:first], *chunks] if first else chunks)
 
 
-def _left(token: str, size: int) -> str:
+def _left(token: bytes, size: int) -> bytes:
     return token[:size] if 0 < size < len(token) else token
 
 
-def _right(token: str, size: int) -> str:
+def _right(token: bytes, size: int) -> bytes:
     return token[-size:] if 0 < size < len(token) else token
 
 
-_CUTS: dict[str, Callable[[str, int], str]] = {
+_CUTS: dict[str, Callable[[bytes, int], bytes]] = {
     "splitfromleft": _split_from_left,
     "splitfromright": _split_from_right,
     "slicefromleft": _slice_from_left,

@@ -61,10 +61,12 @@ def test_help_has_examples(flag):
 
 
 @pytest.mark.parametrize("flag", ["-v", "-version", "--version", "version"])
-def test_version(flag):
+def test_version(flag, real_server):
     done = run(flag)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"nats-server \(natskit\) \d+\.\d+\.\d+\n", done.stdout)
+    theirs = subprocess.run([real_server, flag], capture_output=True, text=True, timeout=20)
+    assert (theirs.returncode, theirs.stdout) == (0, "nats-server: v2.15.1\n")
 
 
 def test_help_about_tls():

@@ -139,6 +139,20 @@ def test_what_can_only_be_a_mistake_is_refused(text, theirs):
     assert expected is not None or "{a 1.2.3/" in text, theirs.said
 
 
+def test_block_in_a_file_with_crlf_line_ends(theirs):
+    """The real server looks for a line that is a bracket and nothing else. docs/differences.md."""
+    text = "server_name: (\nabc\n)\n"
+    assert ours_of(theirs, text) == theirs.check(text) is not None
+    text = text.replace("\n", "\r\n")
+    assert theirs.check(text) is None
+    assert ours(theirs.path) is not None
+
+
+def ours_of(theirs, text):
+    theirs.path.write_text(text, newline="")
+    return ours(theirs.path)
+
+
 ATOMS = [
     *("a", "b", "x", "1", "12", "-", ".", "k", "kb", "KiB", "e", "m", ":", "=", ",", ";", "{", "}", "[", "]", "(", ")"),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import zlib
@@ -11,8 +12,11 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import wait_for
+from tests.differential.conftest import InProcess
 from tests.differential.duel import normal
 
+from natskit.errors import ConfigError
+from natskit.server import Options
 from support.certificates import save
 from support.websocket import BROWSER, CLOSE, DEFLATE, PING, PONG, SAFARI, TEXT, RawWebSocket, deflated, frame, request
 
@@ -167,6 +171,88 @@ def test_same_origin_with_a_port(arena):
     compare_answers(
         arena, listening(ORIGINS["same"]), request(Host="example.com:8080", Origin="http://example.com:8080")
     )
+
+
+# ---- where ours is stricter (docs/differences.md) ---------------------------------------------------
+
+
+def test_long_requests(arena):
+    real, ours = arena.pair(PLAIN)
+    long = request(Cookie="x" * 100_000)
+    assert answered(real.websocket_port, long)[0] == "HTTP/1.1 101 Switching Protocols"
+    assert answered(ours.websocket_port, long)[0] == "HTTP/1.1 431 Request Header Fields Too Large"
+    fits = request(Cookie="x" * 60_000)
+    assert {answered(each.websocket_port, fits)[0] for each in (real, ours)} == {"HTTP/1.1 101 Switching Protocols"}
+
+
+def test_request_after_one_that_is_refused(arena):
+    real, ours = arena.pair(PLAIN)
+    for server, second in ((real, b"HTTP/1.1 101 "), (ours, b"")):
+        client = RawWebSocket(server.websocket_port)
+        client.sock.settimeout(5)
+        client.send(request(without=("Upgrade",)))
+        seen = b""
+        while not seen.endswith(b"Bad Request\n"):
+            seen += client.sock.recv(1 << 16)
+        assert (b"Connection: close" in seen) == (server is ours)
+        with contextlib.suppress(ConnectionError):
+            client.send(request())
+        assert _receive(client)[:13] == second
+        client.close()
+
+
+def test_requests_that_take_their_time(arena):
+    """Without ``handshake_timeout`` ours gives 2 s, the real server any time: here, more than ours."""
+    real, ours = arena.pair('websocket { listen: "127.0.0.1:-1", no_tls: true }')
+    clients = [RawWebSocket(each.websocket_port) for each in (real, ours)]
+    for client in clients:
+        client.send(request()[:20])
+    clients[1].sock.settimeout(5)
+    assert _receive(clients[1]) == b""  # after 2 s
+    clients[0].send(request()[20:])
+    assert _receive(clients[0]).startswith(b"HTTP/1.1 101 ")
+    for client in clients:
+        client.close()
+
+
+def test_long_compressed_messages_before_the_login(arena):
+    real, ours = arena.pair(listening("compression: true", "authorization { users: [{user: a, password: a}] }"))
+    login = b'CONNECT {"verbose":false,"user":"a","pass":"a"}\r\n'
+    long = frame(deflated(login + b"PUB a 100000\r\n" + b" " * 100_000 + b"\r\n"), rsv=4)
+    for server in (real, ours):
+        client = RawWebSocket.open(server.websocket_port, **DEFLATE)
+        client.send(long)
+        if server is real:
+            client.sync()
+        else:
+            client.expect_end()
+        assert client.ended == (server is ours)
+        client.close()
+
+
+def test_what_breaks_the_protocol_within_frames(arena):
+    """Unlike by TCP, the real server says nothing."""
+    real, ours = arena.pair(PLAIN)
+    for server in (real, ours):
+        client = RawWebSocket.open(server.websocket_port)
+        client.send(C + frame(b"FOO\r\n"))
+        client.expect_end()
+        assert (b"-ERR 'Unknown Protocol Operation'" in client.said) == (server is ours)
+        if server is ours:
+            assert client.goodbye == b"\x03\xeaProtocol Violation"
+        client.close()
+
+
+def test_origin_with_a_port_that_cannot_be(arena, tmp_path):
+    config = listening('allowed_origins: ["http://a.example:65536"]')
+    with pytest.raises(ConfigError, match="65536"):
+        Options.load(text=config)
+    server = InProcess(arena._program, config, tmp_path)
+    try:
+        assert " 101 " in answered(server.websocket_port, request(Origin="http://a.example:65536"))[0]
+        assert " 403 " in answered(server.websocket_port, request(Origin="http://a.example"))[0]
+    finally:
+        server.stop()
 
 
 # ---- frames ----------------------------------------------------------------------------------------

@@ -165,6 +165,35 @@ async def test_s32_service_decides_who_a_client_is(hall: Hall) -> None:
     await logged(hall.engine, "Auth callout service returned an error: denied")
 
 
+async def test_refusal_is_told_in_the_callout_account(hall: Hall) -> None:
+    await hall.open()
+    client = hall.player.clients["auth"]
+    await hall.player.line("auth> SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 9")
+    assert (await hall.log_in(lambda request: "error: denied"))[0] == DENIED
+    event = json.loads((await client.receive()).partition(" | ")[2])
+    assert event["reason"] == "Auth callout service returned an error: denied"
+    assert event["client"]["user"] == "foo"
+
+
+async def test_nobody_who_decides_lets_nobody_in(hall: Hall) -> None:
+    """The real server waits for an answer all the same."""
+    await hall.open()
+    await hall.player.play("auth> UNSUB 1 | SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 9")
+    client = await Client.open("u", hall.engine.host, hall.engine.port)
+    hall._opened.append(client)
+    begun = time.monotonic()
+    client.send(b'CONNECT {"user":"foo","pass":"bar","verbose":false}\r\nPING\r\n')
+    told = await client.receive()
+    if hall.engine.name == "natskit":
+        assert told == DENIED
+        assert time.monotonic() - begun < 0.9
+    else:
+        assert told in (DENIED, "-ERR 'Authentication Timeout'")
+        assert time.monotonic() - begun > 0.9
+    event = json.loads((await hall.player.clients["auth"].receive()).partition(" | ")[2])
+    assert (event["reason"], event["client"]["user"]) == ("", "foo")
+
+
 async def test_service_that_is_silent_lets_nobody_in(hall: Hall) -> None:
     await hall.open()
     client = await Client.open("u", hall.engine.host, hall.engine.port)

@@ -96,3 +96,92 @@ async def test_client_is_kicked(audience: Audience) -> None:
     await audience.player.line("a< <EOF>")
     gone = dict(await audience.hear(3))["$SYS.ACCOUNT.A.DISCONNECT"]
     assert gone["reason"] == "Kicked"
+
+
+async def test_failed_login_is_told_within_the_account_too(engine: Engine) -> None:
+    await engine.start("""
+        accounts { $SYS { users=[{user:s,password:s}] } }
+        authorization { users=[{user:a,password:a}] }
+    """)
+    player = Player(engine.host, engine.port, engine.name)
+    try:
+        await player.line("a> SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 1")
+        await player.line('b> CONNECT {"user":"b","pass":"x","name":"n"}')
+        head, _, body = (await player.clients["a"].receive()).partition(" | ")
+        assert head.startswith("MSG $SYS.ACCOUNT.CLIENT.AUTH.ERR 1 ")
+        event = json.loads(body)
+        assert event["type"] == "io.nats.server.advisory.v1.client_disconnect"
+        assert (event["reason"], event["client"]["name"]) == ("Authentication Failure", "n")
+        assert {"sent", "received", "server", "id", "timestamp"} <= event.keys()
+    finally:
+        await player.close()
+
+
+async def test_global_account_has_no_count_of_connections(engine: Engine) -> None:
+    await engine.start("""
+        accounts { $SYS { users=[{user:s,password:s}] } }
+        authorization { users=[{user:a,password:a}] }
+    """)
+    player = Player(engine.host, engine.port, engine.name)
+    try:
+        await player.line("s> SUB $SYS.ACCOUNT.$G.> 1 | SUB $SYS.SERVER.ACCOUNT.$G.> 2")
+        await player.line("a> PUB x 0")
+        for event in ("CONNECT", "DISCONNECT"):
+            assert (await player.clients["s"].receive()).startswith(f"MSG $SYS.ACCOUNT.$G.{event} 1  ")
+            if event == "CONNECT":
+                await player.leave("a")
+    finally:
+        await player.close()
+
+
+async def test_counts_of_an_account_come_before_what_changed_them(audience: Audience) -> None:
+    await audience.player.line("a> SUB x 1 | PUB x 2 | hi")
+    come = await audience.hear(3)
+    assert come[-1][0].endswith(".CONNECT")
+    await audience.player.line("a< MSG x 1 2 | hi")
+    await audience.player.leave("a")
+    gone = await audience.hear(3)
+    assert gone[-1][0].endswith(".DISCONNECT")
+    conns = gone[0][1]
+    assert conns["type"] == "io.nats.server.advisory.v1.account_connections"
+    moved = {"msgs": 1, "bytes": 2}
+    nothing = {"msgs": 0, "bytes": 0}
+    assert conns["received"] == moved | {"gateways": nothing, "routes": nothing, "leafs": nothing}
+    assert conns["sent"] == moved | {"gateways": nothing, "routes": nothing, "leafs": nothing}
+    assert (conns["conns"], conns["leafnodes"], conns["total_conns"], conns["slow_consumers"]) == (0, 0, 0, 0)
+    assert gone[-1][1]["received"] == moved  # what it received, and what it sent
+    assert gone[-1][1]["sent"] == moved
+
+
+async def test_end_of_the_server_is_told(engine: Engine) -> None:
+    await engine.start(CONFIG)
+    player = Player(engine.host, engine.port, engine.name)
+    await player.line("s> SUB $SYS.SERVER.*.SHUTDOWN 1")
+    client = player.clients["s"]
+    server_id = client.info["server_id"]
+    await engine.stop()
+    head, _, body = (await client.receive()).partition(" | ")
+    assert head.startswith(f"MSG $SYS.SERVER.{server_id}.SHUTDOWN 1  ")
+    told = json.loads(body)
+    assert (told["name"], told["id"]) == ("s1", server_id)
+    assert {"host", "ver", "seq", "time", "jetstream"} <= told.keys()
+    await player.close()
+
+
+async def test_counts_are_repeated_while_there_are_connections(engine: Engine, audience: Audience) -> None:
+    await audience.player.line("a> PUB x 0")
+    await audience.hear(3)
+    if engine.name == "nats-server":
+        pytest.skip("it takes half a minute")
+    for _ in range(2):
+        await engine.pass_time(30)
+        told = await audience.hear(2)
+        assert [subject.rpartition(".")[2] for subject, _ in told] == ["CONNS", "CONNS"]
+        assert told[0][1]["conns"] == 1
+    await audience.player.leave("a")
+    await audience.hear(3)
+    await engine.pass_time(30)
+    watcher = audience.player.clients["s"]
+    await watcher.sync()
+    assert not [message for message in watcher.inbox if "ACCOUNT.A." in message]
+    watcher.inbox.clear()

@@ -66,6 +66,7 @@ async def test_clients_are_told_and_served_until_their_turn_comes(engine: Engine
         assert info["ldm"] is True
         assert not {"connect_info", "connect_urls", "remote_account", "nonce"} & info.keys()
     assert [".LAMEDUCK 1 " in message for message in watcher.inbox] == [True]
+    assert {"name", "id", "ver", "seq"} <= json.loads(watcher.inbox[0].partition(" | ")[2]).keys()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(engine.host, engine.port)
     client.send(b"SUB x 1\r\nPUB x 2\r\nhi\r\n")
@@ -124,3 +125,16 @@ async def test_one_client_is_asked_to_move(engine: Engine, player: Player, which
     client.send(b"SUB x 1\r\nPUB x 0\r\n\r\n")
     await client.sync()
     assert client.inbox == ["MSG x 1 0"]
+
+
+async def test_last_client_leaves_by_itself(engine: Engine, player: Player) -> None:
+    """The real server sees that it is alone when the grace period is over, ours at once. docs/differences.md."""
+    await engine.start('lame_duck_duration: "30s", lame_duck_grace_period: "1s"')
+    player.port = engine.port
+    await enter(player, "a", '{"verbose":false}')
+    await engine.lame_duck()
+    begun = asyncio.get_running_loop().time()
+    await player.leave("a")
+    await engine.ended()
+    took = asyncio.get_running_loop().time() - begun
+    assert took < 0.7 if engine.name == "natskit" else 0.8 < took < 5

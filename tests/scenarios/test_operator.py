@@ -10,85 +10,18 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
-from support.engines import ENGINES, Engine
-from support.realm import AccountOwner, Realm, User
-from support.scenario import Client, Player
+from support.engines import ENGINES
+from support.realm import AccountOwner
+from support.scenario import Client
+from support.stage import Stage
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
-
-
-class Stage:
-    """A server of an operator with a system account, an exporter and an importer; clients are users of these."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.realm = Realm()
-        self.system = self.realm.account("SYS")
-        self.exporter = self.realm.account("EXP")
-        self.importer = self.realm.account("IMP")
-        body = replace(self.realm.claims.nats, system_account=self.system.id)
-        self.realm.claims = replace(self.realm.claims, nats=body)
-        self.users: dict[str, User] = {
-            "sys": self.system.user(),
-            "x": self.exporter.user(),
-            "i": self.importer.user(),
-        }
-        self.player: Player
-
-    async def open(self, *more: str) -> None:
-        await self.engine.start(self.realm.config(*more))
-        self.player = Player(self.engine.host, self.engine.port, self.engine.name, login=self._login)
-
-    def _login(self, name: str, info: dict[str, object]) -> dict[str, object]:
-        return self.users[name].credentials(str(info["nonce"]))
-
-    async def play(self, text: str) -> None:
-        await self.player.play(text)
-
-    async def push(self, owner: AccountOwner, token: str) -> dict[str, Any]:
-        """Push an account through the system account; returns what the server answers."""
-        client = self.player.clients.get("sys") or await self.player._open("sys", "")
-        client.send(b"SUB pushed 77\r\n")
-        subject = f"$SYS.REQ.ACCOUNT.{owner.id}.CLAIMS.UPDATE"
-        client.send(f"PUB {subject} pushed {len(token)}\r\n{token}\r\n".encode())
-        message = await client.receive()
-        assert message.startswith("MSG pushed 77"), message
-        answer: dict[str, Any] = json.loads(message.partition(" | ")[2])
-        client.send(b"UNSUB 77\r\n")
-        await client.sync()
-        return answer
-
-    async def update(self, owner: AccountOwner, **body: Any) -> None:
-        answer = await self.push(owner, owner.token(**body))
-        assert answer["data"]["message"] == "jwt updated"
-
-    def activation(self, subject: str = "a.b.c.d", **head: Any) -> str:
-        signer, issued_at = head.pop("signer", self.exporter.key), head.pop("issued_at", int(time.time()) - 100)
-        to = head.pop("to", self.importer.id)
-        body = jwt.Activation(subject=subject, kind="stream", issuer_account=head.pop("issuer_account", ""))
-        return jwt.encode(jwt.ActivationClaims(subject=to, nats=body, **head), signer, issued_at=issued_at)
-
-    def exports(self, **more: Any) -> dict[str, Any]:
-        return {"exports": (jwt.Export(subject="a.b.c.>", type="stream", token_req=True, **more),)}
-
-    def imports(self, token: str, **wanted: Any) -> dict[str, Any]:
-        wanted = {"subject": "a.b.c.d", "account": self.exporter.id, "type": "stream"} | wanted
-        return {"imports": (jwt.Import(token=token, **wanted),)}
-
-
-@pytest.fixture
-async def stage(engine: Engine) -> AsyncIterator[Stage]:
-    stage = Stage(engine)
-    yield stage
-    await stage.player.close()
 
 
 async def test_s23_activation_narrowed_to_a_literal_subject(stage: Stage) -> None:
@@ -316,6 +249,15 @@ async def test_s33_scoped_signing_key_template(stage: Stage) -> None:
         b< -ERR 'Permissions Violation for Publish to "t.bob.hr"'
         b> SUB d.ops 1
         b< -ERR 'Permissions Violation for Subscription to "d.ops"'
+    """)
+    await stage.player.line("b> SUB in 9 | PUB $SYS.REQ.USER.INFO in 0")
+    client = stage.player.clients["b"]
+    await client.await_count(1)
+    permissions = json.loads(client.inbox.pop().partition(" | ")[2])["data"]["permissions"]
+    assert sorted(permissions["publish"].pop("allow")) == ["$SYS.REQ.USER.INFO", "t.bob.eng", "t.bob.ops"]
+    assert sorted(permissions["subscribe"].pop("deny")) == ["d.eng", "d.ops"]
+    assert permissions == {"publish": {}, "subscribe": {}}
+    await stage.play("""
         b> PUB t.bob.eng 21 | xxxxxxxxxxxxxxxxxxxxx
         b< -ERR 'Maximum Payload Violation' | <EOF>
         c< -ERR 'Authorization Violation' | <EOF>
@@ -427,3 +369,132 @@ async def test_user_without_subscriptions_is_closed_at_once(stage: Stage) -> Non
     async with asyncio.timeout(5):
         assert await client.receive() == "-ERR 'maximum subscriptions exceeded'"
         assert await client.receive() == "<EOF>"
+
+
+# ---- the MEMORY resolver ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["", "abc", "invalid"])
+async def test_update_of_an_account_that_nobody_uses_yet(stage: Stage, fault: str) -> None:
+    account = stage.realm.account("L")
+    stage.users["u"] = account.user()
+    await stage.open()
+    everybody = {"*": int(time.time())}
+    mappings = {"m": tuple(jwt.WeightedMapping(subject=each, weight=60) for each in "ab")} if fault else {}
+    token = fault if fault == "abc" else account.token(revocations=everybody, mappings=mappings)
+    answer = await stage.push(account, token)
+    if stage.engine.name == "nats-server" and fault != "abc":
+        assert answer["data"]["message"] == "jwt update skipped"
+    elif fault:
+        assert answer["error"]["description"].startswith("jwt update resulted in error - ")
+    else:
+        assert answer["data"]["message"] == "jwt updated"
+    if stage.engine.name == "nats-server" or fault:
+        await stage.play("u> SUB x 1 | PUB x 0\nu< MSG x 1 0")
+    else:
+        await stage.play("u< -ERR 'Authorization Violation' | <EOF>")
+
+
+async def test_account_that_is_not_preloaded_is_skipped_and_stays_unknown(stage: Stage) -> None:
+    account = AccountOwner(stage.realm, "L")
+    stage.users["u"] = account.user()
+    await stage.open()
+    assert (await stage.push(account, account.token()))["data"]["message"] == "jwt update skipped"
+    await stage.play("u< -ERR 'Authorization Violation' | <EOF>")
+
+
+async def test_there_is_nothing_to_list_or_delete(stage: Stage) -> None:
+    """What tools can rely on for every server is that updates are answered. docs/differences.md."""
+    await stage.open()
+    await stage.play("x> PUB x 0\nsys> SUB in 1")
+    nobody = "sys< HMSG in 1 <n> <n> | NATS/1.0 503 | Nats-Subject: "
+    for subject in ("CLAIMS.LIST", "CLAIMS.PACK", "CLAIMS.DELETE", f"ACCOUNT.{stage.exporter.id}.CLAIMS.LOOKUP"):
+        await stage.play(f"sys> PUB $SYS.REQ.{subject} in 0\n{nobody}$SYS.REQ.{subject}")
+    token = stage.exporter.token()
+    await stage.play(f"""
+        sys> PUB $SYS.REQ.CLAIMS.UPDATE in {len(token)} | {token}
+        [nats-server] {nobody}$SYS.REQ.CLAIMS.UPDATE
+        [natskit] sys< MSG in 1  <n> | <answer>"message":"jwt updated"<rest>
+    """)
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_reload_undoes_no_update(stage: Stage, used: bool) -> None:
+    """The real server goes back to what the file has. docs/differences.md."""
+    await stage.open()
+    if used:
+        await stage.play("x> PUB no 0")
+    rights = jwt.Permissions(pub=jwt.Permission(deny=("no",)))
+    await stage.push(stage.exporter, stage.exporter.token(default_permissions=rights))
+    await stage.engine.reload(stage.realm.config())
+    await stage.play("""
+        x> PUB no 0
+        [natskit] x< -ERR 'Permissions Violation for Publish to "no"'
+    """)
+
+
+async def test_reload_reads_the_preloaded_accounts_again(stage: Stage) -> None:
+    gone, kept = stage.realm.account("GONE"), stage.realm.account("KEPT")
+    stage.users |= {"g": gone.user(), "k": kept.user()}
+    await stage.open()
+    await stage.play("g> PUB x 0\nk> PUB x 0")
+    del stage.realm.preload[gone.id]
+    kept.publish(default_permissions=jwt.Permissions(pub=jwt.Permission(deny=("no",))))
+    await stage.engine.reload(stage.realm.config())
+    await stage.play("""
+        g< -ERR 'Authorization Violation' | <EOF>
+        k> PUB no 0
+        k< -ERR 'Permissions Violation for Publish to "no"'
+    """)
+
+
+# ---- names that would be more than a name ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "tags"), [(">", ()), ("*", ()), ("u", ("dept:>",)), ("u", ("dept:*",))])
+async def test_wildcard_in_a_name_or_tag_widens_no_template(stage: Stage, name: str, tags: tuple[str, ...]) -> None:
+    account = stage.realm.account("L")
+    word = "{{tag(dept)}}" if tags else "{{name()}}"
+    template = jwt.ScopeTemplate(pub=jwt.Permission(allow=(f"t.{word}",)))
+    key = account.signing_key
+    account.publish(signing_keys=(jwt.UserScope(kind="user_scope", key=key.public, role="r", template=template),))
+    stage.users["w"] = account.user(name, key, scoped=True, tags=tags)
+    await stage.open()
+    await stage.play("""
+        [natskit] w< -ERR 'Authorization Violation' | <EOF>
+        [nats-server] w> PUB t.anything 0
+        [nats-server] w< (nothing)
+    """)
+
+
+async def test_imports_that_form_a_cycle(stage: Stage) -> None:
+    one, other = stage.realm.account("ONE"), stage.realm.account("OTHER")
+    for account, exporter in ((one, other), (other, one)):
+        wanted = jwt.Import(subject="s", account=exporter.id, type="stream")
+        account.publish(exports=(jwt.Export(subject="s", type="stream"),), imports=(wanted,))
+    stage.users |= {"a": one.user(), "b": other.user()}
+    await stage.open()
+    await stage.play("""
+        a> SUB s 1
+        b> SUB s 1
+        a> PUB s 1 | x
+        a< MSG s 1 1 | x
+        [nats-server] b< MSG s 1 1 | x
+        b> PUB s 1 | y
+        b< MSG s 1 1 | y
+    """)
+
+
+async def test_log_says_at_its_default_level_which_check_failed(stage: Stage) -> None:
+    """The real server says it at debug level, if at all. docs/differences.md."""
+    user = stage.users["r"] = stage.exporter.user("r")
+    stage.users["e"] = stage.exporter.user("e", expires=1000)
+    stage.users["w"] = stage.exporter.user("w", src=("10.0.0.0/8",))
+    stage.exporter.publish(revocations={user.key.public: int(time.time())})
+    await stage.open()
+    for name in "rew":
+        await stage.play(f"{name}< -ERR 'Authorization Violation' | <EOF>")
+    lines = [line for line in stage.engine.log().splitlines() if "[DBG]" not in line]
+    reasons = [f"revoked: {user.key.public}", "expires 1000", "Bad src Ip 127.0.0.1"]
+    found = [reason for reason in reasons if any(reason in line and "authentication error" in line for line in lines)]
+    assert found == (reasons if stage.engine.name == "natskit" else [])

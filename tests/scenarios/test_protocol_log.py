@@ -147,9 +147,8 @@ async def test_payloads_are_cut_as_wanted(engine: Engine, config: str, payloads:
 
 
 async def test_no_secret_is_logged_however_it_is_written(engine: Engine) -> None:
-    if engine.name == "nats-server":
-        pytest.skip("it shows what stands behind a quote, and keys in capitals")
+    """The real server shows what stands behind a quote, or under a key in capitals, and the `jwt`."""
     fields = b'"pass":"x\\"SECRET","PASS" : "SECRET","Auth_Token":"SECRET","jwt":"SECRET","sig":"SECRET","proxy_sig":"SECRET"'
     said = await talk(engine, "trace: true", b'CONNECT {"user":"a",' + fields + b',"name":"n"}\r\n')
-    assert "SECRET" not in engine.log()
+    assert engine.log().count("SECRET") == (0 if engine.name == "natskit" else 4)
     assert '"name":"n"' in said[0]

@@ -86,12 +86,28 @@ SERVER: list[tuple[str, object, object]] = [
     ("ID.EXPVARZ", "", NOT_HERE),
     ("ID.IPQUEUESZ", "", NOT_HERE),
     ("ID.PROFILEZ", "", NOT_HERE),
+    (
+        "ID.SUBSZ",
+        {"subscriptions": True, "limit": 1, "account": "A"},
+        data(limit=1, subscriptions_list=[{"account": "A"}]),
+    ),
+    ("ID.CONNZ", {"cid": 1 << 40}, data(num_connections=0, limit=1)),
+    ("ID.CONNZ", {"mqtt_client": "x"}, data(num_connections=0)),
+    (
+        "ID.CONNZ",
+        {"acc": "A", "subscriptions_detail": True},
+        data(connections=[{"subscriptions_list_detail": [{"subject": "foo.*", "qgroup": "w", "sid": "1", "msgs": 0}]}]),
+    ),
+    ("ID.HEALTHZ", {"server_name": "zz"}, SILENCE),
+    ("ID.HEALTHZ", {"tags": ["z"]}, SILENCE),
     ("ID.FOO", "", NOBODY),
     ("PING.FOO", "", NOBODY),
     ("PING.KICK", "", NOBODY),
     ("PING.RELOAD", "", NOBODY),
     ("ID.KICK", {"cid": 99}, NO_CLIENT),
     ("ID.KICK", "{bad", UNLIKE_GO),
+    ("ID.KICK", "", {OURS: error(500), REAL: SILENCE}),
+    ("ID.LDM", "", {OURS: error(500), REAL: SILENCE}),
     ("ID.LDM", {"cid": 99}, error(500)),
     ("ID.LDM", "{bad", UNLIKE_GO),
     ("PING.IDZ", {"server_name": "zz"}, {"name": "s1"}),
@@ -105,6 +121,23 @@ SERVER: list[tuple[str, object, object]] = [
     ("PING.HEALTHZ", {"tags": ["x:1", "z"]}, SILENCE),
 ]
 
+STATISTICS = [
+    "start",
+    "mem",
+    "cores",
+    "cpu",
+    "connections",
+    "total_connections",
+    "active_accounts",
+    "subscriptions",
+    "sent",
+    "sent_to_clients",
+    "received",
+    "received_from_clients",
+    "slow_consumers",
+    "active_servers",
+    "gomaxprocs",
+]
 MAPPED = {"m1": [{"subject": "m3", "weight": 20}, {"subject": "m1", "weight": 50}, {"subject": "m2", "weight": 100}]}
 ACCOUNT: list[tuple[str, object, object]] = [
     ("A.CONNZ", "", data(num_connections=1, total=1)),
@@ -126,6 +159,9 @@ ACCOUNT: list[tuple[str, object, object]] = [
     ("$G.STATZ", {"include_unused": True}, data(account_statz=[{"acc": "$G", "conns": 0}])),
     ("ZZ.STATZ", "", SILENCE),
     ("PING.STATZ", {"accounts": ["A"]}, data(account_statz=[{"acc": "A"}])),
+    ("PING.STATZ", "", data(account_statz=[..., ..., ...])),
+    ("PING.STATZ", {"accounts": ["A", "ZZ"], "include_unused": True}, data(account_statz=[{"acc": "A"}])),
+    ("A.CONNS", {"acc": "A"}, {"acc": "A", "conns": 1}),
     ("A.CONNS", "", {"type": "io.nats.server.advisory.v1.account_connections", "acc": "A", "conns": 1}),
     ("$G.CONNS", "", SILENCE),
     ("A.FOO", "", NOBODY),
@@ -146,6 +182,9 @@ OWN: list[tuple[str, object, object]] = [
     ("ACCOUNT.PING.STATZ", {"accounts": ["$SYS", "B"]}, data(account_statz=[{"acc": "A"}])),
     ("USER.INFO", "", data(user="a", account="A")),
     ("SERVER.PING.VARZ", "", NOBODY),
+    ("SERVER.PING", "", NOBODY),
+    ("SERVER.PING.IDZ", "", NOBODY),
+    ("CLAIMS.LIST", "", NOBODY),
     ("SERVER.ID.CONNZ", "", NOBODY),
     ("ACCOUNT.B.CONNZ", "", NOBODY),
     ("ACCOUNT.PING.INFO", "", NOBODY),
@@ -248,3 +287,62 @@ async def test_statistics_are_told_to_who_listens(engine: Engine, player: Player
     head, _, text = (await client.receive()).partition(" | ")
     assert head.split()[1].endswith(".STATSZ")
     assert like({"server": {"name": "s1"}, "statsz": {"connections": 3, "mem": ..., "cpu": ...}}, json.loads(text))
+
+
+async def test_what_is_done_without_a_result_is_answered_by_the_server_alone(engine: Engine, player: Player) -> None:
+    client, a, b = (player.clients[name] for name in "sab")
+    client.send(b"SUB in 7\r\n")
+    told = []
+    for order, one in (("LDM", a), ("KICK", b)):
+        body = json.dumps({"cid": one.info["client_id"]})
+        subject = f"$SYS.REQ.SERVER.{client.info['server_id']}.{order}"
+        client.send(f"PUB {subject} in {len(body)}\r\n{body}\r\n".encode())
+        told.append(json.loads((await client.receive()).partition(" | ")[2]))
+    assert [each.keys() for each in told] == [{"server"}, {"server"}]
+    server = told[1]["server"]
+    assert server["seq"] > told[0]["server"]["seq"]
+    assert server.keys() - {"feature_flags"} == {
+        "name", "host", "id", "ver", "tags", "metadata", "jetstream", "flags", "seq", "time",
+    }  # fmt: skip
+    await player.line("b< <EOF>")
+
+
+async def test_who_wants_no_answer_gets_none_but_statistics_are_told_to_all(engine: Engine, player: Player) -> None:
+    await player.play("s> SUB $SYS.SERVER.*.STATSZ 8")
+    client = player.clients["s"]
+    for name in ("VARZ", "STATSZ"):
+        client.send(f"PUB $SYS.REQ.SERVER.{client.info['server_id']}.{name} 0\r\n\r\n".encode())
+    head, _, text = (await client.receive()).partition(" | ")
+    assert head.split()[1] == f"$SYS.SERVER.{client.info['server_id']}.STATSZ"
+    assert json.loads(text)["statsz"].keys() == set(STATISTICS)
+
+
+async def test_subscribers_are_counted(player: Player) -> None:
+    await player.play("""
+        s> SUB in 7
+        a> SUB foo.x w 2 | SUB foo.x v 3 | SUB foo.x 4
+        s> PUB $SYS.DEBUG.SUBSCRIBERS in 5 | foo.x
+        s< MSG in 7  1 | 0
+        s> PUB $SYS.DEBUG.SUBSCRIBERS in 7 | foo.x w
+        s< MSG in 7  1 | 0
+    """)
+
+
+async def test_other_subjects_of_the_system_are_plain_ones_in_a_normal_account(player: Player) -> None:
+    await player.play("""
+        a> SUB $SYS.> 5 | SUB in 9 | PUB $SYS.REQ.SERVER.PING.VARZ 1 | x | PUB $SYS.ACCOUNT.A.CONNECT 1 | y
+        a< MSG $SYS.REQ.SERVER.PING.VARZ 5 1 | x | MSG $SYS.ACCOUNT.A.CONNECT 5 1 | y
+        s> SUB $SYS.ACCOUNT.A.CONNECT 8
+        s< (nothing)
+    """)
+
+
+@pytest.mark.parametrize(
+    ("body", "members"), [("{bad", {"server", "error"}), ('{"sort":"zzz"}', {"server", "data", "error"})]
+)
+async def test_data_is_null_where_the_request_was_understood(player: Player, body: str, members: set[str]) -> None:
+    client = player.clients["s"]
+    client.send(f"SUB in 7\r\nPUB $SYS.REQ.SERVER.PING.CONNZ in {len(body)}\r\n{body}\r\n".encode())
+    answer = json.loads((await client.receive()).partition(" | ")[2])
+    assert answer.keys() == members
+    assert answer.get("data") is None

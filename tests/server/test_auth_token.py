@@ -142,7 +142,7 @@ async def test_account_must_be_valid_now(realm: Realm, account: AccountOwner, da
 async def test_identity_key_of_a_strict_operator_may_not_sign_accounts() -> None:
     realm = Realm(strict_signing_key_usage=True)
     account = realm.account("A")
-    assert "no trusted key" in await refuse(realm, account.user())
+    assert "operator requires issuer to be a signing key" in await refuse(realm, account.user())
 
 
 # ---- (6) (7) the key that signed the user --------------------------------------------------------

@@ -187,6 +187,28 @@ def test_varz_has_the_shape_of_the_real_one(pair):
     assert ours["http_req_stats"]["/varz"] >= 1
 
 
+def test_what_is_about_the_program(pair):
+    ours, real = (json.loads(fetch(f"{server.monitor}/varz").text) for server in pair)
+    assert real.keys() >= NOT_HERE
+    assert real["version"] == "2.15.1"
+    assert re.fullmatch(r"2\.15\.1\+natskit\.\d+\.\d+\.\d+", ours["version"])
+    assert (ours["go"].startswith("python3."), real["go"].startswith("go1.")) == (True, True)
+    assert ours["gomaxprocs"] == 1 <= real["gomaxprocs"]
+
+
+def test_subscriptions_are_those_of_clients(pair):
+    """The real server counts its own too."""
+    found = []
+    for server in pair:
+        varz, subsz = (json.loads(fetch(f"{server.monitor}/{page}").text) for page in ("varz", "subsz?subs=1"))
+        account = json.loads(fetch(f"{server.monitor}/accountz?acc=A").text)["account_detail"]
+        listed = {each["subject"] for each in subsz["subscriptions_list"]}
+        found.append((varz["subscriptions"], subsz["num_subscriptions"], account["subscriptions"]))
+        assert {"foo.*", "bar"} <= listed
+    assert found[0] == (2, 2, 2)
+    assert all(count > own for count, own in zip(found[1], (50, 50, 2), strict=True))
+
+
 def test_account_detail_has_the_members_of_the_real_one(pair):
     for name in ("A", "B"):
         ours, real = (

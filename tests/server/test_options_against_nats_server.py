@@ -67,3 +67,28 @@ def test_the_same_configurations_are_accepted(piece, real_server, folder):
         if accepted != (done.returncode == 0, ours(path)):
             wrong.append((verdict, row, done.stderr))
     assert not wrong
+
+
+RESOLVERS = [  # which both refuse, in the same words
+    ("resolver: {type: cache, dir: jwt, allow_delete: true}", "CACHE does not accept allow_delete"),
+    ("resolver: {type: cache, dir: jwt, hard_delete: true}", "CACHE does not accept hard_delete"),
+    ("resolver: {type: full, dir: jwt, ttl: '1m'}", "FULL does not accept ttl"),
+    ("resolver: {type: full, dir: jwt, hard_delete: true}", "hard_delete has no effect without delete"),
+    ("resolver: {type: full}", "dir has no value and needs to point to a directory"),
+    ("resolver: {type: nope, dir: jwt}", "error parsing account resolver"),
+    ("resolver: nope", "error parsing account resolver"),
+    ("resolver_preload: {@A: abc}", "invalid account JWT"),
+    ("resolver_preload: 5", "preload should be a map of account_public_key:account_jwt"),
+    ("resolver_preload: [a]", "preload should be a map of account_public_key:account_jwt"),
+]
+
+
+def test_resolvers_are_refused_in_the_same_words(real_server, folder):
+    path = folder / "server.conf"
+    for row, fault in RESOLVERS:
+        path.write_text(f"operator: op.jwt; system_account: {WORDS['@A']}; {row.replace('@A', WORDS['@A'])}")
+        done = subprocess.run([real_server, "-t", "-c", str(path)], capture_output=True, text=True, timeout=20)
+        assert fault in done.stderr, row
+        with pytest.raises(ConfigError) as refused:
+            Options.load(path)
+        assert fault in str(refused.value), row

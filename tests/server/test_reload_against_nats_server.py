@@ -5,17 +5,25 @@ Source: spec/server-config.md section 2 (column R). What differs on purpose is i
 
 from __future__ import annotations
 
+import json
 import signal
-from collections.abc import Iterator
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import Error
 from natskit.nkeys import KeyPair, Role
 from natskit.server import Options
+from natskit.server.operator_mode import check
 from natskit.server.reload import reloadable
+from support.certificates import save
+from support.realm import Realm
+from support.talking import talk
 
 TAKEN = """
 client_advertise: "a:1"
@@ -120,3 +128,137 @@ def test_what_is_refused_is_named(setting: str, taken: bool, tmp_path: Path) -> 
         assert setting.partition(":")[0] in str(error) or "moving to or from" in str(error)
     else:
         assert taken
+
+
+# ---- where the two differ (docs/differences.md) ------------------------------------------------------
+
+
+class Reloading:
+    """A server of either kind whose file is changed."""
+
+    def __init__(self, whose: str, request: pytest.FixtureRequest, folder: Path, config: str) -> None:
+        program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+        self.path = folder / "server.conf"
+        self.port = free_port()
+        self._listen = f"listen: 127.0.0.1:{self.port}\n"
+        self.path.write_text(self._listen + config)
+        self.running = Program([program, "-c", str(self.path)])
+        self.running.wait_for("Server is ready")
+
+    def takes(self, config: str) -> tuple[bool, str]:
+        """Whether a new configuration is taken, and what the log says of it."""
+        begin = len(self.running.output)
+        taken = takes(self.running, self.path, self._listen + config)
+        return taken, self.running.output[begin:]
+
+
+@pytest.fixture
+def reloading(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str, str], Reloading]]:
+    begun: list[Reloading] = []
+
+    def begin(whose: str, config: str) -> Reloading:
+        begun.append(Reloading(whose, request, tmp_path, config))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.running.stop()
+
+
+Reload = Callable[[str, str], Reloading]
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_refusal_names_what_was_changed(whose: str, reloading: Reload) -> None:
+    taken, said = reloading(whose, "").takes("server_name: other\nmax_pending: 10MB\n")
+    assert not taken
+    named = [name for name in ("server_name", "max_pending", "ServerName", "MaxPending") if name in said]
+    assert named == ["server_name", "max_pending"] if whose == "ours" else len(named) < 2
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_what_did_not_change_is_not_told_of(whose: str, reloading: Reload) -> None:
+    config = "accounts { A { users: [{user: a, password: a}] } }\n"
+    taken, said = reloading(whose, config).takes(config)
+    assert taken
+    told = {line for line in ("Reloaded: accounts", "Reloaded: authorization users") if line in said}
+    assert len(told) == (0 if whose == "ours" else 2)
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+@pytest.mark.parametrize("name", ["resolver", "resolver_tls", "tls"])
+def test_what_needs_a_restart_of_ours_only(whose: str, name: str, reloading: Reload, tmp_path: Path) -> None:
+    realm = Realm()
+    system = realm.account("SYS")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+    changes = {
+        "resolver": ("resolver: MEMORY\n", f'resolver: {{ type: full, dir: "{tmp_path}/jwt" }}\n'),
+        "resolver_tls": ("resolver: MEMORY\n", f'resolver: MEMORY\nresolver_tls {{ ca_file: "{tmp_path}/ca.pem" }}\n'),
+        "tls": ("", f'tls {{ cert_file: "{tmp_path}/server.pem", key_file: "{tmp_path}/server.key" }}\n'),
+    }
+    before, after = changes[name]
+    if name != "tls":
+        head = f"operator: {realm.token}\nsystem_account: {system.id}\n"
+        head += f"resolver_preload {{ {system.id}: {system.token()} }}\n"
+        before, after = head + before, head + after
+    taken, said = reloading(whose, before).takes(after)
+    assert taken == (whose == "real")
+    assert whose == "real" or f"not supported for {name}" in said or f"moving to or from {name}" in said
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_certificates_pinned_for_websocket(whose: str, reloading: Reload, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+
+    def config(pin: str) -> str:
+        tls = f'cert_file: "{tmp_path}/server.pem", key_file: "{tmp_path}/server.key", ca_file: "{tmp_path}/ca.pem"'
+        return f'websocket {{ listen: "127.0.0.1:-1", tls {{ {tls}, verify: true, pinned_certs: ["{pin * 64}"] }} }}\n'
+
+    server = reloading(whose, config("a"))
+    assert server.takes(config("a"))[0]
+    assert server.takes(config("b"))[0] == (whose == "ours")
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_reload_by_request_of_the_system_account(whose: str, reloading: Reload) -> None:
+    config = "accounts { $SYS { users: [{user: s, password: s}] }, A { users: [{user: a, password: %s}] } }\n"
+    server = reloading(whose, config % "a")
+    server.path.write_text(server.path.read_text().replace("password: a", "password: b"))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        stream = client.makefile("rwb")
+        server_id = json.loads(stream.readline()[5:])["server_id"]
+        stream.write(b'CONNECT {"user":"s","pass":"s","verbose":false}\r\nSUB in 1\r\n')
+        stream.write(f"PUB $SYS.REQ.SERVER.{server_id}.RELOAD in 0\r\n\r\n".encode())
+        stream.flush()
+        line = stream.readline()
+        while not line.startswith(b"MSG in 1 "):
+            line = stream.readline()
+        assert json.loads(stream.readline()).keys() == {"server"}
+        stream.close()
+    assert b"PONG" in talk(f"nats://127.0.0.1:{server.port}", b'CONNECT {"user":"a","pass":"b"}\r\nPING\r\n')
+
+
+AT_START = [  # the real server checks these when it starts, and not with -t
+    "max_pending: 1000",
+    "no_auth_user: x",
+    "system_account: X",
+    "websocket { port: -1 }",
+    'lame_duck_duration: "1m"; lame_duck_grace_period: "2m"',
+    f"operator: {Realm().token}; resolver: MEMORY; accounts {{ A {{}} }}",
+]
+
+
+def test_what_only_starting_finds_is_found_before(real_server: str, tmp_path: Path) -> None:
+    path = tmp_path / "server.conf"
+    for text in AT_START:
+        path.write_text(f"listen: 127.0.0.1:-1; {text}")
+        for more, accepted in (["-t"], True), ([], False):
+            words = [real_server, *more, "-c", str(path)]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+            assert (done.returncode == 0) == accepted, (words, text, done.stderr)
+        with pytest.raises(Error):
+            check(Options.load(path), "2.15.1")  # as -t does

@@ -29,23 +29,25 @@ class Trust:
     """The keys that may sign accounts.
 
     ``strict`` are those of operators that want signing keys used: below an account signed by one of them, the account's
-    identity key may not sign users.
+    identity key may not sign users. ``idle`` are the identity keys of these operators, which may not sign accounts.
     """
 
-    def __init__(self, keys: Iterable[str] = (), strict: Iterable[str] = ()) -> None:
+    def __init__(self, keys: Iterable[str] = (), strict: Iterable[str] = (), idle: Iterable[str] = ()) -> None:
         self.keys = frozenset(keys)
         self.strict = frozenset(strict)
+        self.idle = frozenset(idle)
 
     @classmethod
     def of(cls, operators: Iterable[jwt.OperatorClaims], keys: Iterable[str] = ()) -> Trust:
         """The keys of ``operators``, and plain ``keys``."""
-        trusted, strict = set(keys), set[str]()
+        trusted, strict, idle = set(keys), set[str](), set[str]()
         for operator in operators:
             found = jwt.trusted_keys(operator)
             trusted.update(found)
             if operator.nats.strict_signing_key_usage:
                 strict.update(found)
-        return cls(trusted, strict)
+                idle.add(operator.subject)
+        return cls(trusted, strict, idle)
 
     def is_strict(self, account: jwt.AccountClaims) -> bool:
         """Whether the identity key of ``account`` may not sign its users."""
@@ -58,7 +60,8 @@ class Trust:
         """
         # (1) a trusted key signed it
         if account.issuer not in self.keys:
-            return Rule.ACCOUNT_SIGNER, f"{account.subject} is signed by {account.issuer}, no trusted key"
+            why = "operator requires issuer to be a signing key" if account.issuer in self.idle else "no trusted key"
+            return Rule.ACCOUNT_SIGNER, f"{account.subject} is signed by {account.issuer}, {why}"
         # (2) nothing in it forbids its use, now
         found = faults_of(account, now)
         return (Rule.ACCOUNT_INVALID, f"{account.subject}: {'; '.join(found[:8])}") if found else None

@@ -22,8 +22,6 @@ __all__ = ["ClaimsDirectory", "ClaimsUpdates", "open_claims"]
 
 log = logging.getLogger(__name__)
 
-LOOKUP_TIMEOUT_S = 1.9
-
 
 def open_claims(system: System, accounts: Accounts) -> None:
     """Answer everything about tokens that the resolver of ``accounts`` is good for."""
@@ -109,7 +107,7 @@ class ClaimsDirectory:
 
     async def _ask_others(self, account_id: str) -> str | None:
         """A token that a client of the system account has; it is still to be verified."""
-        payload = await self._system.ask(f"$SYS.REQ.ACCOUNT.{account_id}.CLAIMS.LOOKUP", LOOKUP_TIMEOUT_S)
+        payload = await self._system.ask(f"$SYS.REQ.ACCOUNT.{account_id}.CLAIMS.LOOKUP", self._directory.timeout_s)
         if payload is None:
             return None
         token = payload.decode("ascii", "replace").strip()

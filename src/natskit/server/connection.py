@@ -257,7 +257,7 @@ class Client:
         log.error("%s - %s", self.peer, error)
         self._server.last_auth_error = error
         if self._server.events is not None:
-            self._server.events.refused(self, error.reason)
+            self._server.events.refused(self, error)
 
     def _refuse(self, error: AuthenticationError) -> None:
         self._tell_refusal(error)

@@ -13,6 +13,7 @@ from natskit.server.services.answers import random_token
 from natskit.server.system import timestamp
 
 if TYPE_CHECKING:
+    from natskit.errors import AuthenticationError
     from natskit.server.accounts import Account, Accounts
     from natskit.server.clock import Clock, Timer
     from natskit.server.connection import Client
@@ -56,16 +57,17 @@ class Events:
         subject = f"$SYS.ACCOUNT.{account.id if account is not None else GLOBAL_ACCOUNT}.DISCONNECT"
         self._tell(subject, "client_disconnect", lambda: self._ended(client, reason))
 
-    def refused(self, client: Client, reason: str) -> None:
-        """A login has failed."""
+    def refused(self, client: Client, error: AuthenticationError) -> None:
+        """A login has failed. The account of the callout that refused it is told, else the global one."""
         server_id = self._system.identity.id
         subject = f"$SYS.SERVER.{server_id}.CLIENT.AUTH.ERR"
-        self._tell(subject, "client_disconnect", lambda: self._ended(client, reason))
-        everybody = self._accounts.find(GLOBAL_ACCOUNT)
+        self._tell(subject, "client_disconnect", lambda: self._ended(client, error.reason))
+        account = self._accounts.find(error.callout or GLOBAL_ACCOUNT)
         subject = "$SYS.ACCOUNT.CLIENT.AUTH.ERR"
-        if everybody is not None and everybody.space.has_interest(subject.encode()):
+        if account is not None and account.space.has_interest(subject.encode()):
+            reason = error.verdict if error.callout else error.reason
             message = self._message("client_disconnect", self._ended(client, reason))
-            self._system.publish_in(everybody, subject, message)
+            self._system.publish_in(account, subject, message)
 
     def server_ends(self, how: str) -> None:
         """The server is about to end: ``LAMEDUCK`` slowly, ``SHUTDOWN`` now."""

@@ -110,12 +110,20 @@ def resolver_of(options: Options, clock: Clock) -> Resolver | None:
             chosen.directory,
             clock,
             limit=chosen.limit,
+            timeout_s=chosen.timeout_s,
             allow_delete=chosen.allow_delete,
             hard_delete=chosen.hard_delete,
             preload=options.resolver_preload,
         )
     if isinstance(chosen, CacheResolver):
-        return Cache(chosen.directory, clock, limit=chosen.limit, ttl_s=chosen.ttl_s, preload=options.resolver_preload)
+        return Cache(
+            chosen.directory,
+            clock,
+            limit=chosen.limit,
+            timeout_s=chosen.timeout_s,
+            ttl_s=chosen.ttl_s,
+            preload=options.resolver_preload,
+        )
     return None
 
 

@@ -130,9 +130,10 @@ class Authenticator:
         if admission is None:
             return
         try:
-            if admission.max_subscriptions == 0:
-                raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
             admission.account.join(guest, admission.expires_at)
+            if admission.max_subscriptions == 0:
+                admission.account.leave(guest)
+                raise AuthenticationError("the user may have no subscriptions", reply=TOO_MANY, reason=TOO_MANY_REASON)
         except AuthenticationError as error:
             raise _labelled(error, connect) from None
 
@@ -184,4 +185,6 @@ def _replace(guest: Guest, admission: Admission) -> None:
 def _labelled(error: AuthenticationError, connect: ConnectOptions) -> AuthenticationError:
     """The error as the log shows it: who wanted in, and why not."""
     message = f"authentication error{connect.credential_label()}: {error.message}"
-    return AuthenticationError(message, reply=error.reply, reason=error.reason)
+    return AuthenticationError(
+        message, reply=error.reply, reason=error.reason, callout=error.callout, verdict=error.verdict
+    )

@@ -134,12 +134,10 @@ class Callout:
         answer = await self._exchange(delegation, token)
         try:
             return await self._judge(delegation, user_key, answer, peer)
-        except AuthenticationError as error:
-            log.warning("%s - %s", peer, error)
-            raise
         except Error as error:
             log.warning("%s - %s", peer, error)
-            raise AuthenticationError(error.message) from None
+            message = error.message
+            raise AuthenticationError(message, callout=delegation.account.id, verdict=message) from None
 
     async def _exchange(self, delegation: Delegation, token: str) -> bytes:
         """What the service answers. Raises AuthenticationError if it does not."""
@@ -158,12 +156,13 @@ class Callout:
         handle = space.subscribe_internal(inbox, on_answer, imports=False)
         try:
             if not space.publish_internal(SUBJECT.encode(), inbox, headers, payload, links=False):
-                raise AuthenticationError(f"no auth callout service is there on account {delegation.account.model}")
+                text = f"no auth callout service is there on account {delegation.account.model}"
+                raise AuthenticationError(text, callout=delegation.account.id)
             async with asyncio.timeout(self._timeout_s):
                 return await answer
         except TimeoutError:
             text = f"auth callout service on account {delegation.account.model} did not answer in {self._timeout_s:g}s"
-            raise AuthenticationError(text) from None
+            raise AuthenticationError(text, callout=delegation.account.id) from None
         finally:
             space.unsubscribe_internal(handle)
 

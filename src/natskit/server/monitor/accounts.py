@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_account", "report_account_statistics", "report_accounts"]
 
-_RESPONSES = {"singleton": "Singleton", "stream": "Stream", "chunked": "Chunked"}
+_RESPONSES = {"singleton": "Singleton", "stream": "Streamed", "chunked": "Chunked"}
 
 
 def report_accounts(server: Server, account_id: str = "") -> dict[str, Any]:
@@ -107,8 +107,6 @@ def _export(export: Export) -> dict[str, Any]:
     return told | present(
         {
             "token_req": export.token_required,
-            "account_token_position": export.account_token_position,
-            "allow_trace": export.allow_trace,
             "approved_accounts": sorted(export.accounts or ()),
             "revoked_activations": {key: timestamp(at) for key, at in export.revocations.items()},
         }
@@ -136,7 +134,7 @@ def _import(server: Server, account: Account, number: int, invalid: bool) -> dic
 
 
 def _latency(latency: Latency) -> dict[str, Any]:
-    return {"sampling": latency.sampling, "results": latency.subject}
+    return {"sampling": latency.sampling or "headers", "results": latency.subject}
 
 
 def report_account_statistics(server: Server, unused: bool = False) -> dict[str, Any]:

@@ -24,6 +24,8 @@ __all__ = ["Cache", "Directory"]
 
 log = logging.getLogger(__name__)
 
+LOOKUP_TIMEOUT_S = 1.9
+
 SWEEP_S = 60.0
 """Files whose token has expired go at the latest after this time."""
 
@@ -37,7 +39,7 @@ Lookup = Callable[[str], Awaitable[str | None]]
 class Directory(Resolver):
     """The directory of all accounts (``type: full``). ``limit`` 0: any number of them.
 
-    ``lookup``, if set, is asked for accounts that are not there.
+    ``lookup``, if set, is asked for accounts that are not there; it may take ``timeout_s``.
     """
 
     title = "Managing all jwt in exclusive directory %s"
@@ -51,10 +53,12 @@ class Directory(Resolver):
         allow_delete: bool = False,
         hard_delete: bool = False,
         preload: Mapping[str, str] | None = None,
+        timeout_s: float = LOOKUP_TIMEOUT_S,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.limit = limit
         self.allow_delete = allow_delete
+        self.timeout_s = timeout_s
         self.lookup: Lookup | None = None
         self._hard_delete = hard_delete
         self._preload = dict(preload or {})
@@ -223,8 +227,11 @@ class Cache(Directory):
         limit: int = 1000,
         ttl_s: float = 0.0,
         preload: Mapping[str, str] | None = None,
+        timeout_s: float = LOOKUP_TIMEOUT_S,
     ) -> None:
-        super().__init__(folder, clock, limit=limit, allow_delete=True, hard_delete=True, preload=preload)
+        super().__init__(
+            folder, clock, limit=limit, allow_delete=True, hard_delete=True, preload=preload, timeout_s=timeout_s
+        )
         self._ttl_s = ttl_s
         self._used: dict[str, float] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from natskit.errors import NotFound
+from natskit.errors import NotFound, VerifyError
 from natskit.server.resolvers.resolver import Resolver, refuse_older
 
 __all__ = ["Memory"]
@@ -35,5 +35,16 @@ class Memory(Resolver):
         return True
 
     def reload(self, preload: Mapping[str, str]) -> tuple[str, ...]:
-        before, self._tokens = self._tokens, dict(preload)
-        return tuple(key for key in before.keys() | preload.keys() if before.get(key) != preload.get(key))
+        before = self._tokens
+        self._tokens = {key: _newer(token, before.get(key)) for key, token in preload.items()}
+        return tuple(key for key in before.keys() | preload.keys() if before.get(key) != self._tokens.get(key))
+
+
+def _newer(token: str, known: str | None) -> str:
+    """The preloaded token, unless what is known of the account, because it was pushed, was issued later."""
+    try:
+        if known is not None:
+            refuse_older(token, known)
+    except VerifyError:
+        return known or token
+    return token

@@ -295,9 +295,9 @@ cdef class Publisher(Peer):
         route = self.home.route(message.subject, message.subject_size)
         if route.choices is not None:
             route = self.home.choose(route)
-        if self.sink.tracks & TALK and route is not None:
+        if self.sink.tracks & TALK:
             self.tell_mapping(message, route)
-        allowed = route is None or self.may_publish is None or self.may_publish.judge(
+        allowed = self.may_publish is None or self.may_publish.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
         )
         if self.phase >= lifecycle.CLOSING:
@@ -309,8 +309,6 @@ cdef class Publisher(Peer):
             told = b"Permissions Violation for Publish with Reply of " + quoted(reply)
             return self.refuse(told, "reply", reply, None, None)
         self.ok()
-        if route is None:
-            return 0
         return self.dispatch(route, message)
 
     cdef int tell_mapping(self, Message *message, Route route) except -1:

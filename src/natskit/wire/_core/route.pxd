@@ -67,7 +67,7 @@ cdef class Route:
     cdef uint64_t watched_sum
     cdef uint64_t checked       # the clock when the sum was last compared
     cdef size_t weight          # bytes, roughly
-    cdef list choices           # of (weight, Route or None) of a weighted mapping, else None
+    cdef list choices           # of (weight, Route) of a weighted mapping, else None
     cdef list denied            # entries that match and must not see the subject; only traces ask
     cdef int watch(self, Epochs *epochs, bytes subject) except -1
     cdef int widen(self) except -1

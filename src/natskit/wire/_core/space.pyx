@@ -219,25 +219,24 @@ cdef class Space:
         return 0
 
     cdef Route mapped(self, bytes subject, bint links=True):
-        """Compute the route of a subject that a mapping may rename, scatter by weight, or drop."""
+        """Compute the route of a subject that a mapping may rename or scatter by weight. Named nothing it reaches nobody."""
         cdef Route route
         mapping = self.mapper(subject)
         if mapping is None:
             return self.direct(subject, links)
-        if len(mapping) == 1 and mapping[0][1]:
+        if len(mapping) == 1:
             return self.direct(mapping[0][1], links)
         route = Route(subject)
         route.home = self
         route.watch(self.epochs, subject)
-        route.choices = [(weight, self.direct(name, links) if name else None) for weight, name in mapping]
+        route.choices = [(weight, self.direct(name, links)) for weight, name in mapping]
         for _, choice in route.choices:
-            if choice is not None:
-                route.weight += (<Route>choice).weight
+            route.weight += (<Route>choice).weight
         return route
 
     cdef Route choose(self, Route route):
-        """Take one of the choices of a weighted mapping; None: the message is dropped."""
-        cdef Route choice
+        """Take one of the choices of a weighted mapping."""
+        cdef Route choice = route
         cdef Py_ssize_t i
         cdef long left = random_below(max(1, sum([weight for weight, _ in route.choices])))
         for i in range(len(route.choices)):
@@ -245,11 +244,11 @@ cdef class Space:
             left -= weight
             if left >= 0:
                 continue
-            if choice is not None and not holds(choice, clock()[0]):
+            if not holds(choice, clock()[0]):
                 choice = self.direct(choice.subject)
                 route.choices[i] = (weight, choice)
-            return choice
-        return None
+            break
+        return choice
 
     # -- publishing
 
@@ -285,8 +284,6 @@ cdef class Space:
         message.stable = False
         if route.choices is not None:
             route = self.choose(route)
-            if route is None:
-                return 0
         if trace is not None:
             return route.deliver_traced(&message, NULL, trace)
         return route.deliver(&message, NULL)
