@@ -211,7 +211,7 @@ class Client:
             return
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
-        if self.gate.authenticator.required:
+        if self.gate.authenticator.judges(self.connect):
             self._leave()
             self._login = self._server.loop.create_task(self._log_in())
         elif self.connect.account or self.connect.new_account:
@@ -538,7 +538,7 @@ _VIOLATIONS = {
     "publish": 'Publish Violation - Subject "{}"',
     "reply": 'Publish Violation - Reply "{}"',
     "subscribe": 'Subscription Violation - Subject "{}"',
-    "tokens": 'Subscription Violation - Subject "{}" has too many tokens',
+    "tokens": 'Subscription Violation Too Many Tokens - Subject "{}"',
     "subscriptions": 'maximum subscriptions exceeded - Subject "{}"',
     "subject": 'Subscription Violation - Subject "{}" is not valid',
 }
