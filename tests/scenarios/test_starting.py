@@ -15,6 +15,7 @@ from natskit.errors import Error
 from natskit.server import Server
 from support.engines import ENGINES
 from support.realm import AccountOwner, Realm
+from support.scenario import Player
 
 REALM, OTHER = Realm(), Realm()
 ACCOUNT = REALM.account("A")
@@ -196,8 +197,6 @@ async def test_what_is_wrong_is_said_in_the_same_words(start: Start, engine: str
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize("more", ["authorization { user: a, password: a }", "authorization { token: a }"])
 async def test_single_user_or_token_beside_an_operator_lets_nobody_in(engine: Any, more: str) -> None:
-    from support.scenario import Player
-
     await engine.start(REALM.config(more))
     player = Player(engine.host, engine.port, engine.name)
     try:
@@ -209,3 +208,18 @@ async def test_single_user_or_token_beside_an_operator_lets_nobody_in(engine: An
         """)
     finally:
         await player.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+@pytest.mark.parametrize(
+    "more", ["accounts { A { users: [{user: a, password: a}] } }", "authorization { users: [{user: a}] }"]
+)
+async def test_passwords_beside_trusted_keys_let_nobody_in(engine: Any, more: str) -> None:
+    if engine.name == "natskit":
+        with pytest.raises(Error, match="operators do not allow"):
+            await engine.start(BY_KEY + more)
+        return
+    await engine.start(BY_KEY + more)
+    player = Player(engine.host, engine.port, engine.name)
+    await player.play('a> CONNECT {"user":"a","pass":"a"}\na< -ERR \'Authorization Violation\' | <EOF>')
+    await player.close()
