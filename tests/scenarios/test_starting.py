@@ -127,10 +127,6 @@ FAULTS += [
         EXPORTER % ("{stream: foo}", STREAM % ", prefix: 'p.*'"),
         'Error adding stream import "foo": stream import prefix can not contain wildcard tokens',
     ),
-    (
-        EXPORTER % ("{stream: foo}", STREAM % ", prefix: p, to: q"),
-        "Stream import can not have a 'prefix' and a 'to' property",
-    ),
     (ROUND.format("stream"), 'Error adding stream import "x": import forms a cycle'),
     (ROUND.format("service"), 'Error adding service import "x": import forms a cycle'),
     (
