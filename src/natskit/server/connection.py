@@ -304,8 +304,9 @@ class Client:
         for subscription in self.engine.subscriptions():
             if not self.may_subscribe(subscription.subject, subscription.queue):
                 self.engine.revoke(subscription.sid)
-                told = _shown(subscription.subject), _shown(subscription.sid), admission.user
-                log.info('%s - Removed sub "%s" (sid "%s") for User "%s" - not authorized', self.peer, *told)
+                queue = f' using queue "{_shown(subscription.queue)}"' if subscription.queue else ""
+                told = _shown(subscription.subject), queue, _shown(subscription.sid), admission.user
+                log.info('%s - Removed sub "%s"%s (sid "%s") for User "%s" - not authorized', self.peer, *told)
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
