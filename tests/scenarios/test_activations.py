@@ -19,6 +19,7 @@ from natskit.nkeys import KeyPair, Role
 from support.engines import ENGINES, Engine
 from support.realm import AccountOwner, Realm, User
 from support.scenario import Player
+from support.waiting import until
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
@@ -124,3 +125,21 @@ async def test_import_of_what_nobody_exports_delivers_nothing(market: Market) ->
     answer = await market.push("", subject="b.c")
     assert answer["data"]["message"] == "jwt updated"
     await market.player.play("x> PUB b.c 1 | x\ni< (nothing)")
+
+
+async def test_import_is_completed_when_its_exporter_comes(market: Market) -> None:
+    late = AccountOwner(market.realm, "LATE")
+    wanted = jwt.Import(subject="a.b", type="stream", account=late.id)
+    pushed = market.importer.token(imports=(wanted,))
+    client = market.player.clients["s"]
+
+    async def push(owner: AccountOwner, token: str) -> None:
+        client.send(f"PUB $SYS.REQ.ACCOUNT.{owner.id}.CLAIMS.UPDATE in {len(token)}\r\n{token}\r\n".encode())
+        assert "jwt updated" in await client.receive()
+
+    await push(market.importer, pushed)
+    told = {"nats-server": f"Can't locate account [{late.id}] for import of", "natskit": f"{late.id} is not known here"}
+    await until(lambda: told[market.engine.name] in market.engine.log(), "the log to name the account")
+    await push(late, late.token(exports=(jwt.Export(subject="a.>", type="stream"),)))
+    market.users["l"] = late.user()
+    await market.player.play("l> PUB a.b 1 | x\ni< MSG a.b 1 1 | x")

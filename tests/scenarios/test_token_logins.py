@@ -274,3 +274,79 @@ async def test_templates_are_filled_in(
             await player.play(f"u> PUB {literal} 1 | x\nu< {fault}")
     finally:
         await player.close()
+
+
+def seconds(ahead: int) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(time.time() + ahead))
+
+
+async def test_user_has_to_leave_at_the_end_of_its_longest_window_or_of_its_token(engine: Engine, house: House) -> None:
+    def user(*ends: int, **more: Any) -> User:
+        ranges = tuple(jwt.TimeRange(seconds(-3600), seconds(end)) for end in ends)
+        return house.good.user(times=ranges, times_location="UTC", **more)
+
+    users = {"a": user(2), "b": user(2, 3600), "c": user(3600), "d": user(3600, expires=int(time.time()) + 2)}
+    await engine.start(house.realm.config())
+    player = Player(
+        engine.host, engine.port, engine.name, login=lambda name, info: users[name].credentials(str(info["nonce"]))
+    )
+    try:
+        for name in users:
+            await player.play(f"{name}> PUB x 0")
+        await engine.pass_time(2)
+        await player.play("""
+            a< -ERR 'User Authentication Expired' | <EOF>
+            d< -ERR 'User Authentication Expired' | <EOF>
+            b< (nothing)
+            c< (nothing)
+        """)
+    finally:
+        await player.close()
+
+
+PERMITTED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "nothing of its own": ({}, ["no"]),
+    "a list for subscriptions": ({"sub": jwt.Permission(deny=("x",))}, []),
+    "a list for publishing": ({"pub": jwt.Permission(deny=("z",))}, ["z"]),
+    "answers": ({"resp": jwt.ResponsePermission(max=1)}, ["no", "yes", "z"]),
+}
+
+
+@pytest.mark.parametrize("own", PERMITTED)
+async def test_permissions_of_the_account_are_for_users_without_any(engine: Engine, house: House, own: str) -> None:
+    body, denied = PERMITTED[own]
+    defaults = jwt.Permissions(pub=jwt.Permission(deny=("no",)))
+    house.publish_good(default_permissions=defaults)
+    user = house.good.user(**body)
+    await engine.start(house.realm.config())
+    player = Player(engine.host, engine.port, engine.name, login=lambda _, info: user.credentials(str(info["nonce"])))
+    try:
+        for subject in ("no", "yes", "z"):
+            fault = f"-ERR 'Permissions Violation for Publish to \"{subject}\"'" if subject in denied else "(nothing)"
+            await player.play(f"u> PUB {subject} 1 | x\nu< {fault}")
+    finally:
+        await player.close()
+
+
+async def test_answers_are_allowed_by_tokens(engine: Engine, house: House) -> None:
+    may = jwt.ResponsePermission(max=2, ttl=1_000_000_000)
+    users = {"r": house.good.user(resp=may, sub=jwt.Permission(allow=("svc",))), "c": house.good.user()}
+    await engine.start(house.realm.config())
+    player = Player(
+        engine.host, engine.port, engine.name, login=lambda name, info: users[name].credentials(str(info["nonce"]))
+    )
+    try:
+        await player.play("""
+            r> SUB svc 1
+            c> SUB in 1 | PUB svc in 1 | q
+            r< MSG svc 1 in 1 | q
+            r> PUB in 1 | 1 | PUB in 1 | 2 | PUB in 1 | 3
+            r< -ERR 'Permissions Violation for Publish to "in"'
+            c< MSG in 1 1 | 1 | MSG in 1 1 | 2
+            c> PUB svc in 1 | q
+            r< MSG svc 1 in 1 | q
+        """)
+        await engine.pass_time(1.5)
+        await player.play("r> PUB in 1 | 1\nr< -ERR 'Permissions Violation for Publish to \"in\"'\nc< (nothing)")
+    finally:
+        await player.close()
