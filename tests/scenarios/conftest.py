@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.engines import Engine, OurServer, RealServer
+from support.stage import Stage
 
 
 @pytest.fixture
@@ -17,3 +18,11 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         engine = OurServer()
     yield engine
     await engine.stop()
+
+
+@pytest.fixture
+async def stage(engine: Engine) -> AsyncIterator[Stage]:
+    """An operator's server that is not opened yet."""
+    stage = Stage(engine)
+    yield stage
+    await stage.player.close()
