@@ -228,3 +228,24 @@ async def test_account_token_position_in_tokens(stage: Stage, which: str) -> Non
     await stage.open()
     arrived = f"MSG to.{name}.x 1 1 | x" if which == "mine" else "(nothing)"
     await stage.play(f"i> SUB > 1\nx> PUB to.{name}.x 1 | x\ni< {arrived}")
+
+
+@pytest.mark.parametrize("local", ["q", "ask"])
+async def test_service_ends_with_its_activation(stage: Stage, local: str) -> None:
+    """nats-server does not notice if the service is called otherwise."""
+    stage.exporter.publish(exports=(jwt.Export(subject="q", type="service", token_req=True),))
+    claims = jwt.ActivationClaims(
+        subject=stage.importer.id, expires=int(time.time()) + 2, nats=jwt.Activation(subject="q", kind="service")
+    )
+    token = jwt.encode(claims, stage.exporter.key, issued_at=int(time.time()) - 5)
+    wanted = {"token": token} if local == "q" else {"token": token, "local_subject": local}
+    stage.importer.publish(**service(stage.exporter, **wanted)[1])
+    await stage.open()
+    await stage.play(f"x> SUB q 1\ni> SUB in 1 | PUB {local} in 1 | ?\nx< {REQUEST}")
+    await stage.engine.pass_time(3)
+    await stage.player.line(f"i> PUB {local} in 1 | ?")
+    if local == "ask" and stage.engine.name == "nats-server":
+        await stage.play(f"x< {REQUEST}")
+    else:
+        size = len(f"NATS/1.0 503..Nats-Subject: {local}....")
+        await stage.play(f"i< HMSG in 1 {size} {size} | NATS/1.0 503 | Nats-Subject: {local}")
