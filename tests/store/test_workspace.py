@@ -43,6 +43,35 @@ def test_a_first_run_makes_configuration_and_stores(open_workspace, home):
     assert not (home / ".local/share/nats/nsc/keys").exists()
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_first_look_at_a_folder_without_operators_does_not_make_it_the_stores_root(
+    open_workspace, home, tmp_path, exists
+):
+    (tmp_path / "empty").mkdir()
+    named = tmp_path / ("empty" if exists else "misspelt")
+    workspace = open_workspace(flags=Flags(data_dir=str(named)))
+    assert workspace.operators() == []
+    assert workspace.stores_root == str(named)
+    assert config_of(workspace)["store_root"] == f"{home}/.local/share/nats/nsc/stores"
+    assert not (tmp_path / "misspelt").exists()
+    assert open_workspace().stores_root == f"{home}/.local/share/nats/nsc/stores"
+
+
+def test_a_first_operator_in_another_folder_makes_it_the_stores_root(open_workspace, home, tmp_path):
+    make_operator(open_workspace(flags=Flags(data_dir="d")), "O")
+    assert open_workspace().stores_root == f"{tmp_path}/d"
+    assert open_workspace().operators() == ["O"]
+    (home / ".config/nats/nsc/nsc.json").unlink()
+    assert open_workspace(flags=Flags(data_dir="d")).operators() == ["O"]
+    assert open_workspace().stores_root == f"{tmp_path}/d"
+
+
+def test_a_configuration_of_its_own_takes_the_folder_that_is_named_with_it(open_workspace, tmp_path):
+    workspace = open_workspace(flags=Flags(config_dir="c", data_dir="d"))
+    assert config_of(workspace)["store_root"] == f"{tmp_path}/d"
+    assert config_of(open_workspace(flags=Flags(all_dirs="all")))["store_root"] == f"{tmp_path}/all"
+
+
 def test_variables_and_flags_say_where(open_workspace, home, tmp_path):
     directories = open_workspace(XDG_CONFIG_HOME=f"{tmp_path}/c", XDG_DATA_HOME=f"{tmp_path}/d").directories
     assert directories.config == f"{tmp_path}/c/nats/nsc"

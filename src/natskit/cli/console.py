@@ -52,10 +52,6 @@ class Console:
             text = msgspec.json.encode({"notice": text}).decode()
         _write(sys.stderr, text)
 
-    def aside(self, value: object) -> None:
-        """Write a JSON document to stderr, beside the one on stdout."""
-        _write(sys.stderr, format_json(value))
-
     def fail(self, error: Error) -> None:
         """Tell an error: lead, message, the hint below; or one JSON object."""
         if self.json:

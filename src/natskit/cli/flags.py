@@ -135,7 +135,7 @@ def parse_duration(text: str) -> int:
 
 # ---- points in time
 
-# Compiled when a flag needs them: hardly any command line has a date.
+# Compiled when a flag needs them: hardly any command line has a date, and a dash in it.
 _DATE = r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2}) UTC)?"
 _RFC3339 = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -154,12 +154,12 @@ def parse_moment(text: str, now: float, name: str = "expiry") -> int:
     if text in ("", "0"):
         return 0
     try:
+        if "-" not in text[1:]:
+            return _from_now(text, now)
         date = re.fullmatch(_DATE, text, re.ASCII)
         if date:
             return _timestamp([int(part or 0) for part in date.groups()])
-        if re.fullmatch(_RFC3339, text, re.ASCII):
-            return parse_instant(text)
-        return _from_now(text, now)
+        return parse_instant(text) if re.fullmatch(_RFC3339, text, re.ASCII) else _from_now(text, now)
     except (ValueError, OverflowError, OSError):
         raise UsageError(f'{name} "{text}" is invalid: there is no such date') from None
     except UsageError as error:

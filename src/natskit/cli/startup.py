@@ -21,11 +21,15 @@ def import_msgspec() -> None:
     """Import msgspec without what takes long and does nothing for us, a third of a short command's time.
 
     It tries ``typing_extensions`` first (with ``inspect``, ``ast``, ``dis``) for what this Python's ``typing`` has too,
-    and imports ``uuid``, which until Python 3.11 asks ``platform`` for the name of the system.
+    and imports ``uuid``, which until Python 3.11 asks ``platform`` for the name of the system. Two modules serve its
+    schemas for JSON alone.
     """
     if "msgspec" in sys.modules:
         return
-    stand_ins = {"typing_extensions": None, "platform": _Platform("platform")}
+    for_schemas = ("msgspec.inspect", "textwrap")
+    stand_ins = {"typing_extensions": None, "platform": _Platform("platform")} | {
+        name: type(sys)(name) for name in for_schemas
+    }
     mine = {name: module for name, module in stand_ins.items() if name not in sys.modules}
     sys.modules.update(mine)  # type: ignore[arg-type]
     try:

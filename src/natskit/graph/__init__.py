@@ -14,17 +14,16 @@ B eu.7 - stream import "orders.eu.*" from A: public export "orders.>"
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from natskit.graph.account import SERVICE, STREAM, Account, Export, Import, Latency
 from natskit.graph.flow import Flow
 from natskit.graph.graph import Change, Choice, Decision, Delivery, Graph, Refusal
-from natskit.graph.hurdle import Hurdle, hurdles
 from natskit.graph.link import ImportAnswer, Link, RefusedImport, governing_export
-from natskit.graph.login import Login, judge_login
 from natskit.graph.mapping import Branch, Destination, Mapping, Mappings
 from natskit.graph.permissions import EVERYTHING, Permissions, Responses, Verdict
 from natskit.graph.reason import Reason, Rule
 from natskit.graph.route import Stop, route_of_publish, route_of_subscription
-from natskit.graph.trust import Trust
 
 __all__ = [
     "EVERYTHING",
@@ -63,3 +62,26 @@ __all__ = [
     "route_of_publish",
     "route_of_subscription",
 ]
+
+if TYPE_CHECKING:
+    from natskit.graph.hurdle import Hurdle, hurdles
+    from natskit.graph.login import Login, judge_login
+    from natskit.graph.trust import Trust
+
+# Loaded on first use: who asks which imports deliver needs none of it.
+_LATER = {
+    "Hurdle": "natskit.graph.hurdle",
+    "hurdles": "natskit.graph.hurdle",
+    "Login": "natskit.graph.login",
+    "judge_login": "natskit.graph.login",
+    "Trust": "natskit.graph.trust",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    globals()[name] = value = getattr(import_module(_LATER[name]), name)
+    return value

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from natskit import subjects
+from natskit.graph.account import SERVICE
 from natskit.graph.link import ImportAnswer, Link
 
-__all__ = ["cycle_through"]
+__all__ = ["comes_back_by_name", "cycle_through"]
 
 MAX_STEPS = 1024
 """Imports looked at in one search; a longer chain counts as a cycle, as in nats-server."""
@@ -36,6 +37,27 @@ def cycle_through(account: str, number: int, candidates: Callable[[str], tuple[I
                 return _way(step, came_from)
             waiting.append(onward)
     return ()
+
+
+def comes_back_by_name(link: Link, imports_of: Callable[[str], tuple[ImportAnswer, ...]]) -> bool:
+    """Whether nats-server may refuse a service import that delivers here, since it counts it as part of a cycle.
+
+    It goes by what the exporters call their services, whatever the accounts in between call them; where there are
+    several ways, chance decides. Source: nats-server server/accounts.go, checkServiceImportsForCycles.
+    """
+    passed = {link.importer}
+    waiting = [(link.exporter, link.local)]
+    while waiting and len(passed) < MAX_STEPS:
+        account, name = waiting.pop()
+        for onward in imports_of(account):
+            if onward.kind != SERVICE or not isinstance(onward, Link) or not subjects.overlaps(name, onward.remote):
+                continue
+            if onward.exporter in passed:
+                return True
+            passed.add(account)
+            name = onward.local if subjects.covers(name, onward.local) else name
+            waiting.append((onward.exporter, name))
+    return False
 
 
 def _goes_on(here: ImportAnswer, onward: ImportAnswer) -> bool:

@@ -10,6 +10,7 @@ from natskit.graph.account import SERVICE, Account, Export, Import, Kind
 from natskit.graph.activation import judge_activation
 from natskit.graph.flow import Flow
 from natskit.graph.reason import Reason, Rule, refuse
+from natskit.graph.served import EXPORTED
 from natskit.subjects import Transform
 
 __all__ = ["ImportAnswer", "Link", "RefusedImport", "governing_export", "link_of"]
@@ -152,7 +153,9 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
     # (2) the exporter exports it
     export = governing_export(exporter, wanted.kind, wanted.subject)
     if export is None:
-        return refuse(Rule.NO_EXPORT, wanted, _nothing_covers(exporter, wanted))
+        by_itself = exporter.is_system and wanted.kind == SERVICE and _is_exported_by_itself(wanted.subject)
+        differs = _EXPORTED_BY_ITSELF if by_itself else ""
+        return refuse(Rule.NO_EXPORT, wanted, _nothing_covers(exporter, wanted), differs=differs)
     # (3) to this importer
     because = _judge_grant(wanted, importer, exporter, export, now)
     if export.subject != wanted.subject and _covers_too(exporter, export, wanted.subject):
@@ -161,6 +164,13 @@ def _judge_import(wanted: Import, importer: Account, exporter: Account | None, n
 
 
 _ANY_EXPORT = "several exports cover it: nats-server lets one of them decide by chance, the narrowest decides here"
+
+
+_EXPORTED_BY_ITSELF = "nats-server's system account exports it whatever its token says"
+
+
+def _is_exported_by_itself(subject: str) -> bool:
+    return any(subjects.covers(pattern, subject) for pattern in EXPORTED)
 
 
 def _covers_too(exporter: Account, export: Export, subject: str) -> bool:

@@ -23,6 +23,7 @@ class Rule(enum.Enum):
     LISTED_ACCOUNT = "listed account"
     ACCOUNT_TOKEN = "account token position"
     ACTIVATION = "activation"
+    SERVED = "answered by servers"
     # about a login
     CREDS = "creds file"
     USER_TOKEN = "user token"

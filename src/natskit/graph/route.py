@@ -28,6 +28,7 @@ from natskit.graph.link import ImportAnswer, Link, governing_export
 from natskit.graph.mapping import Branch, Mapping
 from natskit.graph.permissions import EVERYTHING, RESERVED_QUEUE, Permissions, Verdict, reserved
 from natskit.graph.reason import Reason, Rule
+from natskit.graph.served import served
 
 if TYPE_CHECKING:
     from natskit.graph.graph import Graph
@@ -40,7 +41,7 @@ MAX_SERVICE_CHAIN = 64
 MAX_STOPS = 100_000
 """A route with more stops than this is cut off: accounts that import from each other may make any number."""
 
-StopKind = Literal["publish", "subscribe", "permission", "mapping", "stream", "service"]
+StopKind = Literal["publish", "subscribe", "permission", "mapping", "stream", "service", "server"]
 
 
 class Stop(Struct, frozen=True, kw_only=True):
@@ -48,7 +49,8 @@ class Stop(Struct, frozen=True, kw_only=True):
 
     ``flow`` is what the message is called in ``account``. ``kind`` says how it gets here, or forward: ``publish``
     and ``subscribe`` are where a route starts, ``permission`` and ``mapping`` single out a part of the stop before,
-    ``stream`` and ``service`` are imports, whose ``link`` (and ``export``, where there is one) are given.
+    ``stream`` and ``service`` are imports, whose ``link`` (and ``export``, where there is one) are given; at
+    ``server``, servers answer a request themselves.
 
     ``ends``: forward, subscribers of ``account`` receive it; backward, it is published here. ``chance`` (0 to 1) is the
     share that goes this way of the messages at the stop before. Not ``exact``: only some of ``flow`` go this way, which
@@ -193,7 +195,16 @@ class _Forward(_Walk):
             and (here := stop.flow.within(answer.pattern)) is not None
             and self.takes(passed, answer)
         ]
-        return replace(stop, ends=True, onward=tuple(onward))
+        return replace(stop, ends=True, onward=(*self._served(stop, passed), *onward))
+
+    def _served(self, stop: Stop, passed: Passed) -> Iterator[Stop]:
+        """What servers answer: to users of any account, and whatever comes into the system account."""
+        is_system = self.graph.accounts[stop.account].is_system
+        if stop.flow.subject[:1] not in ("$", "*", ">") or (passed and not is_system):
+            return
+        for here, what in served(stop.flow, is_system=is_system):
+            because = Reason(granted=True, rule=Rule.SERVED, text=f"servers answer requests on it: {what}")
+            yield Stop(kind="server", account=stop.account, flow=here, because=because)
 
     def _follow(self, answer: ImportAnswer, here: Flow, passed: Passed) -> Stop:
         if not isinstance(answer, Link):

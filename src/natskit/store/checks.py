@@ -87,9 +87,9 @@ def user_findings(
 
 def _mapping_findings(claims: AccountClaims) -> Iterator[Finding]:
     """Mappings that servers cannot make: they refuse the account then."""
-    from .mappings import fault_of
-
     for source, targets in claims.nats.mappings.items():
+        from .mappings import fault_of
+
         for each in targets or ():
             fault = fault_of(source, each.subject)
             if fault:

@@ -7,19 +7,30 @@ Source: spec/nsc.md 6.2, 6.5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from natskit.errors import DecodeError, InvalidToken, StoreError, VerifyError
+from natskit.errors import DecodeError, Error, InvalidToken, NotFound, StoreError, VerifyError
 
 from .tokens import is_url, request
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, OperatorClaims
 
-__all__ = ["Exchange", "account_url", "exchange", "pull_account", "push_account", "push_accounts", "say_farewell"]
+__all__ = [
+    "Exchange",
+    "account_url",
+    "exchange",
+    "fetch_accounts",
+    "pull_account",
+    "push_account",
+    "push_accounts",
+    "say_farewell",
+]
 
 _AT_ONCE = 8
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class Answer(NamedTuple):
@@ -73,8 +84,6 @@ def push_accounts(server: str, accounts: Sequence[tuple[str, str]]) -> list[Answ
 
     Once the server cannot be reached, the others are not tried: their answer is None.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     away = False
 
     def send(account: tuple[str, str]) -> Answer | None:
@@ -85,21 +94,46 @@ def push_accounts(server: str, accounts: Sequence[tuple[str, str]]) -> list[Answ
         away = away or not answer.status
         return answer
 
+    return _several(send, accounts)
+
+
+def _several(ask: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
+    """Wait for the server for several of them at a time; the answers in their order."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(send, accounts))
+        return list(pool.map(ask, of))
+
+
+def fetch_accounts(server: str, accounts: Sequence[str]) -> list[str | Error]:
+    """What the server has for accounts (public keys), not verified, or why there is nothing, in their order."""
+
+    def fetch(public: str) -> str | Error:
+        try:
+            return _fetch_account(account_url(server, public))
+        except Error as error:
+            return error
+
+    return _several(fetch, accounts)
+
+
+def _fetch_account(url: str) -> str:
+    """The token there, not verified. Raises NotFound where the server has none, StoreError, InvalidToken."""
+    from natskit.jwt.files import parse_jwt
+
+    status, text = request(url)
+    if status != 200:
+        raise (NotFound if status == 404 else StoreError)(f'error pulling "{url}": {status}')
+    return parse_jwt(text).strip()
 
 
 def pull_account(server: str, public: str) -> tuple[str, AccountClaims]:
     """The token that the server has of an account. Raises StoreError, also for the token of another account."""
     from natskit.jwt import AccountClaims, decode
-    from natskit.jwt.files import parse_jwt
 
     url = account_url(server, public)
     try:
-        status, text = request(url)
-        if status != 200:
-            raise StoreError(f'error pulling "{url}": {status}')
-        token = parse_jwt(text).strip()
+        token = _fetch_account(url)
         claims = decode(token, AccountClaims)
     except (DecodeError, VerifyError) as error:
         raise StoreError(f'error pulling "{url}": {error}') from None

@@ -19,6 +19,7 @@ from natskit.jwt.chunks import Chunks
 from natskit.subjects import overlaps
 
 if TYPE_CHECKING:
+    from natskit.graph import Import
     from natskit.jwt import AccountClaims
 
     from .operator_store import OperatorStore
@@ -121,9 +122,7 @@ class Neighbours:
             if model is not None:
                 wanted[model.id] = None
                 taken = ">" if model.mappings else step[1]
-                waiting += [
-                    (each.account, each.subject) for each in model.imports if overlaps(each.local_pattern, taken)
-                ]
+                waiting += [(each.account, each.subject) for each in model.imports if _goes_on(each, taken)]
         found = filter(None, map(self._model, wanted))
         self.graph = Graph({model.id: model for model in (*self.graph.accounts.values(), *found)}.values(), self._now)
 
@@ -154,3 +153,8 @@ class Neighbours:
             return model
         fault = self.trust.fault_of(claims, self._now)
         return replace(model, fault=fault[1]) if fault else model
+
+
+def _goes_on(wanted: Import, taken: str) -> bool:
+    """Whether a cycle of what is ``taken`` from an account goes on by an import of it, for nats-server too."""
+    return overlaps(wanted.local_pattern, taken) or (wanted.kind == SERVICE and overlaps(wanted.subject, taken))

@@ -87,13 +87,16 @@ class _Local(NamedTuple):
 
 
 class Known:
-    """The accounts of a store, by key and by name in lower case, as pulled ones are compared with them."""
+    """The accounts of a store, by key and by name in lower case, as pulled ones are compared with them.
 
-    def __init__(self, store: OperatorStore) -> None:
+    ``operator``: its claims as they are about to be, default as they are stored.
+    """
+
+    def __init__(self, store: OperatorStore, operator: OperatorClaims | None = None) -> None:
         from natskit.jwt import did_sign
 
         self.store = store
-        self._operator = store.operator()
+        self._operator = operator or store.operator()
         self._did_sign = did_sign
         self._by_key: dict[str, _Local] = {}
         self._by_name: dict[str, str] = {}
@@ -119,37 +122,51 @@ class Known:
         if claims.subject != public:
             raise StoreError(f"the server answers with the token of {claims.subject}, not of {public}")
         # (2) its place is its own
-        name = names.check(claims.name, "account")
+        self.check_place(claims)
+        if not overwrite:
+            # (3) it is not older
+            if self.has_newer(claims, token):
+                raise StoreError(
+                    f'local jwt for "{claims.name}" is newer than remote version'
+                    " - specify --overwrite-newer to overwrite"
+                )
+            # (4) somebody signed it who may
+            if not self.trusts(claims):
+                raise StoreError(
+                    f'"{claims.name}" is not signed by operator "{self.store.name}"'
+                    " - specify --overwrite-newer to take it"
+                )
+        plan.token(self.store.account_path(claims.name), token)
+        self._note(_Local(claims.name, claims, token))
+        return claims
+
+    def check_place(self, claims: AccountClaims) -> None:
+        """Raise UsageError, StoreError for an account that would take the place of another one."""
+        name, public = names.check(claims.name, "account"), claims.subject
         local = self._by_key.get(public)
         if local is not None and local.name != name:
             raise StoreError(f'the account "{name}" of the server is "{local.name}" in the store', hint=_RENAME)
         holder = self._by_name.get(name.lower(), public)
         if holder != public:
             raise StoreError(f'the account "{name}" in the store is another one: {holder}, not {public}', hint=_RENAME)
-        if not overwrite:
-            # (3) it is not older
-            if local is not None and self._is_newer(local, claims, token):
-                raise StoreError(
-                    f'local jwt for "{name}" is newer than remote version - specify --overwrite-newer to overwrite'
-                )
-            # (4) somebody signed it who may
-            if not self._is_trusted(claims, local.claims if local else None):
-                raise StoreError(
-                    f'"{name}" is not signed by operator "{self.store.name}" - specify --overwrite-newer to take it'
-                )
-        plan.token(self.store.account_path(name), token)
-        self._note(_Local(name, claims, token))
-        return claims
 
-    def _is_newer(self, local: _Local, claims: AccountClaims, token: str) -> bool:
-        """Of two tokens of one second neither is known to be the later; but a service signs at once what it is sent."""
+    def has_newer(self, claims: AccountClaims, token: str) -> bool:
+        """Whether the store has a newer token of the account.
+
+        Of two tokens of one second neither is known to be the later; but a service signs at once what it is sent.
+        """
+        local = self._by_key.get(claims.subject)
+        if local is None:
+            return False
         if local.claims.issued_at == claims.issued_at:
             return local.token != token and not self.store.managed
         return local.claims.issued_at > claims.issued_at
 
-    def _is_trusted(self, claims: AccountClaims, local: AccountClaims | None) -> bool:
+    def trusts(self, claims: AccountClaims) -> bool:
         """Whether the operator signed it or, where that is elsewhere, a key of the account that the store knows."""
-        own = (claims.subject, *(local.nats.signing_key_names if local else ())) if self.store.managed else ()
+        local = self._by_key.get(claims.subject)
+        known = local.claims.nats.signing_key_names if local else ()
+        own = (claims.subject, *known) if self.store.managed else ()
         return claims.issuer in own or self._did_sign(self._operator, claims)
 
 

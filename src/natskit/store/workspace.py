@@ -132,7 +132,7 @@ class Workspace:
         if config is not None or self.cwd_only:
             self._found = found
         else:  # the first run does not ask the current directory
-            config = self._first_config(writes=writes)
+            config = self._first_config(self._first_root(flags), writes=writes)
         self._find_stores(flags, config)
         if writes and self._recover():
             self._find_stores(flags, self._read_config() or config)
@@ -157,14 +157,23 @@ class Workspace:
             self.use_operator(operator)
         self.is_aside = self.config.operator != current
 
-    def _first_config(self, *, writes: bool) -> Config:
+    def _first_root(self, flags: Flags) -> str:
+        """Where the first configuration says the stores are.
+
+        A folder without operators that ``--data-dir`` alone names is for this run; ``add operator`` there saves it.
+        """
+        named = flags.data_dir and not (flags.all_dirs or flags.config_dir)
+        empty = named and next(iter_operators(self.directories.stores), None) is None
+        return self.directories.standard_stores if empty else self.directories.stores
+
+    def _first_config(self, root: str, *, writes: bool) -> Config:
         """The first configuration; if it ``writes``, saved, unless another process has done so by now."""
         if not writes:
-            return Config(self.directories.stores)
-        make_dirs(self.directories.stores)
+            return Config(root)
+        make_dirs(root)
         with self.config_locked():
             config = Config.read(self.directories.config_file)
-            self.config = config or Config(self.directories.stores, "", "", "nats-io/nsc", self.now())
+            self.config = config or Config(root, "", "", "nats-io/nsc", self.now())
             if config is None:
                 self._settle()
                 self._write_config()
@@ -306,7 +315,9 @@ class Workspace:
             if name is None:
                 raise NotFound(f"no account found with public key {given}")
             return name
-        raise NotFound(f'"{given}" not in accounts for operator "{store.name}" in `{self.stores_root}`')
+        raise NotFound(
+            f'"{given}" not in accounts for operator "{store.name}" in `{self.stores_root}`', hint="nsc list accounts"
+        )
 
     def _account_of_cwd(self, store: OperatorStore) -> str:
         inside = os.path.relpath(self.cwd, store.accounts_path).split(os.sep)[0]

@@ -94,9 +94,9 @@ def current_store(home: Path) -> Path:
 
 @pytest.fixture
 def dialogue(home: Path) -> Callable[..., str]:
-    """Runs nsc on a terminal: pairs of what it asks and what is typed; returns what it printed at the end."""
+    """Runs nsc -i on a terminal: pairs of what it asks and what is typed; returns what it printed at the end."""
 
-    def run(*words: str, answers: list[tuple[str, str]], exit: int = 0) -> str:
+    def run(*words: str, answers: list[tuple[str, str]], exit: int = 0, flags: tuple[str, ...] = ("-i",)) -> str:
         environ = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -106,7 +106,7 @@ def dialogue(home: Path) -> Callable[..., str]:
         }
         child = pexpect.spawn(
             str(Path(sys.executable).parent / "nsc"),
-            [*words, "-i"],
+            [*words, *flags],
             env=environ,
             encoding="utf-8",
             timeout=20,

@@ -197,7 +197,10 @@ def test_a_second_ctrl_c_leaves_whole_commands_only(nsc, operator, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Plan, "commit", interrupted)
         result = nsc("batch", name, "--json", exit=130)
-    assert json.loads(result.err)["code"] == "interrupted"
+    error = json.loads(result.err)
+    assert error["code"] == "interrupted"
+    assert error["report"][0]["text"] == "0 of 2 commands are carried out, 2 left"
+    assert error["report"][0]["details"][0]["text"].startswith("go on with: nsc batch")
     assert users(nsc) == []
     nsc("batch", name, "--resume")
     assert users(nsc) == ["a", "b"]
@@ -228,6 +231,12 @@ def test_json_is_one_line_for_each_command(nsc, operator):
     assert "hint" in lines[2]
     assert json.loads(result.err)["error"] == "3 of 4 commands are carried out, 1 failed"
     assert summary == {"total": 4, "done": 3, "failed": 1, "before": 0, "left": 0}
+
+
+def test_a_batch_in_json_that_went_well_says_nothing_beside_its_documents(nsc, operator):
+    result = nsc("batch", write(["add user a", "add user b"]), "--json")
+    assert documents(result)[1]["done"] == 2
+    assert result.err == ""
 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(nsc, operator, home):

@@ -66,6 +66,49 @@ def test_the_account_and_the_role_of_the_command_hold_for_rows_without(nsc, oper
     assert describe(nsc, "A", "y")["nats"]["issuer_account"]
 
 
+@pytest.fixture
+def signing_key(nsc, operator):
+    """The operator's second signing key, which signs when it is named only: its public key and where its seed is."""
+    nsc("edit", "operator", "--sk", "generate", "--sk", "generate")
+    public = nsc("describe", "operator", "--json").json["nats"]["signing_keys"][1]
+    (path,) = (Path(each["key_path"]) for each in nsc("list", "keys", "-A", "--json").json if each["pub"] == public)
+    return public, path
+
+
+@pytest.mark.parametrize("form", ["public key", "seed", "file"])
+def test_accounts_are_signed_by_the_key_that_is_named(nsc, signing_key, form):
+    public, path = signing_key
+    named = {"public key": public, "seed": path.read_text().strip(), "file": str(path)}[form]
+    nsc("add", "accounts", "-K", named, "--from", write("name\nC\nD\n"))
+    for name in ("C", "D"):
+        assert nsc("describe", "account", name, "--json").json["iss"] == public
+    assert nsc("add", "accounts", "--from", write("name\nE\n"))
+    assert nsc("describe", "account", "E", "--json").json["iss"] != public
+
+
+@pytest.mark.parametrize("form", ["public key", "seed", "file"])
+def test_users_are_signed_by_the_key_that_is_named(nsc, operator, form):
+    nsc("edit", "signing-key", "-a", "A", "--sk", "generate", "--role", "service")
+    (key,) = (each for each in nsc("list", "keys", "-a", "--account", "A", "--json").json if each["signing"])
+    path = Path(key["key_path"])
+    named = {"public key": key["pub"], "seed": path.read_text().strip(), "file": str(path)}[form]
+    nsc("add", "users", "-a", "A", "-K", named, "--from", write("name\nu\nv\n"))
+    for name in ("u", "v"):
+        assert describe(nsc, "A", name)["iss"] == key["pub"]
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [("users", "nobody"), ("accounts", "nobody"), ("users", "operator"), ("accounts", "account")],
+)
+def test_a_key_that_may_not_sign_is_refused_and_nothing_is_written(nsc, operator, home, command, named):
+    keys = {"operator": nsc("describe", "operator", "--json").json["sub"], "nobody": "nobody"}
+    keys["account"] = nsc("describe", "account", "A", "--json").json["sub"]
+    before = {path for path in home.rglob("*") if path.is_file()}
+    nsc("add", command, "-a", "A", "-K", keys[named], "--from", write("name\nx\ny\n"), exit=1)
+    assert {path for path in home.rglob("*") if path.is_file()} == before
+
+
 def test_what_was_made_is_listed_in_json(nsc, operator):
     result = nsc("add", "users", "-a", "A", "--from", write("name\nu\nv\n"), "--creds-dir", "out", "--json").json
     assert [each["name"] for each in result["users"]] == ["u", "v"]

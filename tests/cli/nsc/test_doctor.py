@@ -604,6 +604,28 @@ def key_orphan(shop: Shop) -> None:
     shop.nsc("generate", "nkey", "--user", "--store")
 
 
+def role_without_users(shop: Shop) -> None:
+    shop.nsc("edit", "signing-key", "-a", "A", "--sk", "generate", "--role", "reader")
+
+
+def signing_key_that_was_replaced(shop: Shop) -> None:
+    old, new = (KeyPair.create(Role.ACCOUNT) for _ in range(2))
+    shop.account("A", signing_keys=(old.public, new.public))
+    shop.user("A", "u", signer=new)
+
+
+def signing_key_that_was_replaced_for_activations(shop: Shop) -> None:
+    old, new = (KeyPair.create(Role.ACCOUNT) for _ in range(2))
+    private(shop, signer=new)
+    shop.account("A", signing_keys=(old.public, new.public))
+
+
+def signing_key_of_an_operator_that_was_replaced(shop: Shop) -> None:
+    (new,) = shop.store.operator().nats.signing_keys
+    shop.account("A", signer=shop.pair(new))
+    shop.operator(signing_keys=(KeyPair.create(Role.OPERATOR).public, new))
+
+
 def creds_missing(shop: Shop) -> None:
     shop.creds("A", "u").unlink()
 
@@ -734,6 +756,10 @@ CASES: dict[str, list[Callable[[Shop], None]]] = {
     "keystore-outdated": [keystore_outdated],
     "key-damaged": [key_damaged],
     "key-missing": [key_missing],
+    "signing-key-unused": [
+        *(role_without_users, signing_key_that_was_replaced, signing_key_that_was_replaced_for_activations),
+        signing_key_of_an_operator_that_was_replaced,
+    ],
     "key-orphan": [key_orphan],
     "creds-missing": [creds_missing, creds_folder_missing],
     "creds-damaged": [creds_damaged, creds_with_the_seed_of_another],
@@ -804,7 +830,7 @@ def test_every_code_has_a_case():
 
 
 def test_every_reason_against_an_import_has_a_code():
-    others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION"}  # for it
+    others = {"OWN_ACCOUNT", "PUBLIC_EXPORT", "LISTED_ACCOUNT", "ACCOUNT_TOKEN", "ACTIVATION", "SERVED"}  # for it
     others |= {"PERMISSION", "SUBJECT", "MAPPING", "RESERVED", "NO_IMPORT"}  # against a message
     others |= {"CREDS", "USER_TOKEN", "USER_EXPIRED", "USER_NOT_YET_VALID", "USER_SIGNER", "USER_REVOKED"}  # of logins
     others |= {"ACCOUNT_SIGNER", "ACCOUNT_INVALID", "SCOPE", "BEARER", "CONNECTION_TYPE", "SEED", "PROXY"}
@@ -1062,6 +1088,26 @@ def test_a_store_of_2019_is_looked_at_as_such(home, nsc, monkeypatch):
         nsc(*words)
     document = nsc("doctor", "--json", "--severity", "note", exit=3).json
     assert {each["code"] for each in document["findings"]} == {"operator-no-signing-key", "system-account-unset"}
+
+
+def test_a_signing_key_is_spare_while_the_identity_key_signs(shop, nsc):
+    shop.nsc("edit", "account", "-n", "A", "--sk", "generate")
+    assert not findings(nsc, "signing-key-unused", exit=0)
+
+
+def test_where_a_token_does_not_read_nobody_can_tell_what_signed_it(shop, nsc):
+    role_without_users(shop)
+    assert findings(nsc, "signing-key-unused")
+    Path(shop.store.user_path("A", "u")).write_text("x.y.z")
+    assert not findings(nsc, "signing-key-unused")
+
+
+def test_the_lock_of_a_command_that_was_killed_is_nobodys(shop, nsc):
+    for folder in (Path(shop.store.path), Path(shop.workspace.journal_root)):
+        (folder / ".natskit.lock").touch()
+    assert nsc("doctor", "--severity", "note")
+    assert nsc("edit", "account", "-n", "A", "--tag", "x")
+    assert not (Path(shop.workspace.journal_root) / ".natskit.lock").exists()
 
 
 def test_a_journal_that_this_user_may_not_settle(shop):

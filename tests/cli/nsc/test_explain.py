@@ -67,8 +67,60 @@ def test_sub_says_whose_messages_arrive_and_how_they_are_published(town: Nsc) ->
 
 
 def test_requests_that_servers_answer_are_told_of(town: Nsc) -> None:
-    assert "Servers answer requests" in town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO").out
-    assert "Servers answer requests" not in town("explain", "pub", "-a", "Orders", "orders.>").out
+    said = town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO").out
+    assert said.splitlines()[-4:-2] == [
+        '  -> by servers as "$SYS.REQ.USER.INFO"',
+        "         servers answer requests on it: who the user is and what it may do",
+    ]
+    assert "Subscribers in 1 account receive it, and servers answer." in said
+    assert "servers" not in town("explain", "pub", "-a", "Orders", "orders.>").out
+    assert town("explain", "pub", "-a", "Orders", ">").out.count("-> by servers") == 4
+    forbidden = town("explain", "pub", "-a", "Orders", "-u", "shop", "$SYS.REQ.USER.INFO").out
+    assert "not permitted" in forbidden
+    assert "servers" not in forbidden
+    stop = town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO", "--json").json["route"]["onward"][0]
+    assert (stop["kind"], stop["rule"], stop["ends"]) == ("server", "answered by servers", False)
+    assert "servers<br/>" in town("explain", "pub", "-a", "Orders", "$SYS.REQ.USER.INFO", "--mermaid").out
+
+
+def test_the_system_account_is_answered_everything_and_so_is_who_imports_from_it(nsc: Nsc) -> None:
+    nsc("add", "operator", "O", "--sys")
+    nsc("add", "account", "A")
+    assert "-> by servers" in nsc("explain", "pub", "-a", "SYS", "$SYS.REQ.SERVER.PING").out
+    assert "by servers" not in nsc("explain", "pub", "-a", "A", "$SYS.REQ.SERVER.PING").out
+    key = nsc("describe", "account", "A", "--json").json["sub"]
+    share = ("--service", "--remote-subject", f"$SYS.REQ.ACCOUNT.{key}.CONNZ", "--local-subject", "mine")
+    nsc("add", "import", "-a", "A", "--src-account", "SYS", *share)
+    assert f'-> by servers as "$SYS.REQ.ACCOUNT.{key}.CONNZ"' in nsc("explain", "pub", "-a", "A", "mine").out
+
+
+def test_services_that_the_system_account_of_nats_server_exports_by_itself_are_noted(nsc: Nsc) -> None:
+    nsc("add", "operator", "O", "--sys")
+    nsc("add", "account", "A")
+    share = ("--service", "--remote-subject", "$SYS.DEBUG.SUBSCRIBERS")
+    nsc("add", "import", "-a", "A", "--src-account", "SYS", *share)
+    said = nsc("explain", "pub", "-a", "A", "$SYS.DEBUG.SUBSCRIBERS").out
+    assert "note: nats-server's system account exports it whatever its token says" in said
+
+
+def test_an_import_that_only_nats_server_takes_for_a_cycle_is_noted(nsc: Nsc) -> None:
+    """The accounts are those of tests/scenarios/test_service_cycles.py, which asks both servers."""
+    nsc("add", "operator", "O")
+    for account in ("Asking", "One", "Other"):
+        nsc("add", "account", account)
+    share = ("--service", "--remote-subject", "r.*")
+    for account in ("One", "Other"):
+        nsc("add", "export", "-a", account, "--subject", "r.*", "--service")
+    for account, exporter in (("One", "Other"), ("Other", "One")):
+        nsc("add", "import", "-a", account, "--src-account", exporter, *share, "--local-subject", "l.*")
+    nsc("add", "import", "-a", "Asking", "--src-account", "One", *share)
+    note = "nats-server may refuse this import as part of a cycle"
+    assert note in nsc("explain", "pub", "-a", "Asking", "r.x").out
+    assert note not in nsc("explain", "pub", "-a", "One", "l.x").out
+    (stop,) = nsc("explain", "pub", "-a", "Asking", "r.x", "--json").json["route"]["onward"]
+    assert note in stop["differs"]
+    nsc("delete", "import", "-a", "Other", "--subject", "r.*")
+    assert note not in nsc("explain", "pub", "-a", "Asking", "r.x").out
 
 
 def test_keys_in_subjects_stay_and_accounts_are_named(town: Nsc) -> None:

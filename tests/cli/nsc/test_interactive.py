@@ -165,6 +165,27 @@ def test_activation_for_a_picked_export(dialogue, shop):
     assert shop("describe", "jwt", "token.jwt", "--json").json["nats"]["subject"] == "two.>"
 
 
+def test_a_command_of_a_batch_asks_in_its_turn(dialogue, shop):
+    Path("commands").write_text("add user first\nadd user -i\nedit user second --tag x\n")
+    answers = [
+        ("account", ENTER),
+        ("user name", f"second{ENTER}"),
+        ("generate an user nkey?", "y"),
+        ("valid from", ENTER),
+        ("until", ENTER),
+    ]
+    shown = dialogue("batch", "commands", answers=answers, flags=())
+    assert "3 of 3 commands are carried out" in shown
+    assert shop("describe", "user", "second", "--json").json["nats"]["tags"] == ["x"]
+    assert "--interactive goes to the commands of a batch" in shop("batch", "commands", "-i", exit=2).err
+
+
+def test_a_question_of_a_batch_that_is_not_answered_ends_it_after_what_is_done(dialogue, shop):
+    Path("commands").write_text("add user first\nadd user -i\nadd user third\n")
+    dialogue("batch", "commands", answers=[("account", "\x03")], flags=(), exit=130)
+    assert [each["name"] for each in shop("list", "users", "--json").json] == ["first"]
+
+
 def test_what_was_given_is_not_asked(dialogue, shop):
     dialogue(
         *("add", "export", "-s", "x", "-n", "y", "--private", "--service=false"),

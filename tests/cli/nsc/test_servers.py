@@ -122,6 +122,23 @@ def test_a_batch_writes_soon_what_the_service_knows_and_a_rehearsal_tells_it_not
     assert len(service.posted) == len(commits) == 2
 
 
+def test_an_activation_of_a_batch_is_pushed_in_its_turn_and_not_by_a_rehearsal(nsc, service):
+    service.signs = False
+    nsc("add", "operator", "O")
+    nsc("edit", "operator", "--account-jwt-server-url", service.url)
+    lines = ["add account A", "add account B", "add export -a A --subject x --private"]
+    lines.append("generate activation -a A --subject x -t B -o activation.jwt --push")
+    Path("commands").write_text("\n".join(lines))
+    assert "3 of 4 commands would be carried out, 1 not tried" in nsc("batch", "commands", "--dry-run").err
+    assert not service.posted
+    activation = json.loads(nsc("batch", "commands", "--json").out.splitlines()[3])
+    token = service.posted["/jwt/v1/activations"]
+    assert nsc("describe", "jwt", "activation.jwt", "--raw").out.strip() == token
+    assert f"{service.url}/activations/{jwt.activation_hash(jwt.decode(token))}" in json.dumps(activation)
+    service.answers["POST /jwt/v1/activations"] = (500, "full")
+    assert "full" in nsc("batch", "commands", "--anew", "--keep-going", exit=1).err
+
+
 def test_a_refused_account_stays_self_signed_and_that_is_an_error(nsc, home, service):
     nsc("add", "operator", "-u", f"{service.url}/operator")
     nsc("add", "account", "A")
@@ -273,6 +290,63 @@ def test_what_was_pushed_comes_back_identical(nsc, home, service, own):
     assert {each["name"] for each in pulled["accounts"]} == {"A", "B"}
     assert "written" not in pulled
     assert {name: text_of(home, name) for name in own} == before
+
+
+def renewed(home: Path, service: Service, own: dict[str, str]) -> KeyPair:
+    """The server gets an operator with a new signing key, and accounts that are signed with it."""
+    key = KeyPair.create(Role.OPERATOR)
+    operator = jwt.decode((home / DATA / "stores/O/O.jwt").read_text(), jwt.OperatorClaims)
+    operator = replace(operator, nats=replace(operator.nats, signing_keys=(key.public,)))
+    service.answers["/jwt/v1/operator"] = (200, jwt.encode(operator, operator_key(home), issued_at=NOW))
+    for name, path in own.items():
+        claims = jwt.decode(text_of(home, name), jwt.AccountClaims)
+        service.answers[path] = (200, jwt.encode(claims, key, issued_at=NOW))
+    return key
+
+
+def test_operator_and_accounts_are_stored_together_and_judged_by_the_new_operator(nsc, home, service, own, monkeypatch):
+    key = renewed(home, service, own)
+    commits, commit = [], journal.commit
+    monkeypatch.setattr(journal, "commit", lambda root, changes: (commits.append(len(changes)), commit(root, changes)))
+    pulled = nsc("pull", "--all", "--json").json
+    assert commits == [3]
+    assert len(pulled["written"]) == 3
+    assert {jwt.decode(text_of(home, name)).issuer for name in own} == {key.public}
+    nsc("validate", "-A")
+
+
+def test_a_pull_that_cannot_be_written_changes_nothing(nsc, home, service, own, monkeypatch):
+    renewed(home, service, own)
+    files = [path for path in (home / DATA / "stores").rglob("*.jwt") if path.is_file()]
+    before = {path: path.read_text() for path in files}
+    write, written = journal._write, []
+
+    def full(path: str, *args: Any, **more: Any) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device", path)
+        write(path, *args, **more)
+
+    monkeypatch.setattr(journal, "_write", full)
+    assert "No space left" in nsc("pull", "--all", exit=1).err
+    assert {path: path.read_text() for path in files} == before
+
+
+def test_accounts_are_pulled_though_the_operator_is_not_there(nsc, home, service, own):
+    claims = jwt.decode(text_of(home, "A"), jwt.AccountClaims)
+    service.answers[own["A"]] = (200, jwt.encode(claims, operator_key(home), issued_at=NOW))
+    service.answers["/jwt/v1/operator"] = (503, "")
+    assert 'pull "O" from the account server' in nsc("pull", "--all", exit=1).err
+    assert jwt.decode(text_of(home, "A")).issued_at == NOW
+
+
+def test_each_pulled_token_is_verified_once(nsc, home, service, own, monkeypatch):
+    renewed(home, service, own)
+    verified, decode = [], jwt.decode
+    pulled = {text for status, text in service.answers.values() if status == 200}
+    monkeypatch.setattr(jwt, "decode", lambda token, *kind: (verified.append(str(token)), decode(token, *kind))[1])
+    nsc("pull", "--all")
+    assert sorted(token for token in verified if token in pulled) == sorted(pulled)
 
 
 def test_an_edit_of_the_same_second_is_not_undone(nsc, home, service, own):
@@ -497,6 +571,10 @@ def test_load_leaves_what_is_not_its_own(nsc, home, service, monkeypatch):
     service.answers[f"/jwt/v1/accounts/{other.public}"] = (200, jwt.encode(same_name, service.key, issued_at=NOW))
     assert "is another one" in nsc("load", "--profile", theirs, exit=1).err
     assert path.read_text() == before
+    other_name = jwt.encode(replace(account, name="Other"), service.key, issued_at=NOW + 1)
+    service.answers[place] = (200, other_name)
+    assert 'of the server is "Mine" in the store' in nsc("load", "--profile", mine, exit=1).err
+    assert not path.parent.with_name("Other").exists()
     service.answers[place] = (200, jwt.encode(account, service.key, issued_at=NOW - 100))
     assert "it stays" in nsc("load", "--profile", mine).err
     assert path.read_text() == before

@@ -27,7 +27,7 @@ TOO_HEAVY = {
     *("importlib.metadata", "importlib.util", "json", "logging", "nats", "pathlib", "questionary", "random", "shutil"),
     *("socket", "ssl", "subprocess", "tempfile", "typing_extensions", "urllib", "uvloop"),
     *("bisect", "concurrent.futures", "heapq", "ipaddress", "locale", "queue", "secrets", "selectors", "signal"),
-    *("struct", "threading", "traceback", "zoneinfo"),
+    *("struct", "textwrap", "threading", "traceback", "zoneinfo"),
 }
 """Modules that cost milliseconds and that reading and showing a store does not need."""
 
@@ -143,7 +143,7 @@ MORE = {
     "add accounts": {"csv"},
     "add users": {"csv"},
     "add import": {"heapq", "natskit.graph"},  # does it close a circle?
-    "batch": {"hashlib", "signal"},  # of what is done; being stopped
+    "batch": {"signal"},  # being stopped
     "describe jwt": {"hashlib", "struct"},  # the hash of an activation
     "doctor": {"heapq", "natskit.graph", "natskit.store.doctor"},
     **{f"explain {what}": {"heapq", "natskit.graph"} for what in ("pub", "sub", "denied pub", "denied sub")},
@@ -233,6 +233,13 @@ def test_no_command_imports_what_it_does_not_need(nsc, home):
 def test_only_the_command_that_is_run_is_imported(current_store):
     own = {name for name in modules("list", "accounts") if name.startswith("natskit.cli.nsc.")}
     assert own == {"natskit.cli.nsc.listing", "natskit.cli.nsc.run", "natskit.cli.nsc.tree"}
+
+
+def test_the_doctor_loads_what_it_looks_with_when_there_is_something_to_look_at(nsc, home):
+    nsc("init", "-n", "T")
+    loaded = modules("doctor")
+    assert "natskit.store.doctor" in loaded
+    assert not loaded & {"natskit.graph", "natskit.store.doctor.imports", "natskit.store.doctor.servers", "shlex"}
 
 
 def test_help_of_a_group_imports_no_command(home):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from natskit.graph.served import IN_EVERY_ACCOUNT
+
 NSC = str(Path(sys.executable).parent / "nsc")
 
 
@@ -53,6 +55,30 @@ def test_messages_in_json_are_one_a_line(realm, background):
     }
     assert listener.wait() == 0
     assert json.loads(listener.lines[0]) == {"number": 1, "subject": "open.x", "payload": "hello"}
+
+
+def test_notices_of_a_command_stand_in_its_line_of_a_batch(realm, background, wait_for):
+    nsc, server = realm
+    flags = f"--nats={server[1]} -u U"
+    Path("commands").write_text(f"tool reply {flags} open.ask noon --max-messages 1\nlist users\n")
+    batch = background("batch", "commands", "--json")
+    wait_for(lambda: "noon" in nsc("tool", "req", "-u", "U", "open.ask", *server, exit=None).out, "an answer")
+    assert batch.wait() == 0
+    reply, users, summary = map(json.loads, batch.lines)
+    assert reply["notices"] == ["Listening on [open.ask] for 1 messages"]
+    assert reply["result"]["subject"] == "open.ask"
+    assert "notices" not in users
+    assert summary["batch"]["done"] == 2
+    assert not batch.errors
+
+
+@pytest.mark.parametrize("subject", IN_EVERY_ACCOUNT)
+def test_what_servers_answer_in_every_account_is_what_explain_says(realm, subject):
+    nsc, server = realm
+    assert "-> by servers" in nsc("explain", "pub", "-u", "U", subject).out
+    assert "server" in json.loads(nsc("tool", "req", "-u", "U", subject, *server, "--json").json["payload"])
+    assert "by servers" not in nsc("explain", "pub", "-u", "limited", subject).out
+    nsc("tool", "req", "-u", "limited", subject, "--timeout", "200ms", *server, exit=1)
 
 
 def test_permissions_of_the_user_hold(realm):

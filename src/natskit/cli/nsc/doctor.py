@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ from natskit.cli.exits import DONE, DRIFT
 from natskit.cli.tables import printable
 from natskit.errors import StoreError, UsageError
 
-from .held import what_servers_hold
 from .syncing import SYSTEM_USER
 from .tls import TLS
 
 if TYPE_CHECKING:
+    from natskit.store import OperatorStore
     from natskit.store.doctor import Command, Counts, Finding
+    from natskit.store.doctor.servers import Held
 
     from .run import Run
 
@@ -62,7 +62,7 @@ def doctor(run: Run, *, within: str, severity: str, account: str, servers: bool,
     store = workspace.operator()
     soon = parse_moment(within, workspace.now(), "")
     only = workspace.find_account(store, account) if account else ""
-    held = what_servers_hold(run, store, only, connection) if servers else None
+    held = _ask_servers(run, store, only, connection) if servers else None
     progress = _Progress()
     done = examine(workspace, store, soon=soon, account=only, held=held, progress=progress)
     progress.clear()
@@ -76,6 +76,12 @@ def doctor(run: Run, *, within: str, severity: str, account: str, servers: bool,
     else:
         run.result("\n".join(_page(run, store.name, told, mended, done.counts, left)))
     return DRIFT if told else DONE
+
+
+def _ask_servers(run: Run, store: OperatorStore, only: str, connection: dict[str, Any]) -> Held:
+    from .held import what_servers_hold
+
+    return what_servers_hold(run, store, only, connection)
 
 
 # ---- showing
@@ -121,6 +127,8 @@ def _mend(run: Run, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _lines(run: Run, commands: Sequence[Command]) -> list[str]:
+    import shlex
+
     return [shlex.join([*words, *run.places] if words[0] == "nsc" else words) for words in commands]
 
 
@@ -133,7 +141,7 @@ def _document(
     return {
         "operator": operator,
         "healthy": not told,
-        "checked": counts._asdict(),
+        "checked": counts,
         "counts": {level: sum(each.severity == level for each in told) for level in _LEVELS},
         "findings": [_member(run, each) for each in told],
         "fixed": [_member(run, each) for each in mended],

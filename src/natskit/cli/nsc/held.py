@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from natskit.errors import Error, StoreError
+from natskit.errors import Error, NotFound, StoreError
 
 from .syncing import Cluster
 
@@ -13,19 +13,18 @@ if TYPE_CHECKING:
     from natskit.cli.report import Report
     from natskit.client.resolver import Resolver
     from natskit.store import OperatorStore
-    from natskit.store.doctor import Held
+    from natskit.store.doctor.servers import Held
 
     from .run import Run
 
 __all__ = ["what_servers_hold"]
 
 _ANSWER_WAIT_S = 5.0
-_AT_ONCE = 8
 
 
 def what_servers_hold(run: Run, store: OperatorStore, only: str, connection: dict[str, Any]) -> Held:
     """Ask the servers of the operator. What goes wrong is part of the answer."""
-    from natskit.store.doctor import Held
+    from natskit.store.doctor.servers import Held
     from natskit.store.tokens import is_url
 
     try:
@@ -44,22 +43,19 @@ def what_servers_hold(run: Run, store: OperatorStore, only: str, connection: dic
 
 def _from_account_server(store: OperatorStore, url: str, only: str) -> dict[str, str]:
     """Account servers give no list: they are asked for what is in the store."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from natskit.jwt.files import parse_jwt
-    from natskit.store.managed import account_url
-    from natskit.store.tokens import request
-
-    def ask(public: str) -> str:
-        status, answer = request(account_url(url, public))
-        return parse_jwt(answer).strip() if status == 200 else ""
+    from natskit.store.managed import fetch_accounts
 
     keys = []
     for name in [only] if only else store.accounts():
         with suppress(Error):  # told of by the examination
             keys.append(store.account(name).subject)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return {key: token for key, token in zip(keys, pool.map(ask, keys), strict=True) if token}
+    tokens: dict[str, str] = {}
+    for key, got in zip(keys, fetch_accounts(url, keys), strict=True):
+        if isinstance(got, str):
+            tokens[key] = got
+        elif not isinstance(got, NotFound):
+            raise got
+    return tokens
 
 
 def _from_resolver(run: Run, store: OperatorStore, url: str, connection: dict[str, Any]) -> dict[str, str]:

@@ -34,12 +34,12 @@ def load(run: Run, *, profile: str, url: str, seed: str, user: str) -> None:
     source = _source(run, profile, url, seed, user)
     token = fetch_operator(source.url)
     server = _account_server(token)
-    _, claims = pull_account(server, source.key.public)
+    pulled, claims = pull_account(server, source.key.public)
     with Group(run.workspace) as group:
         try:
             with group.staging():
                 store = _import(run, token, source.operator)
-                account = _store_account(run, store, source.key, claims)
+                account = _store_account(run, store, source.key, claims, pulled)
                 _add_user(run, store, account, source.user)
         except Error:
             run.forget_files()
@@ -125,23 +125,18 @@ def _import(run: Run, token: str, name: str) -> OperatorStore:
     return store
 
 
-def _store_account(run: Run, store: OperatorStore, key: KeyPair, claims: AccountClaims) -> str:
+def _store_account(run: Run, store: OperatorStore, key: KeyPair, claims: AccountClaims, token: str) -> str:
     """Store the account that the service has, signed by its own key, unless the store has a newer one; its name."""
-    from natskit import jwt
-    from natskit.store import Owner, Plan, accounts, names
+    from natskit.store import Owner, Plan, accounts
+    from natskit.store.syncing import Known
 
-    names.check(claims.name, "account")
-    if claims.issuer != claims.subject and not jwt.did_sign(store.operator(), claims):
+    known = Known(store)
+    known.check_place(claims)
+    if not known.trusts(claims):
         raise StoreError(f'account "{claims.name}" is signed by {claims.issuer}, which is no key of "{store.name}"')
-    local = store.account(claims.name) if store.has_account(claims.name) else None
-    if local is not None and local.subject != claims.subject:
-        raise StoreError(
-            f'the account "{claims.name}" in the store is another one: {local.subject}, not {claims.subject}',
-            hint="use --data-dir",
-        )
     plan = Plan(run.workspace)
     plan.key(key, Owner(store.name, claims.name))
-    if local is not None and local.issued_at > claims.issued_at:
+    if known.has_newer(claims, token):
         run.warn(f'local jwt for "{claims.name}" is newer than that of the service: it stays')
     else:
         accounts.plan_account(plan, store, claims, signer=key.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from natskit.cli.command import command, switch
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["pull"]
 
-_AT_ONCE = 8
 _ANSWER_WAIT_S = 5.0
 """The server says when it has sent all, so nobody waits for this long unless it is silent."""
 
@@ -54,7 +53,9 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
     if is_url(url):
         return _pull_from_account_server(run, store, url, names, operator=all, overwrite=overwrite_newer)
     if not all:
-        raise StoreError(f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="--all")
+        raise StoreError(
+            f'operator "{store.name}" can only pull all jwt - unable to pull by account', hint="nsc pull --all"
+        )
 
     async def work(resolver: Resolver, report: Report) -> None:
         await _pull_from_resolvers(run, store, resolver, overwrite=overwrite_newer)
@@ -68,63 +69,36 @@ def pull(run: Run, *, all: bool, overwrite_newer: bool, ignored: tuple[str, ...]
 def _pull_from_account_server(
     run: Run, store: OperatorStore, url: str, names: list[str], *, operator: bool, overwrite: bool
 ) -> None:
-    def label(name: str) -> str:
-        return f'pull "{name}" from the account server'
+    from natskit.store.managed import fetch_accounts
+
+    def tell(name: str, kept: str | Error) -> None:
+        if isinstance(kept, Error):
+            run.fail(f'pull "{name}" from the account server').fail(str(kept))
+        else:
+            run.success(f'pulled "{kept}" from the account server')
 
     keys: dict[str, str] = {}
     for name in names:
         try:
             keys[store.account(name).subject] = name
         except Error as error:
-            run.fail(label(name)).fail(str(error))
-    if operator:
-        _pull_operator(run, store, url, overwrite=overwrite)
-    tokens: dict[str, str] = {}
-    for public, got in _ask_for(url, keys):
-        if isinstance(got, Error):
-            run.fail(label(keys[public])).fail(str(got))
-        else:
-            tokens[public] = got
-    stored = []
-    for public, kept in _keep(run, store, tokens, overwrite=overwrite):
-        if isinstance(kept, Error):
-            run.fail(label(keys[public])).fail(str(kept))
-        else:
-            stored.append({"name": kept, "id": public})
-            run.success(f'pulled "{kept}" from the account server')
+            tell(name, error)
+    head = _ask_for_operator(url) if operator else None
+    answers = dict(zip(keys, fetch_accounts(url, list(keys)), strict=True))
+    outcome = _keep(run, store, answers, operator=head, overwrite=overwrite)
+    for public, kept in outcome.items():
+        tell(keys.get(public, store.name), kept)
+    stored = [{"name": kept, "id": public} for public, kept in outcome.items() if public and isinstance(kept, str)]
     run.fact(server=masked(url), accounts=stored)
 
 
-def _ask_for(url: str, keys: Mapping[str, str]) -> Iterator[tuple[str, str | Error]]:
-    """The tokens that an account server has of some accounts, or why there is none; several at a time."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from natskit.store.managed import pull_account
-
-    def ask(public: str) -> str | Error:
-        try:
-            return pull_account(url, public)[0]
-        except Error as error:
-            return error
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield from zip(keys, pool.map(ask, keys), strict=True)
-
-
-def _pull_operator(run: Run, store: OperatorStore, url: str, *, overwrite: bool) -> None:
-    from natskit.store import Plan
-    from natskit.store.syncing import plan_pulled_operator
+def _ask_for_operator(url: str) -> str | Error:
     from natskit.store.tokens import fetch_operator
 
     try:
-        token = fetch_operator(f"{url.rstrip('/')}/operator")
-        with run.workspace.locked():
-            plan = Plan(run.workspace)
-            plan_pulled_operator(plan, store, token, overwrite=overwrite)
-            run.files(plan.commit())
-        run.success(f'pulled "{store.name}" from the account server')
+        return fetch_operator(f"{url.rstrip('/')}/operator")
     except Error as error:
-        run.fail(f'pull "{store.name}" from the account server').fail(str(error))
+        return error
 
 
 # ---- from a cluster
@@ -132,9 +106,9 @@ def _pull_operator(run: Run, store: OperatorStore, url: str, *, overwrite: bool)
 
 async def _pull_from_resolvers(run: Run, store: OperatorStore, resolver: Resolver, *, overwrite: bool) -> None:
     node = run.note("pull from cluster using system account")
-    tokens = {key: token async for key, token in resolver.pack()}
+    tokens: dict[str, str | Error] = {key: token async for key, token in resolver.pack()}
     stored = []
-    for public, kept in _keep(run, store, tokens, overwrite=overwrite):
+    for public, kept in _keep(run, store, tokens, overwrite=overwrite).items():
         if isinstance(kept, Error):
             node.fail(f"pull {run.key(public)}: {kept}")
         else:
@@ -147,19 +121,40 @@ async def _pull_from_resolvers(run: Run, store: OperatorStore, resolver: Resolve
 
 
 def _keep(
-    run: Run, store: OperatorStore, tokens: Mapping[str, str], *, overwrite: bool
-) -> list[tuple[str, str | Error]]:
-    """Store tokens, by key, at once; the name of each account, or why its token is not stored."""
-    from natskit.store import Plan
-    from natskit.store.syncing import Known
+    run: Run,
+    store: OperatorStore,
+    answers: Mapping[str, str | Error],
+    *,
+    operator: str | Error | None = None,
+    overwrite: bool,
+) -> dict[str, str | Error]:
+    """Store the tokens of accounts, by key, and of the ``operator``, in one commit.
 
-    outcome: list[tuple[str, str | Error]] = []
+    What became of each: a name, or why it is not stored; the operator's (if there is one) comes first, with no key.
+    """
+    from natskit.store import Plan
+    from natskit.store.syncing import Known, plan_pulled_operator
+
+    outcome: dict[str, str | Error] = {}
     with run.workspace.locked():
-        plan, known = Plan(run.workspace), Known(store)
-        for public, token in tokens.items():
+        plan, claims = Plan(run.workspace), None
+        if operator is not None:
             try:
-                outcome.append((public, known.plan(plan, token, public=public, overwrite=overwrite).name))
+                claims = plan_pulled_operator(plan, store, _token(operator), overwrite=overwrite)
+                outcome[""] = store.name
             except Error as error:
-                outcome.append((public, error))
+                outcome[""] = error
+        known = Known(store, claims)
+        for public, answer in answers.items():
+            try:
+                outcome[public] = known.plan(plan, _token(answer), public=public, overwrite=overwrite).name
+            except Error as error:
+                outcome[public] = error
         run.files(plan.commit())
     return outcome
+
+
+def _token(answer: str | Error) -> str:
+    if isinstance(answer, Error):
+        raise answer
+    return answer

@@ -232,8 +232,6 @@ class Run:
         """The document on stdout; if a part failed, an error on stderr too, as for any failure."""
         if not self._answered:
             self.console.document(self._facts | self._told())
-        elif self.report.children and not self.report.failed:
-            self.console.aside({"report": self.report.documents()})
         if self.report.failed:
             self.console.done = {"report": self.report.documents()} if self._answered else {}
             self.console.fail(Error(self.report.summary() or self.report.first_error))

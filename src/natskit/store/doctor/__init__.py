@@ -8,17 +8,23 @@ be read is a finding itself and does not keep the rest from being looked at. Whi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ..commands import Command
 from .accounts import account_complaints, store_complaints
 from .exports import export_complaints
 from .files import file_complaints, mend
 from .finding import CODES, Complaint, Finding, Severity
-from .imports import graph_of, import_complaints
-from .keys import account_key_complaints, creds_complaints, keystore_complaints, operator_key_complaints
+from .keys import (
+    account_key_complaints,
+    creds_complaints,
+    keystore_complaints,
+    operator_key_complaints,
+    signing_key_complaints,
+)
 from .operator import operator_complaints, system_account_complaints
-from .servers import Held, server_complaints
 from .survey import AccountState, Survey, UserState
 from .users import callout_complaints, revocation_complaints, user_complaints
 
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
     from ..operator_store import OperatorStore
     from ..workspace import Workspace
+    from .servers import Held
 
 __all__ = [
     "CODES",
@@ -35,7 +42,6 @@ __all__ = [
     "Counts",
     "Examination",
     "Finding",
-    "Held",
     "Severity",
     "examine",
     "mend",
@@ -45,14 +51,14 @@ Progress = Callable[[int, int], None]
 """Told how many of how many accounts are done; each counts twice, for reading and for looking."""
 
 
-class Counts(NamedTuple):
+class Counts(Struct, frozen=True):
     """What was looked at."""
 
     accounts: int
     users: int
 
 
-class Examination(NamedTuple):
+class Examination(Struct, frozen=True):
     """What came of it."""
 
     findings: tuple[Finding, ...]
@@ -83,13 +89,16 @@ def examine(
         found += system_account_complaints(survey)
         found += store_complaints(survey)
         found += operator_key_complaints(survey)
-    graph, importers, users = graph_of(survey), _importers(survey), 0
+    importers, users = _importers(survey), 0
+    graph = _graph_of(survey) if importers else None
     for done, state in enumerate(survey.chosen(), 1):
         progress(total // 2 + done, total)
         complaints, count = _examine_account(survey, graph, importers, state)
         found += complaints
         users += count
     if held is not None:
+        from .servers import server_complaints
+
         found += server_complaints(survey, held)
     if not account:
         found += keystore_complaints(survey)
@@ -97,6 +106,12 @@ def examine(
     progress(total, total)
     looked = len(survey.accounts) if not account else 1
     return Examination(tuple(found), Counts(looked, users))
+
+
+def _graph_of(survey: Survey) -> Graph:
+    from .imports import graph_of
+
+    return graph_of(survey)
 
 
 def _importers(survey: Survey) -> dict[str, set[str]]:
@@ -109,14 +124,19 @@ def _importers(survey: Survey) -> dict[str, set[str]]:
 
 
 def _examine_account(
-    survey: Survey, graph: Graph, importers: dict[str, set[str]], state: AccountState
+    survey: Survey, graph: Graph | None, importers: dict[str, set[str]], state: AccountState
 ) -> tuple[list[Finding], int]:
-    """The findings about one account and its users, and how many users it has."""
+    """The findings about one account and its users, and how many users it has. No ``graph``: nobody imports."""
     users = list(survey.users(state.name))
     claims = [user.claims for user in users if user.claims is not None]
     found = list(account_complaints(survey, state))
     found += account_key_complaints(survey, state)
-    found += import_complaints(survey, graph, state)
+    if state.claims is not None:
+        found += signing_key_complaints(survey, state, users, importers.get(state.claims.subject, ()))
+    if graph is not None:
+        from .imports import import_complaints
+
+        found += import_complaints(survey, graph, state)
     found += export_complaints(survey, importers, state, claims)
     found += revocation_complaints(survey, state)
     found += callout_complaints(state, claims)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ MAX_PAIRS = 1_000
 """So many pairs of one account that do not go together are told; a token has room for millions."""
 
 
-class Complaint(NamedTuple):
+class Complaint(msgspec.Struct, frozen=True):
     """What a code stands for."""
 
     severity: Severity
@@ -161,6 +161,9 @@ CODES: dict[str, Complaint] = {
     "keystore-outdated": _error("Every command but keys migrate refuses to work with keys in their place of 2019."),
     "key-damaged": _error("Whatever should be signed with it cannot be."),
     "key-missing": _note("Good if it is kept elsewhere on purpose; else what it signs cannot be issued again."),
+    "signing-key-unused": _note(
+        "A key that signs nothing is a risk; once it is removed, what it signed elsewhere is refused."
+    ),
     "key-orphan": _note("It belongs to nobody in these stores. A secret that nobody needs is a risk."),
     "creds-missing": _note("Tools that log in as the user look for this file."),
     "creds-damaged": _error("Nobody can log in with them."),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from natskit.errors import Error
 from natskit.nkeys import KeyPair, is_public
 
-from ..commands import Command
+from ..commands import Command, edit_account, edit_operator
 from ..files import read_text, sub_directories
 from ..inventory import public_keys_of
 from ..keystore import Keystore, read_pair
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
     from .survey import AccountState, Survey, UserState
 
-__all__ = ["account_key_complaints", "creds_complaints", "keystore_complaints", "operator_key_complaints"]
+__all__ = [
+    "account_key_complaints",
+    "creds_complaints",
+    "keystore_complaints",
+    "operator_key_complaints",
+    "signing_key_complaints",
+]
 
 
 def operator_key_complaints(survey: Survey) -> Iterator[Finding]:
@@ -32,7 +39,13 @@ def operator_key_complaints(survey: Survey) -> Iterator[Finding]:
     keys = (operator.subject, *operator.nats.signing_keys)
     survey.known_keys.update(keys)
     if not survey.store.managed:
-        yield from _missing(survey, keys, f'operator "{survey.store.name}"')
+        whose = f'operator "{survey.store.name}"'
+        yield from _missing(survey, keys, whose)
+        signed = {state.claims.issuer for state in survey.accounts.values() if state.claims}
+        for key in [] if survey.incomplete else _unused(operator.nats.signing_keys, signed):
+            fix = (edit_operator("--rm-sk", key),) if survey.can_sign_operator() else ()
+            text = f"no account of the store is signed with the signing key {key} of {whose}"
+            yield Finding(code="signing-key-unused", text=text, about=key, fix=fix)
 
 
 def account_key_complaints(survey: Survey, state: AccountState) -> Iterator[Finding]:
@@ -51,6 +64,46 @@ def _missing(survey: Survey, keys: tuple[str, ...], whose: str, account: str = "
             kind = "signing key" if number else "identity key"
             text = f"the {kind} {key} of {whose} is not in the keystore"
             yield Finding(code="key-missing", text=text, account=account, about=key)
+
+
+def signing_key_complaints(
+    survey: Survey, state: AccountState, users: Iterable[UserState], importers: Iterable[str]
+) -> Iterator[Finding]:
+    """Signing keys of the account with which no user and no activation is signed. ``importers``: who imports from it.
+
+    Where tokens do not read, nobody can tell.
+    """
+    claims, name = state.claims, state.name
+    issuers = [user.claims.issuer for user in users if user.claims]
+    if claims is None or survey.incomplete:
+        return
+    roles = {key: scope.role for key in claims.nats.signing_key_names if (scope := claims.nats.scope_of(key))}
+    plain = [key for key in claims.nats.signing_key_names if key not in roles]
+    signed = {*issuers, *_activated_by(survey, claims.subject, importers if plain else ())}
+    told = {
+        key: f'no user has the role "{role}", signing key {key},' for key, role in roles.items() if key not in signed
+    }
+    told |= {key: f"no user or activation is signed with the signing key {key}" for key in _unused(plain, signed)}
+    for key, text in told.items():
+        fix = (edit_account(name, "--rm-sk", key),) if survey.can_edit(name) else ()
+        yield Finding(code="signing-key-unused", text=f'{text} of account "{name}"', account=name, about=key, fix=fix)
+
+
+def _unused(keys: Sequence[str], signed: Set[str]) -> list[str]:
+    """The ones of ``keys`` that have not signed, if another has; else they are spare: the identity key signs."""
+    unused = [key for key in keys if key not in signed]
+    return unused if len(unused) < len(keys) else []
+
+
+def _activated_by(survey: Survey, exporter: str, importers: Iterable[str]) -> Iterator[str]:
+    """The keys that signed the activations with which others import from an account."""
+    from natskit.jwt import ActivationClaims, decode
+
+    for claims in (survey.accounts[name].claims for name in importers):
+        for each in claims.nats.imports if claims else ():
+            if each.account == exporter and each.token:
+                with contextlib.suppress(Error):  # told of where the import is looked at
+                    yield decode(each.token, ActivationClaims).issuer
 
 
 # ---- users

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from natskit import subjects
 from natskit.errors import Error
-from natskit.graph.login import filled
 
 if TYPE_CHECKING:
     from natskit.jwt import AccountClaims, Permission, Permissions, UserClaims
@@ -53,6 +52,8 @@ def rights_of(user: UserClaims, account: AccountClaims) -> Permissions | None:
     """What a server lets the user do; None if its role cannot be filled in."""
     scope = account.nats.scope_of(user.issuer)
     if scope is not None:
+        from natskit.graph.login import filled
+
         try:
             return filled(scope, user, account).permissions
         except Error:

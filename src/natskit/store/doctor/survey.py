@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from natskit.errors import Error
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AccountState", "Survey", "UserState"]
 
 
-class UserState(NamedTuple):
+class UserState(Struct, frozen=True):
     """A user: its claims and token, or (claims None) what is wrong with the token."""
 
     name: str
@@ -30,7 +32,7 @@ class UserState(NamedTuple):
     fault: str = ""
 
 
-class AccountState(NamedTuple):
+class AccountState(Struct, frozen=True):
     """An account: its claims and what validation finds, or (claims None) what is wrong with the token.
 
     ``refused`` is the reason why servers do not take the account at all; empty if they do.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from natskit.errors import ClaimsError, Error
-from natskit.graph.login import filled
 
 from ..checks import DATES, ISSUER, STRICT, user_findings
 from ..commands import Command, edit_user, element, revocations
@@ -106,6 +105,7 @@ def _role(
     survey: Survey, owner: AccountClaims, scope: UserScope, claims: UserClaims, where: dict[str, Any]
 ) -> Iterator[Finding]:
     """Whether a user fits the role that it has."""
+    from natskit.graph.login import filled
     from natskit.jwt import check_scoped_user
 
     account, name = where["account"], where["user"]

@@ -59,6 +59,7 @@ cdef class Peer(Output):
     # statistics
     cdef uint64_t messages
     cdef uint64_t bytes
+    cdef uint64_t requests      # SUB, UNSUB and PING
     cdef uint64_t read_at       # ns of the monotonic clock; 0: never
     cdef list left              # what it listened to when it was closed
     cdef int pings

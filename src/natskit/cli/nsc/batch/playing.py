@@ -132,6 +132,7 @@ class Player:
             self._status = INTERRUPTED
         self._sum_up()
         if self._status == INTERRUPTED and self._run.json:
+            self._run.console.done = {"report": self._run.report.documents()}
             raise KeyboardInterrupt  # told as an error, as from every command
         return self._status
 
@@ -249,10 +250,13 @@ class Player:
         return None
 
     def _tell(self, outcome: _Outcome) -> None:
+        if outcome.status == INTERRUPTED:  # at a question, or while it waited: it is left
+            self._status = INTERRUPTED
+            return
         self._done += outcome.good
         self._failed += not outcome.good
         if not outcome.good and not self._is_over():
-            self._status = INTERRUPTED if outcome.status == INTERRUPTED else REFUSED
+            self._status = REFUSED
         self._teller.tell(self._commands[outcome.number], outcome.status, outcome.said, good=outcome.good)
         self._teller.advance()
 
@@ -271,7 +275,8 @@ class Player:
         for count, how in ((self._failed, "failed"), (self._not_tried, "not tried"), (left, "left")):
             words += [f"{count} {how}"] if count else []
         if self._failed or left:
-            node = (self._run.fail if self._failed else self._run.warn)(", ".join(words))
+            refused = self._failed and self._status != INTERRUPTED
+            node = (self._run.fail if refused else self._run.warn)(", ".join(words))
             if self._place:
                 node.note(f"go on with: {self._to_resume}")
         else:

@@ -6,7 +6,6 @@ was edited in between is noticed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ class Record(msgspec.Struct, frozen=True):
             return None
         try:
             record = msgspec.json.decode(data, type=cls)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             record = None
         if record is None or not record.is_sound:
             raise StoreError(
@@ -85,8 +84,10 @@ class Record(msgspec.Struct, frozen=True):
 
 def _combined(digest: str, numbers: Iterable[int], commands: Sequence[BatchCommand]) -> str:
     """The digest with more commands in it; in what order they come does not matter."""
+    from nacl.bindings import crypto_hash_sha256  # commands that sign have it: hashlib would load OpenSSL as well
+
     combined = int(digest or "0", 16)
     for number in numbers:
         each = msgspec.json.encode((number, commands[number].words))
-        combined ^= int.from_bytes(hashlib.sha256(each).digest(), "big")
+        combined ^= int.from_bytes(crypto_hash_sha256(each), "big")
     return combined.to_bytes(_DIGEST_BYTES, "big").hex()

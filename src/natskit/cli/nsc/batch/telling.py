@@ -30,14 +30,14 @@ class Live(Console):
 class Recorder(Live):
     """Keeps what a command says: lines, and whether they are notices.
 
-    Where it ``gathers`` (the batch speaks JSON), its documents instead, and what it says beside them.
+    Where it ``gathers`` (the batch speaks JSON), its documents and its notices instead.
     """
 
     def __init__(self, *, json: bool, gathers: bool) -> None:
         super().__init__(json=json)
         self.lines: list[tuple[bool, str]] = []
         self.documents: list[msgspec.Raw] = []
-        self.beside: dict[str, Any] = {}
+        self.notices: list[str] = []
         self._gathers = gathers
 
     def write(self, text: str) -> None:
@@ -61,15 +61,9 @@ class Recorder(Live):
 
     def notice(self, text: str) -> None:
         if self._gathers:
-            self.beside.setdefault("notices", []).append(masked(text))
+            self.notices.append(masked(text))
         else:
             self.lines.append((True, text))
-
-    def aside(self, value: object) -> None:
-        if self._gathers and isinstance(value, dict):
-            self.beside |= value
-        else:
-            self.lines.append((True, format_json(value)))
 
 
 class Teller:
@@ -130,7 +124,8 @@ class Teller:
     def _document(command: BatchCommand, status: int, said: Live) -> dict[str, Any]:
         document: dict[str, Any] = {"line": command.number, "command": masked(command.text), "exit": status}
         documents = said.documents if isinstance(said, Recorder) else []
-        document |= said.beside if isinstance(said, Recorder) else {}
+        if isinstance(said, Recorder) and said.notices:
+            document["notices"] = said.notices
         if len(documents) == 1:
             document["result"] = documents[0]
         elif documents:

@@ -70,7 +70,7 @@ def reason_of(question: Question, reason: Reason, stop: Stop | None = None, peer
         "permission": reason.permission,
         "activation": reason.activation,
         "until": reason.until,
-        "differs": reason.differs,
+        "differs": question.differs(stop) if stop is not None else reason.differs,
         "fix": remedy.commands,
         "caution": remedy.caution,
     }

@@ -65,7 +65,8 @@ def _start(question: Question) -> str:
 
 
 def _box(question: Question, stop: Stop) -> str:
-    return f"{question.name(stop.account)}\n{shown(stop.flow)}"
+    where = "servers" if stop.kind == "server" else question.name(stop.account)
+    return f"{where}\n{shown(stop.flow)}"
 
 
 def _label(question: Question, stop: Stop) -> str:

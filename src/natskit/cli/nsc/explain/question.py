@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from natskit import subjects
 from natskit.cli.command import switch, text
 from natskit.errors import Error, InvalidSubject, UsageError
-from natskit.graph import EVERYTHING, Login, Permissions, judge_login
+from natskit.graph import EVERYTHING, SERVICE, Link, Login, Permissions, judge_login
+from natskit.graph.cycle import comes_back_by_name
 from natskit.graph.login import permissions_of
 from natskit.store.neighbours import Neighbours
 
@@ -34,6 +35,11 @@ PICTURES = (
 
 _KEY = re.compile(r"(?<![\w.\"])A[A-Z2-7]{55}(?![\w.\"])")
 """The key of an account; as a token of a subject, which is in quotes, it stays."""
+
+
+_SAME_NAME = (
+    "nats-server may refuse this import as part of a cycle: it goes by the names of services at their exporters"
+)
 
 
 class Asker:
@@ -138,6 +144,17 @@ class Question:
         for key in dict.fromkeys(_KEY.findall(text_)):
             text_ = text_.replace(f"{key}/{self.name(key)}", key)
         return _KEY.sub(lambda found: self.name(found[0]), text_)
+
+    def differs(self, stop: Stop) -> str:
+        """What nats-server does otherwise at a stop; empty if it does the same."""
+        link = stop.link
+        if (
+            isinstance(link, Link)
+            and link.kind == SERVICE
+            and comes_back_by_name(link, self.neighbours.graph.imports_of)
+        ):
+            return _SAME_NAME
+        return stop.because.differs
 
     def remedy(self, reason: Reason, stop: Stop | None = None, peer: str = "") -> Remedy:
         """What mends what ``reason`` speaks of; nothing if it speaks for the message or no command can."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from natskit import subjects
 from natskit.cli.flags import format_date
 from natskit.cli.tables import printable
 from natskit.graph import Link
@@ -22,7 +21,6 @@ __all__ = ["shown", "story_of"]
 Lines = Iterator[str]
 
 _INDENT = "  "
-_OF_SERVERS = "$SYS.REQ.>"
 _BELOW = "       "
 
 
@@ -60,25 +58,25 @@ class _Story:
         if route.cut_off:
             yield "There are too many ways to tell them all: what is shown is a part."
         yield self._summary(route)
-        if self._forward and subjects.overlaps(_OF_SERVERS, question.subject):
-            yield f'Servers answer requests under "{_OF_SERVERS}" themselves: all to the system account, few to others.'
 
     def _stop(self, stop: Stop, indent: str) -> Lines:
         """A stop with everything behind it. One that is only passed has a line if it renames or singles out."""
         if not stop.because:
             yield from self._refused(stop, indent)
             return
-        if stop.ends:
+        if stop.ends or stop.kind == "server":
             yield f"{indent}-> {self._place(stop)}"
         elif stop.link is not None:
             yield f"{indent}.. {self._place(stop)}"
-        if stop.ends or stop.link is not None:
+        if stop.ends or stop.link is not None or stop.kind == "server":
             yield from (f"{indent}{_BELOW}{text}" for text in self._how(stop))
         deeper = indent if stop.kind in ("publish", "subscribe") else indent + "   "
         for onward in stop.onward:
             yield from self._stop(onward, deeper)
 
     def _place(self, stop: Stop) -> str:
+        if stop.kind == "server":
+            return f"by servers as {shown(stop.flow)}"
         share = f", {stop.chance:.0%} of the messages" if stop.chance < 1 else ""
         some = "" if stop.exact else ", some of them"
         on = "as" if self._forward else "on"
@@ -95,8 +93,9 @@ class _Story:
             yield f"permitted: {stop.permission}"
         if stop.because.until is not None:
             yield f"until {format_date(stop.because.until)}"
-        if stop.because.differs:
-            yield f"note: {stop.because.differs}"
+        differs = self._question.differs(stop)
+        if differs:
+            yield f"note: {differs}"
         if self._users and stop.ends:
             yield from self._people(stop)
 
@@ -149,7 +148,8 @@ class _Story:
         accounts = "1 account" if len(ends) == 1 else f"{len(ends)} accounts"
         what = f"Subscribers in {accounts} receive it" if self._forward else f"It comes from {accounts}"
         not_there = f"; {refused} way{'s do' if refused > 1 else ' does'} not work, marked with x" if refused else ""
-        return f"{what}{not_there}. {self._hint()}"
+        served = ", and servers answer" if any(stop.kind == "server" for stop in route.walk()) else ""
+        return f"{what}{served}{not_there}. {self._hint()}"
 
     def _hint(self) -> str:
         if not self._users:
