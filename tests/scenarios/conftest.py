@@ -22,6 +22,7 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 @pytest.fixture
 async def stage(engine: Engine) -> AsyncIterator[Stage]:
+    """An operator's server that is not opened yet."""
     stage = Stage(engine)
     yield stage
     await stage.player.close()

@@ -303,6 +303,93 @@ async def test_expired_user_of_a_service_is_cut_off(hall: Hall) -> None:
     await hall.player.line("u< -ERR 'User Authentication Expired' | <EOF>")
 
 
+# ---- what is asked, and of whom ------------------------------------------------------------------
+
+
+async def test_request_says_who_wants_in(hall: Hall) -> None:
+    await hall.open()
+    asked = []
+    for _ in range(2):
+        told, request = await hall.log_in(hall.token())
+        assert told == "PONG"
+        asked.append(request)
+    first, second = asked
+    assert first.nats.user_nkey != second.nats.user_nkey
+    assert 0 <= first.expires - int(time.time()) <= 2
+    server, info, options = first.nats.server_id, first.nats.client_info, first.nats.connect_opts
+    assert (server.name, server.host, bool(server.version)) == (server.id, "127.0.0.1", True)
+    assert (info.host, info.name, info.name_tag, info.nonce) == ("127.0.0.1", "n", "", "")
+    assert (options.name, options.lang, options.protocol, options.jwt, options.nkey, options.sig) == (
+        ("n", "py", 0, "", "", "")
+    )
+
+
+async def test_request_comes_on_a_subject_of_the_server(hall: Hall) -> None:
+    await hall.open()
+    client = await Client.open("u", hall.engine.host, hall.engine.port)
+    hall._opened.append(client)
+    client.send(b'CONNECT {"user":"foo","pass":"bar","verbose":false}\r\nPING\r\n')
+    head = (await hall.service._message()).split()
+    assert head[1] == SUBJECT
+    prefix, *tokens = head[3].removeprefix("$SYS.").split(".")
+    assert (prefix, [len(token) for token in tokens]) == ("_INBOX", [8, 8])
+    hall.service.client.send(f"PUB {head[3]} 0\r\n\r\n".encode())
+    assert await client.receive() == DENIED
+
+
+async def test_user_may_be_placed_in_the_global_account(hall: Hall) -> None:
+    await hall.open()
+    assert (await hall.log_in(hall.token(account="$G")))[0] == "PONG"
+    await hall.player.line("u> SUB in 1 | PUB $SYS.REQ.USER.INFO in 0")
+    await hall.player.clients["u"].await_count(1)
+    [info] = hall.player.clients["u"].inbox
+    hall.player.clients["u"].inbox.clear()
+    assert json.loads(info.partition(" | ")[2])["data"]["account"] == "$G"
+
+
+async def test_user_without_a_name_is_called_as_it_called_itself(hall: Hall) -> None:
+    await hall.open()
+    assert (await hall.log_in(hall.token(name="")))[0] == "PONG"
+    await hall.player.line("u> SUB in 1 | PUB $SYS.REQ.USER.INFO in 0")
+    await hall.player.clients["u"].await_count(1)
+    [info] = hall.player.clients["u"].inbox
+    hall.player.clients["u"].inbox.clear()
+    assert json.loads(info.partition(" | ")[2])["data"]["user"] == "foo"
+
+
+async def say(hall: Hall, user: str, password: str) -> Client:
+    client = await Client.open("v", hall.engine.host, hall.engine.port)
+    hall._opened.append(client)
+    fields = {"user": user, "pass": password, "verbose": False} if user else {"verbose": False}
+    client.send(f"CONNECT {json.dumps(fields)}\r\nPING\r\n".encode())
+    return client
+
+
+async def test_users_of_accounts_that_are_not_listed_log_in_by_themselves(hall: Hall) -> None:
+    await hall.open("allowed_accounts: [B]")
+    client = await say(hall, "app", "app")
+    assert await client.receive() == "PONG"
+    refused = await say(hall, "app", "wrong")
+    request = await hall.service.answer(lambda request: user_token(request, hall.issuer, "B"))
+    assert (request.nats.connect_opts.user, request.nats.connect_opts.password) == ("app", "wrong")
+    assert await refused.receive() == "PONG"
+
+
+async def test_guests_are_asked_about_by_the_name_that_stands_for_them(hall: Hall) -> None:
+    await hall.engine.start(f"""
+        accounts {{ AUTH {{ users=[{{user:auth,password:auth}}] }}, APP {{ users=[{{user:guest,password:hidden}}] }} }}
+        no_auth_user: guest
+        authorization {{ timeout: 1, auth_callout {{ issuer: {hall.issuer.public}, account: AUTH, auth_users: [auth] }} }}
+    """)
+    hall.player = Player(hall.engine.host, hall.engine.port, hall.engine.name)
+    await hall.player.play(f"auth> SUB {SUBJECT} 1")
+    hall.service = Service(hall.player.clients["auth"], hall.issuer)
+    client = await say(hall, "", "")
+    request = await hall.service.answer(hall.token())
+    assert (request.nats.connect_opts.user, request.nats.connect_opts.password) == ("guest", "hidden")
+    assert await client.receive() == "PONG"
+
+
 # ---- operator mode -------------------------------------------------------------------------------
 
 
@@ -449,3 +536,79 @@ async def test_user_is_placed_in_pinned_accounts_only(operator_hall: OperatorHal
     await hall.open((hall.app.id,), f"resolver_pinned_accounts: [{names}]", a=hall.app if pinned else hall.other)
     told = await hall.log_in(lambda request: user_token(request, hall.app.key, ""))
     assert told == ("PONG" if pinned or hall.engine.name == "nats-server" else DENIED)
+
+
+async def test_user_without_any_name_is_called_by_its_key(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    await hall.open()
+    keys = []
+
+    def decide(request: jwt.AuthorizationRequestClaims) -> str:
+        keys.append(request.nats.user_nkey)
+        return user_token(request, hall.auth.key, "", name="")
+
+    assert await hall.log_in(decide) == "PONG"
+    await hall.player.line("u> SUB in 1 | PUB $SYS.REQ.USER.INFO in 0")
+    await hall.player.clients["u"].await_count(1)
+    [info] = hall.player.clients["u"].inbox
+    hall.player.clients["u"].inbox.clear()
+    assert json.loads(info.partition(" | ")[2])["data"]["user"] == (
+        "" if hall.engine.name == "nats-server" else keys[0]
+    )
+
+
+async def test_request_of_operator_mode_is_about_the_callout_account(operator_hall: OperatorHall) -> None:
+    hall = operator_hall
+    await hall.open()
+    asked: list[jwt.AuthorizationRequestClaims] = []
+
+    def decide(request: jwt.AuthorizationRequestClaims) -> str:
+        asked.append(request)
+        return user_token(request, hall.auth.key, "")
+
+    assert await hall.log_in(decide) == "PONG"
+    [request] = asked
+    assert request.subject == hall.auth.id
+    assert request.nats.connect_opts.jwt == hall.users["u"].token
+
+
+@pytest.mark.parametrize("revoked", ["the user", "*", "another"])
+async def test_user_of_a_service_is_revoked(operator_hall: OperatorHall, revoked: str) -> None:
+    hall = operator_hall
+    await hall.open()
+    placed: list[str] = []
+
+    def decide(request: jwt.AuthorizationRequestClaims) -> str:
+        placed.append(request.nats.user_nkey)
+        return user_token(request, hall.auth.key, "")
+
+    assert await hall.log_in(decide) == "PONG"
+    whom = {"the user": placed[0], "another": OTHER_USER}.get(revoked, revoked)
+    await hall.push(hall.auth, hall.auth.token(**hall.auth.body, revocations={whom: int(time.time()) + 60}))
+    if revoked == "another":
+        await hall.player.line("u< (nothing)")
+    else:
+        await hall.player.line("u< -ERR 'User Authentication Revoked' | <EOF>")
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+async def test_template_of_a_scoped_key_holds_for_users_of_a_service(operator_hall: OperatorHall, scoped: bool) -> None:
+    hall = operator_hall
+    template = jwt.ScopeTemplate(pub=jwt.Permission(allow=("t.{{name()}}",)))
+    scope = jwt.UserScope(kind="user_scope", key=hall.auth.signing_key.public, role="r", template=template)
+    await hall.open()
+    await hall.push(hall.auth, hall.auth.token(**hall.auth.body | {"signing_keys": (scope,)}))
+
+    def decide(request: jwt.AuthorizationRequestClaims) -> str:
+        make = jwt.new_scoped_user if scoped else jwt.new_user
+        claims = make(request.nats.user_nkey, "bob")
+        claims = replace(claims, nats=replace(claims.nats, issuer_account=hall.auth.id))
+        return jwt.encode(claims, hall.auth.signing_key, issued_at=int(time.time()))
+
+    told = await hall.log_in(decide)
+    if not scoped:  # it brings limits of its own
+        assert told == DENIED
+        return
+    assert told == "PONG"
+    text = "u> PUB t.bob 1 | x | PUB t.eve 1 | x\nu< -ERR 'Permissions Violation for Publish to \"t.eve\"'"
+    await hall.player.play(text)

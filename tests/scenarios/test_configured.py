@@ -1,8 +1,8 @@
 """Scenarios of users and accounts in a configuration file, each on both servers.
 
 A file has scenarios ``== title``, made of sections ``--- config`` (the first starts the server, further ones reload
-it), ``--- play`` (see `support.scenario`), ``--- raw`` and ``--- users`` (clients that send CONNECT themselves, and
-those that log in under another name). Source: spec/server-accounts.md section 10 and the text before it.
+it), ``--- play`` (see `support.scenario`), ``--- wait`` (so many seconds), ``--- raw`` and ``--- users`` (clients that
+send CONNECT themselves, and those that log in under another name). Source: spec/server-accounts.md section 10 and the text before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def scenarios() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         for block in file.read_text().split("\n== "):
             title, _, rest = block.removeprefix("== ").partition("\n")
             sections = [part.partition("\n") for part in rest.removeprefix("--- ").split("\n--- ")]
-            if unknown := {name.strip() for name, _, _ in sections} - {"config", "play", "raw", "users"}:
+            if unknown := {name.strip() for name, _, _ in sections} - {"config", "play", "raw", "users", "wait"}:
                 raise ValueError(f"{file.name}, {title}: sections {unknown} would never be played")
             yield f"{file.stem}: {title}", [(name.strip(), body) for name, _, body in sections]
 
@@ -33,13 +33,16 @@ def scenarios() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 async def test_scenario(engine: Engine, sections: list[tuple[str, str]]) -> None:
     raw = " ".join(body for name, body in sections if name == "raw").split()
     users = " ".join(body for name, body in sections if name == "users").split()
-    steps = [(name, body) for name, body in sections if name in ("config", "play")]
+    steps = [(name, body) for name, body in sections if name in ("config", "play", "wait")]
     await engine.start(steps[0][1])
     named = dict(pair.split("=") for pair in users)
     player = Player(engine.host, engine.port, engine.name, raw=raw, users=named)
     try:
         for name, body in steps[1:]:
-            await (engine.reload(body) if name == "config" else player.play(body))
+            if name == "wait":
+                await engine.pass_time(float(body))
+            else:
+                await (engine.reload(body) if name == "config" else player.play(body))
     finally:
         await player.close()
 

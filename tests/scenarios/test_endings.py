@@ -221,6 +221,7 @@ async def test_log_says_which_token_a_client_has(engine: Engine) -> None:
 
 
 FAULTY = """
+max_subscription_tokens: 9
 accounts { A {
   users: [{user: a, password: a, permissions: {publish: {deny: hidden}, subscribe: {deny: hidden}}}], limits { max_subs: 1 }
 } }
@@ -230,6 +231,7 @@ FAULTS = [
     ("PUB x _R_.y 0\r\n\r\n", 'Publish Violation - Reply "_R_.y"'),
     ("SUB hidden 5\r\n", 'Subscription Violation - Subject "hidden", SID 5'),
     ("SUB hidden q 6\r\n", 'Subscription Violation - Subject "hidden", Queue: "q", SID 6'),
+    ("SUB a.b.c.d.e.f.g.h.i.j 6\r\n", 'Subscription Violation Too Many Tokens - Subject "a.b.c.d.e.f.g.h.i.j", SID 6'),
     ("SUB x 1\r\nSUB y 2\r\nSUB z 3\r\n", "maximum subscriptions exceeded"),
     ("PUB x 99999999\r\n", "maximum payload exceeded: 99999999 vs 1048576"),
     ("-ERR 'oops'\r\n", "Client Error 'oops'"),
@@ -279,6 +281,25 @@ async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:
     [told] = await closed(engine)
     assert told["reason"] == "Authentication Failure"
     assert " - authentication error" in engine.log()
+
+
+async def test_log_says_which_subscriptions_a_reload_removes(engine: Engine) -> None:
+    user = "authorization {{ users: [ {{user: a, password: a{}}} ] }}"
+    await engine.start(user.format(""))
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    writer.write(
+        b'CONNECT {"user":"a","pass":"a","verbose":false}\r\nSUB foo 1\r\nSUB foo q 2\r\nSUB bar 3\r\nPING\r\n'
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        while await reader.readline() != b"PONG\r\n":
+            pass
+    await engine.reload(user.format(", permissions: {subscribe: bar}"))
+    for removed in ('"foo" (sid "1")', '"foo" using queue "q" (sid "2")'):
+        wanted = f'Removed sub {removed} for User "a" - not authorized'
+        await until(lambda: wanted in engine.log(), wanted)  # noqa: B023
+    assert 'Removed sub "bar"' not in engine.log()
+    writer.close()
+    await writer.wait_closed()
 
 
 MOVES = {

@@ -61,6 +61,16 @@ RESULTS = [  # the wildcards of the source, the destination, what they stand for
 ]
 
 
+async def shares(player: Player, subject: str, rounds: int = 200) -> dict[str, float]:
+    """What part of the messages on a subject arrives under which name."""
+    client = player.clients["a"]
+    client.send(f"PUB {subject} 1\r\nx\r\n".encode() * rounds)
+    await client.sync()
+    names = [message.split()[1] for message in client.inbox]
+    client.inbox.clear()
+    return {name: names.count(name) / rounds for name in set(names)}
+
+
 @both
 async def test_functions_of_destinations(engine: Engine) -> None:
     lines = [f'"m{n}.{source}": "x.{to}"' for n, (source, to, _, _) in enumerate(RESULTS)]
@@ -72,24 +82,17 @@ async def test_functions_of_destinations(engine: Engine) -> None:
         for n, (_, to, given, result) in enumerate(RESULTS):
             await player.play(f"a> PUB m{n}.{given} 1 | x\na< MSG x.{result} 1 1 | x")
             assert to
+        for subject, result in (("q.a", "x.6"), ("lit", "x.4")):
+            found = await shares(player, subject)
+            # nats-server was seen to take another part, once in many runs
+            assert max(found, key=lambda name: found[name]) == result
+            assert engine.name == "nats-server" or found == {result: 1.0}
         await player.play("""
-            a> PUB q.a 1 | x | PUB lit 1 | x
-            a< MSG x.6 1 1 | x | MSG x.4 1 1 | x
             a> PUB gone.--- 1 | x
             a< (nothing)
         """)
     finally:
         await player.close()
-
-
-async def shares(player: Player, subject: str, rounds: int = 200) -> dict[str, float]:
-    """What part of the messages on a subject arrives under which name."""
-    client = player.clients["a"]
-    client.send(f"PUB {subject} 1\r\nx\r\n".encode() * rounds)
-    await client.sync()
-    names = [message.split()[1] for message in client.inbox]
-    client.inbox.clear()
-    return {name: names.count(name) / rounds for name in set(names)}
 
 
 def like(found: dict[str, float], wanted: dict[str, float]) -> bool:

@@ -74,6 +74,7 @@ no_system_account: true
 trusted_keys: [{KeyPair.from_raw_seed(Role.OPERATOR, bytes(32)).public}]
 websocket: {{port: -1, no_tls: true}}
 resolver: MEMORY
+system_account: A; accounts: {{A: {{}}}}
 """
 
 

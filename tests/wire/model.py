@@ -234,7 +234,7 @@ class Connection:
         if subject.startswith((b"_GR_.", b"$GR.", b"$NRG.")) or not self.may_publish(subject):
             self.error(b'Permissions Violation for Publish to "%b"' % subject)
             return
-        if reply.startswith((b"_R_.", b"$JS.ACK.", b"_GR_.")):
+        if reply.startswith((b"_R_.", b"$JS.ACK.", b"_GR_.", b"$GR.")):
             self.error(b'Permissions Violation for Publish with Reply of "%b"' % reply)
             return
         self.ok()

@@ -213,7 +213,7 @@ class Client:
             return
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
-        if self.gate.authenticator.required:
+        if self.gate.authenticator.judges(self.connect):
             self._leave()
             self._login = self._server.loop.create_task(self._log_in())
         elif self.connect.account or self.connect.new_account:
@@ -305,8 +305,9 @@ class Client:
         for subscription in self.engine.subscriptions():
             if not self.may_subscribe(subscription.subject, subscription.queue):
                 self.engine.revoke(subscription.sid)
-                told = _shown(subscription.subject), _shown(subscription.sid), admission.user
-                log.info('%s - Removed sub "%s" (sid "%s") for User "%s" - not authorized', self.peer, *told)
+                queue = f' using queue "{_shown(subscription.queue)}"' if subscription.queue else ""
+                told = _shown(subscription.subject), queue, _shown(subscription.sid), admission.user
+                log.info('%s - Removed sub "%s"%s (sid "%s") for User "%s" - not authorized', self.peer, *told)
 
     async def judge_again(self) -> None:
         """The server's configuration changed."""
@@ -542,7 +543,7 @@ _VIOLATIONS = {
     "publish": 'Publish Violation - Subject "{}"',
     "reply": 'Publish Violation - Reply "{}"',
     "subscribe": 'Subscription Violation - Subject "{}"',
-    "tokens": 'Subscription Violation - Subject "{}" has too many tokens',
+    "tokens": 'Subscription Violation Too Many Tokens - Subject "{}"',
     "subscriptions": 'maximum subscriptions exceeded - Subject "{}"',
     "subject": 'Subscription Violation - Subject "{}" is not valid',
 }

@@ -59,8 +59,12 @@ class Authenticator:
 
     @property
     def required(self) -> bool:
-        """Whether a client has to log in before it does anything ."""
+        """Whether a client has to log in before it does anything."""
         return isinstance(self._users, TokenUsers) or self._users.required
+
+    def judges(self, connect: ConnectOptions) -> bool:
+        """Whether CONNECT can be refused: a proxy must be a trusted one even where nobody has to log in."""
+        return self.required or bool(self._proxies and connect.proxy_sig)
 
     @property
     def announced(self) -> bool:
@@ -105,7 +109,7 @@ class Authenticator:
             return ""
         for key in self._proxies:
             try:
-                verify_nonce(key, peer.nonce, connect.proxy_sig)
+                verify_nonce(key, peer.nonce, connect.proxy_sig, padded=False)
             except AuthenticationError:
                 continue
             return key

@@ -133,11 +133,14 @@ class Callout:
         token = jwt.encode(request, self._server.key, issued_at=int(self._clock.now()))
         answer = await self._exchange(delegation, token)
         try:
-            return await self._judge(delegation, user_key, answer, peer)
+            admission = await self._judge(delegation, user_key, answer, peer)
         except Error as error:
             log.warning("%s - %s", peer, error)
             message = error.message
             raise AuthenticationError(message, callout=delegation.account.id, verdict=message) from None
+        # Its token counts no longer: it is called by what else it said, if the service does not give it a name.
+        said = replace(connect, jwt="").claimed_user
+        return admission if admission.user else replace(admission, user=said or user_key)
 
     async def _exchange(self, delegation: Delegation, token: str) -> bytes:
         """What the service answers. Raises AuthenticationError if it does not."""
@@ -324,7 +327,7 @@ class Callout:
             ends += judge_window(rights, self._clock.now())
         except AuthenticationError:
             raise AuthenticationError(f"Authorized user {where} outside of valid connect times") from None
-        admission = replace(admission, user=user.name or user.subject, expires_at=min(ends, default=None))
+        admission = replace(admission, user=user.name, expires_at=min(ends, default=None))
         return self.restrict(admission)
 
 

@@ -12,7 +12,7 @@ from natskit.server.accounts import Account, Accounts
 from natskit.server.auth.admission import Admission
 from natskit.server.auth.certificate import map_certificate
 from natskit.server.auth.connect import ConnectOptions, Peer
-from natskit.server.auth.password import matches_password
+from natskit.server.auth.password import is_bcrypt, matches_password
 from natskit.server.auth.signature import verify_nonce
 from natskit.server.configured import permissions_of
 from natskit.server.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
@@ -67,7 +67,7 @@ class NamedUsers:
             return self._nobody()
         if self._has_names and peer.connection_type in self._mapping_types:
             return await self._admit_certificate(connect, peer)
-        if not (connect.user or connect.password or connect.auth_token or connect.nkey):
+        if self._says_nothing(connect):
             if self.admits_unknown:
                 return self._nobody()
             if self.anonymous:
@@ -81,17 +81,23 @@ class NamedUsers:
     def admit_anonymous(self, peer: Peer) -> Admission:
         """Let somebody in as the ``no_auth_user``. Raises AuthenticationError."""
         account, user = self._known(self.anonymous, "no_auth_user")
+        if is_bcrypt(user.password):
+            raise AuthenticationError(f'no_auth_user "{user.id}" has a hash for a password: nobody can stand in for it')
         _judge_connection_type(user, peer)
         return self._admission(account, user)
 
     def stand_in(self, connect: ConnectOptions) -> ConnectOptions:
         """The credentials that count: those of the ``no_auth_user`` for somebody who offers none."""
-        if connect.user or connect.password or connect.auth_token or connect.nkey or not self.anonymous:
+        if not self.anonymous or not self._says_nothing(connect):
             return connect
         found = self._users.get(self.anonymous)
         if found is None or found[1].nkey:
             return connect
         return replace(connect, user=found[1].name, password=found[1].password)
+
+    def _says_nothing(self, connect: ConnectOptions) -> bool:
+        """Whether a client offers no credential. Keys count where there are any."""
+        return not (connect.user or connect.password or connect.auth_token or (connect.nkey and self._has_nkeys))
 
     def has_moved(self, connect: ConnectOptions, account: Account) -> bool:
         """Whether the user that a client named is gone, or is one of another account than ``account``."""
@@ -142,20 +148,21 @@ class NamedUsers:
 
     async def _admit_single(self, connect: ConnectOptions) -> Admission:
         """The single user, or the token, of ``authorization``."""
-        from natskit.graph import EVERYTHING
-
         single = self._authorization
         if single is not None and single.token:
             if not connect.auth_token or not await matches_password(single.token, connect.auth_token):
                 raise AuthenticationError("wrong token" if connect.auth_token else "a token is required")
-            return Admission(account=self._account(GLOBAL_ACCOUNT), permissions=EVERYTHING, user="[REDACTED]")
+            return self._single("[REDACTED]")
         if single is not None and single.user:
             if connect.user != single.user:
                 raise AuthenticationError("unknown user" if connect.user else "user and password are required")
             if not await matches_password(single.password, connect.password):
                 raise AuthenticationError("wrong password")
-            return Admission(account=self._account(GLOBAL_ACCOUNT), permissions=EVERYTHING, user=single.user)
+            return self._single(single.user)
         raise AuthenticationError("no credential that this server knows")
+
+    def _single(self, user: str) -> Admission:
+        return replace(self._nobody(), user=user, proxy_required=self._proxy_required)
 
     def _known(self, key: str, what: str) -> tuple[Account, User]:
         found = self._users.get(key)

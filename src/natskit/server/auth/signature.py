@@ -12,14 +12,14 @@ __all__ = ["verify_nonce"]
 _RAW_CHARS, _PADDED_CHARS = 86, 88
 
 
-def verify_nonce(public: str, nonce: str, signature: str) -> None:
+def verify_nonce(public: str, nonce: str, signature: str, *, padded: bool = True) -> None:
     """Check that ``signature`` is that of ``nonce`` by the key ``public``. Raises AuthenticationError.
 
-    It is base64 of 64 bytes: the URL alphabet without padding, or the standard one with it.
+    It is base64 of 64 bytes: the URL alphabet without padding or, if ``padded``, the standard one with it.
     """
     if not signature:
         raise AuthenticationError("Signature missing")
-    raw = _decode(signature)
+    raw = _decode(signature) if padded or not signature.endswith("=") else None
     if raw is None:
         raise AuthenticationError("Signature not valid base64")
     try:

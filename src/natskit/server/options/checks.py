@@ -53,15 +53,15 @@ def _check_names(reading: Reading, block: Block, options: Options) -> None:
         if name not in accounts:
             fault = f'auth_callout allowed account "{name}" not found in configured accounts'
             reading.fault(block.place("authorization"), fault)
+    if options.default_sentinel and not options.operators:
+        reading.fault(block.place("default_sentinel"), "default sentinel requires operators and accounts")
     if options.operator_mode:
         return
     if options.system_account and options.system_account not in accounts - {GLOBAL_ACCOUNT}:
         fault = f'error resolving system account: account missing: define "{options.system_account}" in accounts'
         reading.fault(block.place("system_account"), fault)
-    if options.default_sentinel:
-        reading.fault(block.place("default_sentinel"), "default sentinel requires operators and accounts")
-    for node in reading.latencies if options.no_system_account else ():
-        reading.fault(node, "Error adding service latency sampling: system account not setup")
+    for node, subject in reading.latencies if options.no_system_account else ():
+        reading.fault(node, f'Error adding service latency sampling for "{subject}": system account not setup')
     _check_guest(reading, block.place("no_auth_user"), options.no_auth_user, options)
 
 

@@ -63,7 +63,7 @@ def _responses(reading: Reading, node: Node) -> ResponsePermission | None:
         return ResponsePermission() if node.value else None
     block = reading.block(node, "permissions")
     most = block.integer("max", "max_msgs", "max_messages", "max_responses")
-    expires = block.seconds("expires", "expiration", "ttl", default=0.0)
+    expires = block.seconds("expires", "expiration", "ttl", default=0.0, numbers="refused")
     block.finish()
     default = ResponsePermission()
     return ResponsePermission(max_messages=most or default.max_messages, expires_s=expires or default.expires_s)

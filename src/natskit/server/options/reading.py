@@ -27,14 +27,14 @@ class Reading:
     """The faults and warnings of one load, and where that stands which only the whole can judge.
 
     ``users`` by name or nkey; ``imports`` by importer and number; ``exported_to`` are the importers that exports name,
-    with the kind of the export; ``latencies`` ask for a system account.
+    with the kind of the export; ``latencies``, with the subject of the service, ask for a system account.
     """
 
     def __init__(self) -> None:
         self.users: dict[str, Node] = {}
         self.imports: dict[tuple[str, int], Node] = {}
         self.exported_to: list[tuple[Node, str]] = []
-        self.latencies: list[Node] = []
+        self.latencies: list[tuple[Node, str]] = []
         self.errors: list[ConfigError] = []
         self.warnings: list[ConfigError] = []
 

@@ -137,12 +137,8 @@ def _export(reading: Reading, node: Node) -> Export:
     block.finish()
     if kind == "stream":
         _only_for(reading, block, "service", "response_type", "response_threshold", "latency", "allow_trace")
-    if export.latency is not None and export.response_type != "singleton":
-        reading.fault(
-            block.place("latency"),
-            f'Error adding service latency sampling for "{export.subject}" on subject "{export.latency.subject}":'
-            " bad service response type",
-        )
+    if export.latency is not None:
+        _check_latency(reading, block.place("latency"), export, export.latency)
     if export.account_token_position:
         _check_position(reading, block, export)
     return export
@@ -172,18 +168,29 @@ def _response_type(reading: Reading, node: Node) -> ResponseType:
 
 
 def _latency(reading: Reading, node: Node) -> Latency:
-    reading.latencies.append(node)
     if isinstance(node.value, str):
-        return Latency(subject=_literal(reading, node))
+        return Latency(subject=reading.text(node))
     block = reading.block(node)
     latency = Latency(
-        subject=block.read(lambda each: _literal(reading, each), "", "subject"),
+        subject=block.read(reading.text, "", "subject"),
         sampling=block.read(lambda each: _percentage(reading, each, headers=True), 100, "sampling"),
     )
     block.finish()
     if "subject" not in block.taken:
         reading.fault(node, "Latency subject required, but missing")
     return latency
+
+
+def _check_latency(reading: Reading, place: Node, export: Export, latency: Latency) -> None:
+    reading.latencies.append((place, export.subject))
+    cause = ""
+    if export.response_type != "singleton":
+        cause = "bad service response type"
+    elif latency.subject and not subjects.is_literal(latency.subject):
+        cause = "invalid publish subject"
+    if cause:
+        about = f'Error adding service latency sampling for "{export.subject}" on subject "{latency.subject}"'
+        reading.fault(place, f"{about}: {cause}")
 
 
 def _literal(reading: Reading, node: Node) -> str:
@@ -239,21 +246,21 @@ def _import(reading: Reading, node: Node, importer: str, number: int) -> Import:
 def _check_import(reading: Reading, block: Block, source: Node, wanted: Import) -> None:
     if not wanted.account or not wanted.subject:
         reading.fault(source, f"a {wanted.kind} import needs an account and a subject")
+    failed = f'Error adding {wanted.kind} import "{wanted.subject}"'
+    if wanted.to and wanted.subject:
+        try:
+            subjects.Transform.compile(wanted.subject, wanted.to, strict=True)
+        except InvalidSubject as error:
+            ends = (wanted.subject, wanted.to) if wanted.kind == "stream" else (wanted.to, wanted.subject)
+            way = f'from "{ends[0]}" to "{ends[1]}"'
+            what = f"failed to create mapping transform for {wanted.kind} import subject {way}"
+            reading.fault(block.place("to"), f"{failed}: {what}: {error}")
     if wanted.kind == "service":
         return
     if wanted.prefix and wanted.to:
         reading.fault(block.place("to"), "Stream import can not have a 'prefix' and a 'to' property")
     if wanted.prefix and not subjects.is_literal(wanted.prefix.removesuffix(".")):
-        reading.fault(block.place("prefix"), "stream import prefix can not contain wildcard tokens")
-    if wanted.to and wanted.subject:
-        try:
-            subjects.Transform.compile(wanted.subject, wanted.to, strict=True)
-        except InvalidSubject as error:
-            reading.fault(
-                block.place("to"),
-                "failed to create mapping transform for stream import subject from"
-                f' "{wanted.subject}" to "{wanted.to}": {error}',
-            )
+        reading.fault(block.place("prefix"), f"{failed}: stream import prefix can not contain wildcard tokens")
 
 
 def check_authorised(reading: Reading, accounts: tuple[Account, ...]) -> None:
@@ -268,28 +275,32 @@ def check_authorised(reading: Reading, accounts: tuple[Account, ...]) -> None:
             reading.fault(node, f'"{node.value}" account not defined for {kind} export')
     for refused in Graph(map(account_model, known.values())).refused:
         place = reading.imports[refused.importer, refused.number]
-        stream_renamed = refused.because.rule is Rule.LOCAL_SUBJECT and refused.kind != SERVICE
-        if refused.exporter and refused.remote and not stream_renamed:
-            reading.fault(place, _refusal(refused))
+        if refused.exporter and refused.remote and refused.because.rule is not Rule.LOCAL_SUBJECT:
+            reading.fault(place, _refusal(refused, known[refused.importer]))
 
 
-def _refusal(refused: RefusedImport) -> str:
+def _local(wanted: Import) -> str:
+    return wanted.to or wanted.subject
+
+
+def _refusal(refused: RefusedImport, importer: Account) -> str:
     """The server's text for an import that the graph refuses. Source: server-accounts.md section 2.2."""
     rule, kind = refused.because.rule, refused.kind
     if rule is Rule.UNKNOWN_ACCOUNT:
         return f'"{refused.exporter}" account not defined for {kind} import'
     if rule is Rule.DUPLICATE and kind == SERVICE:
+        first = next(
+            each for each in importer.imports if each.account == refused.exporter and _local(each) == refused.local
+        )
         return (
             f'Duplicate service import subject "{refused.local}", previously used in import for account'
-            f' "{refused.exporter}", subject "{refused.remote}"'
+            f' "{refused.exporter}", subject "{first.subject}"'
         )
     cause = f"{kind} import not authorized"
     if rule is Rule.DUPLICATE:
         cause = f"{kind} import already exists"
     elif rule is Rule.CYCLE:
         cause = "import forms a cycle"
-    elif rule is Rule.LOCAL_SUBJECT:
-        cause = refused.because.text
     return f'Error adding {kind} import "{refused.remote}": {cause}'
 
 

@@ -168,6 +168,9 @@ class Services:
             info["svc"] = through
         if self._client is not None and (rtt := rtt_ns(self._client)):
             info["rtt"] = rtt
+        if service.link.share and self._client is not None:
+            # A later import shares what is its own to share: not the client of an account before it.
+            info["server"] = self._client.server_name
         return info
 
     def _measure(

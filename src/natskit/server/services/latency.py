@@ -26,8 +26,10 @@ __all__ = ["Measurement", "sample"]
 METRIC_TYPE = "io.nats.server.metric.v1.service_latency"
 DESCRIPTIONS = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable", 504: "Service Timeout"}
 
-_ECHOED = ("uber-trace-id", "b3", "traceparent", "tracestate")
-_ECHOED_PREFIXES = ("x-b3-", "uberctx-")
+_JAEGER = ("uber-trace-id", "uberctx-")
+_B3 = ("x-b3-sampled", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid")
+_B3_SINGLE = ("b3",)
+_W3C = ("traceparent", "tracestate")
 
 
 class Measurement:
@@ -94,22 +96,25 @@ def sample(latency: Latency, headers: dict[str, list[str]]) -> dict[str, list[st
     """Whether a request is measured: by chance, or since its headers ask for it; these are repeated then. None: no."""
     if random.random() * 100 < latency.sampling:  # noqa: S311 - a sample, no secret
         return {}
-    asked = _asks_for_it({name.lower(): values[0] for name, values in headers.items()})
-    return trace_headers(headers) if asked else None
+    asking = _recorded_trace({name.lower(): values[0] for name, values in headers.items()})
+    return trace_headers(headers, asking) if asking else None
 
 
-def _asks_for_it(first: dict[str, str]) -> bool:
-    """Whether trace headers (lower-case names) say that the request is sampled."""
+def _recorded_trace(first: dict[str, str]) -> tuple[str, ...]:
+    """How the headers begin of the trace that says that the request is sampled; empty if none says so.
+
+    Only the first kind of trace counts that there is. Header names are in lower case.
+    """
     jaeger = first.get("uber-trace-id", "").split(":")
     if len(jaeger) == 4 and jaeger[3].isalnum():
-        return _flag(jaeger[3])
+        return _JAEGER if _flag(jaeger[3]) else ()
     if "x-b3-sampled" in first or "x-b3-traceid" in first:
-        return first.get("x-b3-sampled", "1") == "1"
+        return _B3 if first.get("x-b3-sampled", "1") == "1" else ()
     if "b3" in first:
-        return first["b3"] != "0" and not first["b3"].endswith("-0")
+        return _B3_SINGLE if first["b3"] != "0" and not first["b3"].endswith("-0") else ()
     if "traceparent" in first:
-        return _flag(first["traceparent"].rpartition("-")[2])
-    return False
+        return _W3C if _flag(first["traceparent"].rpartition("-")[2]) else ()
+    return ()
 
 
 def _flag(text: str) -> bool:
@@ -120,10 +125,10 @@ def _flag(text: str) -> bool:
         return False
 
 
-def trace_headers(headers: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The headers of traces, which are repeated in what is published; names with capitals."""
+def trace_headers(headers: dict[str, list[str]], beginnings: tuple[str, ...]) -> dict[str, list[str]]:
+    """The headers of a trace, which are repeated in what is published; names with capitals."""
     return {
         "-".join(part.capitalize() for part in name.split("-")): values
         for name, values in headers.items()
-        if name.lower() in _ECHOED or name.lower().startswith(_ECHOED_PREFIXES)
+        if name.lower().startswith(beginnings)
     }

@@ -54,7 +54,7 @@ cdef inline bint starts(const char *text, size_t size, const char *prefix, size_
 cdef bint is_reserved_reply(const char *reply, size_t size) noexcept nogil:
     """Replies that only servers make: of services, acknowledgements, gateways."""
     return (starts(reply, size, b"_R_.", 4) or starts(reply, size, b"$JS.ACK.", 8)
-            or starts(reply, size, b"_GR_.", 5))
+            or starts(reply, size, b"_GR_.", 5) or starts(reply, size, b"$GR.", 4))
 
 
 cdef bint is_reserved_subject(const char *subject, size_t size, bint system) noexcept nogil:
