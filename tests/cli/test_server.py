@@ -409,7 +409,7 @@ def test_reload_takes_what_it_can_and_tells_it(tmp_path, serve):
     path.write_text("debug: true\nport: 1\nmax_payload: 1k\nauthorization { token: hidden }\n")  # -p holds the port
     program.process.send_signal(signal.SIGHUP)
     program.wait_for("Reloaded server configuration (sha256:")
-    assert "Reloaded: debug = True" in program.output
+    assert "Reloaded: debug = true" in program.output
     assert "Reloaded: max_payload = 1000" in program.output
     assert "hidden" not in program.output
     assert "Authorization Violation" in said_by(port_of(program), b"CONNECT {}\r\nPING\r\n")

@@ -162,8 +162,8 @@ class Client:
 
     @property
     def active_at(self) -> float:
-        """When the client last said something, in Unix seconds; when it came if it never did."""
-        last = self.engine.last_activity
+        """When the client last said or was sent something, in Unix seconds; when it came if there was nothing."""
+        last = max(self.engine.last_activity, self.engine.last_delivery)
         return self._server.clock.now() - max(time.monotonic() - last / 1e9, 0.0) if last else self.accepted_at
 
     @property
@@ -209,6 +209,9 @@ class Client:
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
+        if document is not None and not self.rtt_at:
+            self.rtt_at = time.monotonic()
+            self.rtt_s = self.rtt_at - self.started_at
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
         if self.gate.authenticator.required:
@@ -273,7 +276,6 @@ class Client:
             return
         if connected and not self.connected_at:
             self.connected_at = time.monotonic()
-            self.rtt_s, self.rtt_at = self.connected_at - self.started_at, self.connected_at
             first = min(FIRST_PING_S, self.gate.ping_interval_s)
             self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret

@@ -1,0 +1,232 @@
+"""``nats-server`` as a command beside the Go program: what its flags do, what it says, its files.
+
+Source: spec/server-config.md sections 4, 7 and 8. What differs on purpose is in docs/differences.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from tests.conftest import Program, command, wait_for
+
+Start = Callable[..., Program]
+HERE = ("-a", "127.0.0.1", "-p", "-1")
+PREFIX = re.compile(r"^\[\d+\] (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} )?")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers run: there are certificates."""
+    found = tmp_path_factory.mktemp("server")
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(found / "ca.pem"))
+    issued.private_key_pem.write_to_path(str(found / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(found / "cert.pem"))
+    return found
+
+
+@pytest.fixture(params=["ours", "theirs"])
+def run(request: pytest.FixtureRequest, start: Start, folder: Path) -> Start:
+    """Starts one of the two servers; ready when it says so."""
+    path = command("nats-server") if request.param == "ours" else request.getfixturevalue("real_server")
+
+    def begin(*flags: str, config: str = "") -> Program:
+        if config:
+            (folder / "server.conf").write_text(config)
+            flags = (*flags, "-c", "server.conf")
+        program = start(path, *flags, cwd=folder)
+        program.wait_for("Server is ready")
+        return program
+
+    return begin
+
+
+def lines(program: Program) -> list[str]:
+    """What it logged, without what stands before the label and what varies."""
+    told = (PREFIX.sub("", line) for line in program.errors)
+    return [re.sub(r":\d{4,5}\b", ":PORT", line) for line in told]
+
+
+def port_of(program: Program) -> int:
+    found = re.search(r"client connections on \S+:(\d+)", program.output)
+    assert found is not None
+    return int(found[1])
+
+
+def said(program: Program, connect: str | None = "{}") -> list[str]:
+    """What a client is told; None: it says nothing but reads INFO."""
+    with socket.create_connection(("127.0.0.1", port_of(program)), timeout=10) as client:
+        if connect is not None:
+            client.sendall(f"CONNECT {connect}\r\nPUB a 5\r\nhello\r\nPING\r\n".encode())
+        data = b""
+        ends = (b"\r\n",) if connect is None else (b"PONG\r\n", b"'\r\n")
+        while not data.endswith(ends) and (piece := client.recv(65536)):
+            data += piece
+    return data.decode().splitlines()
+
+
+def info(program: Program) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(said(program, None)[0].removeprefix("INFO "))
+    return document
+
+
+def varz(program: Program) -> dict[str, Any]:
+    found = re.search(r"http monitor on (\S+)", program.output)
+    assert found is not None
+    with urllib.request.urlopen(f"http://{found[1]}/varz", timeout=10) as answer:
+        document: dict[str, Any] = json.load(answer)
+    return document
+
+
+def test_flags_win_over_the_file(run: Start) -> None:
+    config = 'server_name: file, listen: "0.0.0.0:1", http: "127.0.0.1:1", max_payload: 1000, debug: true, trace: true'
+    flags = ("--name=flag", "--client_advertise", "a.example:99", "-m", "-1", "-D=false", "--trace=false")
+    program = run("--net", "127.0.0.1", "--port=-1", *flags, config=config)
+    told, seen = info(program), varz(program)
+    assert (told["server_name"], told["host"], told["port"], told["max_payload"]) == (
+        "flag",
+        "127.0.0.1",
+        port_of(program),
+        1000,
+    )
+    assert (seen["host"], seen["port"], seen["http_host"]) == ("a.example", 99, "127.0.0.1")
+    assert not [line for line in lines(program) if line.startswith(("[DBG]", "[TRC]"))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "good", "bad"),
+    [
+        (("--user", "u", "--pass", "p"), '{"user":"u","pass":"p"}', '{"user":"u","pass":"q"}'),
+        (("-auth=t",), '{"auth_token":"t"}', '{"auth_token":"u"}'),
+    ],
+)
+def test_logins_by_flag(run: Start, flags: tuple[str, ...], good: str, bad: str) -> None:
+    program = run(*HERE, *flags)
+    assert said(program, good)[-1] == "PONG"
+    assert said(program, bad)[-1] == "-ERR 'Authorization Violation'"
+
+
+@pytest.mark.parametrize(
+    ("flags", "kinds", "payload"),
+    [
+        (("-D",), {"DBG"}, None),
+        (("-V",), {"TRC"}, '"hello"'),
+        (("--trace", "--debug=false", "--max_traced_msg_len", "3"), {"TRC"}, '"hel..."'),
+        (("-DV",), {"DBG", "TRC"}, '"hello"'),
+        (("-DV=false",), set(), None),
+    ],
+)
+def test_what_is_logged_by_flag(run: Start, flags: tuple[str, ...], kinds: set[str], payload: str | None) -> None:
+    program = run(*HERE, *flags)
+    said(program)
+    program.stop()
+    assert {line[1:4] for line in lines(program)} & {"DBG", "TRC"} == kinds
+    shown = [line.partition(": ")[2] for line in lines(program) if "MSG_PAYLOAD" in line]
+    assert shown == ([f"[{payload}]"] if payload else [])
+
+
+@pytest.mark.parametrize(("flag", "wanted"), [("-V", False), ("-VV", True), ("-DVV", True)])
+def test_what_the_server_itself_says_is_logged_if_wanted(run: Start, flag: str, wanted: bool) -> None:
+    config = "accounts { A { users: [{user: a, password: a}] } }"
+    program = run(*HERE, flag, "--max_traced_msg_len", "8", config=config)
+    assert said(program, '{"user":"a","pass":"a"}')[-1] == "PONG"
+    if wanted:
+        program.wait_for("SYSTEM - <<- [PUB $SYS.ACCOUNT.A.CONNECT  ")
+        program.wait_for(r'SYSTEM - <<- MSG_PAYLOAD: ["{\"type\"..."]')
+    program.stop()
+    assert any("SYSTEM - " in line for line in program.errors) == wanted
+
+
+def test_time_in_lines_by_flag(run: Start) -> None:
+    assert re.match(r"\[\d+\] \[INF\] Starting", run(*HERE, "-T=false").errors[0])
+    assert re.match(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[INF\] ", run(*HERE, "--logtime_utc").errors[0])
+
+
+PAIR = ("--tlscert", "cert.pem", "--tlskey", "key.pem")
+BLOCK = "tls { cert_file: cert.pem, key_file: key.pem, ca_file: ca.pem, verify: true }"
+
+
+@pytest.mark.parametrize(
+    ("flags", "config", "expected"),
+    [
+        (("--tls", *PAIR), "", {"tls_required": True}),
+        (PAIR, "", {"tls_required": True}),
+        (("--tlsverify", *PAIR, "--tlscacert", "ca.pem"), "", {"tls_required": True, "tls_verify": True}),
+        (("--tls", *PAIR), BLOCK, {"tls_required": True}),
+        (("--tls=false",), BLOCK, {}),
+    ],
+)
+def test_tls_by_flag(run: Start, flags: tuple[str, ...], config: str, expected: dict[str, bool]) -> None:
+    program = run(*HERE, *flags, config=config)
+    assert {key: value for key, value in info(program).items() if key.startswith("tls_")} == expected
+    assert ("[INF] TLS required for client connections" in lines(program)) == bool(expected)
+
+
+def test_monitoring_over_tls_by_flag(run: Start) -> None:
+    assert "[INF] Starting https monitor on 127.0.0.1:PORT" in lines(run(*HERE, *PAIR, "-ms", "-1"))
+
+
+STARTS = [
+    'server_name: n, listen: "127.0.0.1:-1", http: "127.0.0.1:-1", proxy_protocol: true, max_payload: 9MB\n'
+    'websocket { listen: "127.0.0.1:-1", no_tls: true }, authorization { user: a, password: b }',
+    'listen: "127.0.0.1:-1", https: "127.0.0.1:-1", tls { cert_file: cert.pem, key_file: key.pem }\n'
+    'websocket { listen: "127.0.0.1:-1", tls { cert_file: cert.pem, key_file: key.pem } }',
+    'listen: "127.0.0.1:-1", allow_non_tls: true, tls { cert_file: cert.pem, key_file: key.pem }',
+    'listen: "127.0.0.1:-1", authorization { user: a, password: "$2a$04$' + "a" * 53 + '" }',
+    'listen: "127.0.0.1:-1", authorization { token: t }',
+    'listen: "127.0.0.1:-1", accounts { A { users: [{user: a, password: b}] } }',
+]
+OWN_WORDS = re.compile(
+    r"(  Version:  |  Name:     N|  ID:       N|Using configuration file: |Maximum payloads over 8).*"
+)
+
+
+def test_the_start_is_told_in_the_same_order(real_server: str, start: Start, folder: Path) -> None:
+    for number, config in enumerate(STARTS):
+        path = folder / f"start{number}.conf"
+        path.write_text(config)
+        told = []
+        for program in (start(each, "-c", str(path), cwd=folder) for each in (command("nats-server"), real_server)):
+            program.wait_for("Server is ready")
+            program.process.send_signal(signal.SIGTERM)
+            assert program.wait() == 0
+            told.append([OWN_WORDS.sub(r"\1", line) for line in lines(program) if "  Git:" not in line])
+        assert told[0] == told[1], config
+
+
+FILES = [
+    'listen: "127.0.0.1:-1", http: "127.0.0.1:-1", websocket { listen: "127.0.0.1:-1", no_tls: true }',
+    STARTS[1],
+    'listen: "[::1]:-1"',
+    'listen: "127.0.0.1:-1", client_advertise: "a.example:7"',
+    "port: -1, http_port: -1",
+]
+
+
+def test_ports_files_are_the_same(real_server: str, start: Start, folder: Path) -> None:
+    for number, config in enumerate(FILES):
+        found = []
+        for name, path in (("ours", command("nats-server")), ("theirs", real_server)):
+            where = folder / f"{name}{number}"
+            where.mkdir()
+            (folder / f"{name}.conf").write_text(config)
+            program = start(path, "-c", f"{name}.conf", "--ports_file_dir", str(where), cwd=folder)
+            file = where / f"nats-server_{program.process.pid}.ports"
+            text = wait_for(lambda each=file: each.exists() and each.read_text(), "the ports file")
+            program.stop()
+            assert not file.exists()
+            listed = {
+                what: sorted(re.sub(r":\d+$", "", url) for url in urls) for what, urls in json.loads(text).items()
+            }
+            found.append((listed, list(json.loads(text))))
+        assert found[0] == found[1], config
