@@ -63,20 +63,19 @@ def port_of(program: Program) -> int:
     return int(found[1])
 
 
-def said(program: Program, connect: str | None = "{}") -> list[str]:
-    """What a client is told; None: it says nothing but reads INFO."""
+def said(program: Program, connect: str = "{}") -> list[str]:
+    """What a client is told that publishes a message."""
     with socket.create_connection(("127.0.0.1", port_of(program)), timeout=10) as client:
-        if connect is not None:
-            client.sendall(f"CONNECT {connect}\r\nPUB a 5\r\nhello\r\nPING\r\n".encode())
+        client.sendall(f"CONNECT {connect}\r\nPUB a 5\r\nhello\r\nPING\r\n".encode())
         data = b""
-        ends = (b"\r\n",) if connect is None else (b"PONG\r\n", b"'\r\n")
-        while not data.endswith(ends) and (piece := client.recv(65536)):
+        while not data.endswith((b"PONG\r\n", b"'\r\n")) and (piece := client.recv(65536)):
             data += piece
     return data.decode().splitlines()
 
 
-def info(program: Program) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(said(program, None)[0].removeprefix("INFO "))
+def info(program: Program, address: str = "127.0.0.1") -> dict[str, Any]:
+    with socket.create_connection((address, port_of(program)), timeout=10) as client:
+        document: dict[str, Any] = json.loads(client.makefile().readline().removeprefix("INFO "))
     return document
 
 
@@ -93,12 +92,7 @@ def test_flags_win_over_the_file(run: Start) -> None:
     flags = ("--name=flag", "--client_advertise", "a.example:99", "-m", "-1", "-D=false", "--trace=false")
     program = run("--net", "127.0.0.1", "--port=-1", *flags, config=config)
     told, seen = info(program), varz(program)
-    assert (told["server_name"], told["host"], told["port"], told["max_payload"]) == (
-        "flag",
-        "127.0.0.1",
-        port_of(program),
-        1000,
-    )
+    assert (told["server_name"], told["host"], told["port"], told["max_payload"]) == ("flag", "a.example", 99, 1000)
     assert (seen["host"], seen["port"], seen["http_host"]) == ("a.example", 99, "127.0.0.1")
     assert not [line for line in lines(program) if line.startswith(("[DBG]", "[TRC]"))]
 
@@ -137,12 +131,17 @@ def test_what_is_logged_by_flag(run: Start, flags: tuple[str, ...], kinds: set[s
 
 @pytest.mark.parametrize(("flag", "wanted"), [("-V", False), ("-VV", True), ("-DVV", True)])
 def test_what_the_server_itself_says_is_logged_if_wanted(run: Start, flag: str, wanted: bool) -> None:
-    config = "accounts { A { users: [{user: a, password: a}] } }"
+    config = "accounts { A { users: [{user: a, password: a}] }, $SYS { users: [{user: s, password: s}] } }"
     program = run(*HERE, flag, "--max_traced_msg_len", "8", config=config)
-    assert said(program, '{"user":"a","pass":"a"}')[-1] == "PONG"
-    if wanted:
-        program.wait_for("SYSTEM - <<- [PUB $SYS.ACCOUNT.A.CONNECT  ")
-        program.wait_for(r'SYSTEM - <<- MSG_PAYLOAD: ["{\"type\"..."]')
+    with socket.create_connection(("127.0.0.1", port_of(program)), timeout=10) as listening:
+        listening.sendall(b'CONNECT {"user":"s","pass":"s","verbose":false}\r\nSUB $SYS.ACCOUNT.A.CONNECT 1\r\n')
+        program.wait_for("[SUB $SYS.ACCOUNT.A.CONNECT 1]")
+        assert said(program, '{"user":"a","pass":"a"}')[-1] == "PONG"
+        if wanted:
+            program.wait_for("SYSTEM - <<- [PUB $SYS.ACCOUNT.A.CONNECT  ")
+            program.wait_for(r'SYSTEM - <<- MSG_PAYLOAD: ["{\"type\":..."]')
+        else:
+            program.wait_for("->> [MSG $SYS.ACCOUNT.A.CONNECT 1 ")
     program.stop()
     assert any("SYSTEM - " in line for line in program.errors) == wanted
 
@@ -170,6 +169,14 @@ def test_tls_by_flag(run: Start, flags: tuple[str, ...], config: str, expected: 
     program = run(*HERE, *flags, config=config)
     assert {key: value for key, value in info(program).items() if key.startswith("tls_")} == expected
     assert ("[INF] TLS required for client connections" in lines(program)) == bool(expected)
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "0.0.0.0"), ("::", "[::]")])
+def test_any_address_means_ipv4_and_ipv6(run: Start, host: str, shown: str) -> None:
+    program = run("-a", host, "-p", "-1")
+    assert f"[INF] Listening for client connections on {shown}:PORT" in lines(program)
+    for address in ("127.0.0.1", "::1"):
+        assert info(program, address)["client_ip"] == address
 
 
 def test_monitoring_over_tls_by_flag(run: Start) -> None:
@@ -209,8 +216,17 @@ FILES = [
     STARTS[1],
     'listen: "[::1]:-1"',
     'listen: "127.0.0.1:-1", client_advertise: "a.example:7"',
-    "port: -1, http_port: -1",
 ]
+
+
+def test_ports_file_of_any_address(run: Start, folder: Path, request: pytest.FixtureRequest) -> None:
+    where = folder / request.node.name
+    where.mkdir()
+    program = run("-a", "0.0.0.0", "-p", "-1", "--ports_file_dir", str(where))
+    file = where / f"nats-server_{program.process.pid}.ports"
+    urls = json.loads(wait_for(lambda: file.exists() and file.read_text(), "the ports file"))["nats"]
+    assert urls[0] == f"nats://127.0.0.1:{port_of(program)}"
+    assert ("theirs" in request.node.name) == (f"nats://[::1]:{port_of(program)}" in urls)  # see docs/differences.md
 
 
 def test_ports_files_are_the_same(real_server: str, start: Start, folder: Path) -> None:

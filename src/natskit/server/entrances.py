@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from natskit.server.listener import Listener
+from natskit.server.listener import Listener, bracketed
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
@@ -79,7 +79,7 @@ class Entrances:
         """Log who may come in, and where."""
         if options.websocket is not None:
             self._announce_websocket(options.websocket)
-        log.info("Listening for client connections on %s:%d", options.host, self.port)
+        log.info("Listening for client connections on %s:%d", bracketed(options.host), self.port)
         if options.proxy_protocol:
             log.info("PROXY protocol enabled for client connections")
         if options.tls is not None:
@@ -87,7 +87,8 @@ class Entrances:
 
     def _announce_websocket(self, websocket: WebSocket) -> None:
         scheme = "ws" if websocket.tls is None else "wss"
-        log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        host = bracketed(websocket.host)
+        log.info("Listening for websocket clients on %s://%s:%d", scheme, host, self.websocket_port)
         if websocket.takes_cookies and not (websocket.same_origin or websocket.allowed_origins):
             log.warning("Websocket takes cookies from any page: set same_origin or allowed_origins")
         if websocket.tls is None:
