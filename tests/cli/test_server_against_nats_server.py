@@ -110,6 +110,43 @@ def test_logins_by_flag(run: Start, flags: tuple[str, ...], good: str, bad: str)
     assert said(program, bad)[-1] == "-ERR 'Authorization Violation'"
 
 
+@pytest.mark.parametrize("flags", [("--user", "u", "--pass", "p"), ("--auth", "t")])
+def test_login_by_flag_beside_users_is_refused_by_ours_and_passed_over_by_theirs(
+    flags: tuple[str, ...], real_server: str, start: Start, folder: Path
+) -> None:
+    (folder / "users.conf").write_text("authorization { users: [{user: a, password: a}] }")
+    ours, theirs = (
+        start(each, *HERE, *flags, "-c", "users.conf", cwd=folder) for each in (command("nats-server"), real_server)
+    )
+    assert ours.wait() == 1
+    assert len([line for line in ours.errors if "and a users array" in line]) == 1
+    theirs.wait_for("Server is ready")
+    assert said(theirs, '{"user":"a","pass":"a"}')[-1] == "PONG"
+
+
+def test_flags_win_after_a_reload_too(run: Start, folder: Path) -> None:
+    program = run(*HERE, "-D=false", config="port: 1, debug: false")
+    reload(program, folder, "port: 2, max_payload: 5", "Reloaded server configuration")
+    assert info(program)["max_payload"] == 5
+
+
+def test_name_by_flag_stays_with_a_reload_that_theirs_refuses(
+    run: Start, request: pytest.FixtureRequest, folder: Path
+) -> None:
+    program = run(*HERE, "-n", "flag", config="debug: false")
+    outcome = "Reloaded server conf" if "ours" in request.node.name else "not supported for ServerName: old=flag, new="
+    reload(program, folder, "max_payload: 5", outcome)
+    reload(program, folder, "server_name: other", outcome)
+    assert info(program)["server_name"] == "flag"
+
+
+def reload(program: Program, folder: Path, config: str, outcome: str) -> None:
+    before = len(program.errors)
+    (folder / "server.conf").write_text(config)
+    program.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any(outcome in line for line in program.errors[before:]), outcome)
+
+
 @pytest.mark.parametrize(
     ("flags", "kinds", "payload"),
     [

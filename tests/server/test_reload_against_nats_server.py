@@ -5,7 +5,9 @@ Source: spec/server-config.md section 2 (column R). What differs on purpose is i
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +122,60 @@ def test_what_is_refused_is_named(setting: str, taken: bool, tmp_path: Path) -> 
         assert setting.partition(":")[0] in str(error) or "moving to or from" in str(error)
     else:
         assert taken
+
+
+USER = "authorization { user: a, password: a }"
+USERS = "authorization { users: [{user: a, password: a}, {user: b, password: b}] }"
+OTHERS = "authorization { users: [{user: b, password: b}] }"
+NAMED = '{"user":"a","pass":"a","verbose":false}'
+VIOLATION = "-ERR 'Authorization Violation' EOF"
+CLIENTS = [  # before, after, CONNECT; what a client of before is told: by both, or by ours and by nats-server
+    (USERS + "\nno_auth_user: a", OTHERS, "{}", VIOLATION, "EOF"),
+    (USERS, OTHERS, NAMED, "EOF"),
+    (USERS, USERS.replace("a, password: a", "a, password: x"), NAMED, VIOLATION),
+    (USERS, USER, NAMED, "PONG"),
+    (USER, USERS, NAMED, "PONG"),
+    ("", USER, "{}", VIOLATION),
+    ("", "accounts { A {} }", "{}", "PONG"),
+    ("", "accounts { A { users: [{user: a, password: a}] } }", NAMED, "EOF"),
+    ("accounts { A { users: [{user: a, password: a}] } }", "", NAMED, "EOF"),
+    ("authorization { token: a }", "authorization { token: b }", '{"auth_token":"a","verbose":false}', VIOLATION),
+    ("authorization { token: a }", "", '{"auth_token":"a","verbose":false}', "PONG"),
+    (USER, USER + "\ndebug: true", NAMED, "PONG", "EOF"),
+    (USER, "", NAMED, "PONG", "EOF"),
+    (USERS, "", NAMED, "PONG", "EOF"),
+    (USERS, "authorization { token: a }", NAMED, VIOLATION, "PONG"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_reload_does_to_clients(whose: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+    path = tmp_path / "server.conf"
+    path.write_text(f"listen: 127.0.0.1:-1\n{CLIENTS[0][0]}")
+    running = Program([program, "-c", str(path)])
+    try:
+        running.wait_for("Server is ready")
+        port = int(re.findall(r"client connections on 127\.0\.0\.1:(\d+)", running.output)[0])
+        for before, after, connect, *expected in CLIENTS:
+            assert takes(running, path, f"listen: 127.0.0.1:-1\n{before}")
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(f"CONNECT {connect}\r\nPING\r\n".encode())
+                said(client)
+                assert takes(running, path, f"listen: 127.0.0.1:-1\n{after}")
+                assert said(client, b"PING\r\n") == expected[-1 if whose == "real" else 0], (before, after)
+    finally:
+        running.stop()
+
+
+def said(client: socket.socket, asked: bytes = b"") -> str:
+    """What a client is told up to PONG or the end; INFO, PING and OK do not count."""
+    told: list[str] = []
+    try:
+        client.sendall(asked)
+        stream = client.makefile("rb", buffering=0)
+        while not told or told[-1] not in ("PONG", "EOF"):
+            told.append(stream.readline().decode().rstrip("\r\n") or "EOF")
+    except ConnectionError:
+        told.append("EOF")
+    return " ".join(line for line in told if not line.startswith(("INFO", "PING", "+OK")))

@@ -145,13 +145,13 @@ def _handler(options: Logging) -> logging.Handler:
         if options.file:
             return RotatingFile(options.file, options.file_size_limit, options.file_max_num)
         if options.remote_syslog:
-            from natskit.server.syslog import remote_syslog
+            from natskit.server.syslog import Aside, remote_syslog
 
-            return remote_syslog(options.remote_syslog)
+            return Aside(remote_syslog(options.remote_syslog))
         if options.syslog:
-            from natskit.server.syslog import local_syslog
+            from natskit.server.syslog import Aside, local_syslog
 
-            return local_syslog()
+            return Aside(local_syslog())
     except OSError as error:
         if options.file:
             raise ServerError(f"cannot open the log {options.file}: {error.strerror}") from None
