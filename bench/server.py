@@ -49,6 +49,7 @@ HEADERS = (
     b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n"
 )
 """An id of JetStream, and one of OpenTelemetry: what messages carry every day."""
+CROWD = tuple(f"bench.{number % 100}.s{number}" for number in range(100_000))
 WEBSOCKET = f'websocket {{ listen: "127.0.0.1:{WEBSOCKET_PORT}", no_tls: true }}'
 
 
@@ -72,8 +73,7 @@ def traffic_scenarios() -> dict[str, Traffic]:
     many = tuple(f"bench.s{number}.x" for number in range(1000))
     named["subjects1000-128"] = Traffic(many, (many,), 128, A)
     named["wild-128"] = Traffic(many, (("bench.*.x",),), 128, A)
-    crowd = tuple(f"bench.{number % 100}.s{number}" for number in range(100_000))
-    named["subs100k-128"] = Traffic(crowd[::37], (crowd,), 128, A)
+    named["subs100k-128"] = Traffic(CROWD[::37], (CROWD,), 128, A)
     named["hpub-128"] = Traffic(one, (one,), 128, A, headers=HEADERS)
     named["hpub1000-128"] = Traffic(many, (many,), 128, A, headers=HEADERS)
     named["nobody-16"] = Traffic(one, (), 16, A)
@@ -162,6 +162,20 @@ def churn(_: int) -> int:
     return count
 
 
+def insertion(place: Place) -> Runs:
+    """A hundred thousand subscriptions of one client, from the first byte to the PONG behind them."""
+    lines = b"".join(b"SUB %b %d\r\n" % (subject.encode(), sid) for sid, subject in enumerate(CROWD)) + b"PING\r\n"
+    with place.server() as server:
+        while True:
+            with server.login({"user": "a", "pass": "a"}) as sock:
+                cpu, start = server.cpu_s(), time.perf_counter()
+                sock.sendall(lines)
+                wait_for_pong(sock)
+                seconds = time.perf_counter() - start
+                result = {"per_s": len(CROWD) / seconds, "cpu_us": (server.cpu_s() - cpu) / len(CROWD) * 1e6}
+            yield result
+
+
 def idle(place: Place, count: int) -> Runs:
     """Memory with that many silent connections."""
     while True:
@@ -225,6 +239,7 @@ def scenarios() -> dict[str, Callable[[Place], Runs]]:
     named["rr50"] = lambda place: requests(place, 50)
     named["connect-open"] = lambda place: connects(place, "", {})
     named["connect-jwt"] = lambda place: connects(place, *operator_mode())
+    named["insert100k"] = insertion
     named["idle1000"] = lambda place: idle(place, 1000)
     named["idle10000"] = lambda place: idle(place, 10_000)
     named["start"] = start

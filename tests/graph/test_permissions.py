@@ -153,6 +153,25 @@ def test_literal_subjects_follow_the_lists_exactly(allow: list[str], deny: list[
     assert permissions.may_subscribe(literal).allowed is wanted
 
 
+def test_what_is_free_needs_an_entry_for_all_that_follows_and_no_deny_entry_near_it() -> None:
+    entries = ["a.>", "b.*.>", "c.d", "q.> workers", "e.f.>", "g.>"]
+    denied = ["g.*.secret", "e.x", "*.f.> q"]
+    permissions = Permissions.compile(["a.>", "b.*.>", "c.d", "e.f.>", "g.>"], denied[:2], entries, denied)
+    assert (permissions.free_to_publish, permissions.free_to_subscribe) == (["a.", "e.f."], [])
+    assert Permissions.compile([">"], (), entries).free_to_publish == [""]
+    assert Permissions.compile([">"], (), entries).free_to_subscribe == ["a.", "e.f.", "g."]
+
+
+@given(st.lists(PATTERNS, max_size=3), st.lists(PATTERNS, max_size=3), LITERALS)
+def test_what_is_free_is_allowed(allow: list[str], deny: list[str], literal: str) -> None:
+    permissions = Permissions.compile(allow, deny, allow, deny)
+    for beginning in permissions.free_to_publish:
+        assert permissions.may_publish(beginning + literal).allowed
+    for beginning in permissions.free_to_subscribe:
+        assert permissions.may_subscribe(beginning + literal).allowed
+        assert permissions.may_deliver(beginning + literal)
+
+
 @pytest.mark.parametrize("entry", ["", "a..b", "a b c", "a  b", " a", "a\tb", ">.a"])
 def test_entry_that_is_no_subject_is_refused(entry: str) -> None:
     with pytest.raises(InvalidSubject):

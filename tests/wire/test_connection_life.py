@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
+import time
 import weakref
 
 import pytest
@@ -467,3 +468,30 @@ def test_a_receiver_that_does_not_catch_up_is_soon_waited_for_no_more(flood):
     assert 1 < waits < 32
     assert flood.receiver.session.was_told("on_close")[0][0] == "Slow Consumer (Pending Bytes)"
     assert not flood.publisher.session.was_told("on_close")
+
+
+def test_who_sends_what_takes_long_is_read_in_small_pieces_until_it_takes_less(hub):
+    space = Space()
+    wire = Wire(hub, space)
+    wire.peer.setblocking(False)
+    pause = 0.0001
+    space.subscribe_internal(b"slow", lambda *_: pause and time.sleep(pause))
+    message = b"PUB slow 90\r\n%b\r\n" % bytes(90)
+    sent = b""
+
+    def turn():
+        nonlocal sent
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent = sent or message * 100
+                sent = sent[wire.peer.send(sent) :]
+        before = wire.engine.in_messages
+        hub.run()
+        return wire.engine.in_messages - before
+
+    first = turn()
+    slow = [turn() for _ in range(8)][-1]
+    assert slow < first // 4
+    pause = 0
+    assert [turn() for _ in range(8)][-1] > 2 * slow
+    wire.peer.close()

@@ -105,9 +105,8 @@ class Core:
             for name, value in modes.items():
                 setattr(connection, name, value)
             if number in RESTRICTED:
-                connection.admit(
-                    self.spaces[number % 2], publish=Verdicts(allow), checks_subscribe=True, checks_deliver=True
-                )
+                verdicts = Verdicts(allow)
+                connection.admit(self.spaces[number % 2], publish=verdicts, subscribe=verdicts, checks_deliver=True)
             self.sessions.append(session)
             self.connections.append(connection)
         self.out = [b""] * len(MODES)

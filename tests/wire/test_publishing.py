@@ -237,6 +237,20 @@ def test_remembered_verdicts_are_bounded():
     assert len(verdicts) <= 64
 
 
+@pytest.mark.parametrize(
+    ("subject", "asked"),
+    [
+        *((free, False) for free in (b"in.1", b"in.a.b")),
+        *((other, True) for other in (b"", b"in", b"in.", b"in.*", b"in.a.>", b"in.>.a", b"in..a", b"inn.1", b"IN.1")),
+    ],
+)
+def test_what_begins_as_the_rules_allow_is_not_asked_about(subject, asked):
+    questions = []
+    verdicts = Verdicts(lambda subject: questions.append(subject) or False, free=[b"in."])
+    assert verdicts.allows(subject) is not asked
+    assert bool(questions) is asked
+
+
 def test_replaced_permissions_count_at_once():
     a, b = ends(2)
     a.feed(b"SUB foo 1\r\n")
@@ -337,9 +351,8 @@ def test_publisher_that_is_cut_by_its_own_message_gets_no_answer():
 
 def test_peer_that_is_closed_while_it_subscribes_leaves_nothing_behind():
     space = Space()
-    session = Recorder(may_subscribe=lambda subject, queue: end.engine.close("Kicked") or True)
-    end = End(space, session=session)
-    end.engine.admit(space, checks_subscribe=True)
+    end = End(space)
+    end.engine.admit(space, subscribe=Verdicts(lambda subject: end.engine.close("Kicked") or True))
     end.feed(b"SUB a 1\r\n")
     assert not space.subscriptions()
 

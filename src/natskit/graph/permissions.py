@@ -96,6 +96,12 @@ class _Entries:
             return subject
         return next((pattern for pattern in self.patterns if subjects.matches(pattern, subject)), None)
 
+    def free(self, denied: Iterable[str]) -> list[str]:
+        """The beginnings that alone make a subject fall under an entry, where ``denied`` (entries) has no say."""
+        rests = [pattern for pattern in self.patterns if pattern.endswith(">") and "*" not in pattern]
+        refused = [entry.partition(" ")[0] for entry in denied]
+        return [rest[:-1] for rest in rests if not any(subjects.overlaps(rest, each) for each in refused)]
+
     def queues_covering(self, subject: str) -> Iterator[str]:
         """The queues of the entries under whose subject all of ``subject`` falls."""
         return (queue for pattern, queue in self.queued if subjects.covers(pattern, subject))
@@ -210,6 +216,16 @@ class Permissions:
     def filters_delivery(self) -> bool:
         """Whether :meth:`may_deliver` can say no."""
         return bool(self._subscribe_deny)
+
+    @property
+    def free_to_publish(self) -> list[str]:
+        """Beginnings of subjects: the user may publish on every literal subject that goes on after one of them."""
+        return self._publish_allow.free(self.publish_deny)
+
+    @property
+    def free_to_subscribe(self) -> list[str]:
+        """Beginnings of subjects: the user may subscribe to every literal subject that goes on after one of them."""
+        return self._subscribe_allow.free(self.subscribe_deny)
 
     # answers
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
-from natskit.server.verdicts import may_subscribe, publish_verdicts
+from natskit.server.verdicts import may_subscribe, publish_verdicts, subscribe_verdicts
 from natskit.wire import Connection, quote
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class Client:
         self.engine.admit(
             admission.account.space,
             publish=publish_verdicts(permissions),
-            checks_subscribe=permissions.restricts_subscribe,
+            subscribe=subscribe_verdicts(permissions),
             checks_deliver=permissions.filters_delivery,
             tracks_replies=permissions.responses is not None,
         )

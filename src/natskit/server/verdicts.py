@@ -11,19 +11,34 @@ from weakref import WeakValueDictionary
 from natskit.graph import Permissions
 from natskit.wire import Verdicts
 
-__all__ = ["may_subscribe", "publish_verdicts"]
+__all__ = ["may_subscribe", "publish_verdicts", "subscribe_verdicts"]
 
-_IN_USE: WeakValueDictionary[Permissions, Verdicts] = WeakValueDictionary()
-"""Verdicts follow from the permissions alone, so servers of one process may share them too."""
+_PUBLISH: WeakValueDictionary[Permissions, Verdicts] = WeakValueDictionary()
+_SUBSCRIBE: WeakValueDictionary[Permissions, Verdicts] = WeakValueDictionary()
+"""Verdicts in use. They follow from the permissions alone, so servers of one process may share them too."""
 
 
 def publish_verdicts(permissions: Permissions) -> Verdicts | None:
     """What may be published, one table for all clients with equal permissions; None: everything."""
     if not permissions.restricts_publish:
         return None
-    verdicts = _IN_USE.get(permissions)
+    verdicts = _PUBLISH.get(permissions)
     if verdicts is None:
-        verdicts = _IN_USE[permissions] = Verdicts(lambda subject: _may_publish(permissions, subject))
+        free = map(_raw, permissions.free_to_publish)
+        verdicts = _PUBLISH[permissions] = Verdicts(lambda subject: _may_publish(permissions, subject), free=free)
+    return verdicts
+
+
+def subscribe_verdicts(permissions: Permissions) -> Verdicts | None:
+    """What may be subscribed to without a queue, in the same way."""
+    if not permissions.restricts_subscribe:
+        return None
+    verdicts = _SUBSCRIBE.get(permissions)
+    if verdicts is None:
+        free = map(_raw, permissions.free_to_subscribe)
+        verdicts = _SUBSCRIBE[permissions] = Verdicts(
+            lambda subject: may_subscribe(permissions, subject, None), free=free
+        )
     return verdicts
 
 
@@ -42,6 +57,10 @@ def may_subscribe(permissions: Permissions, subject: bytes, queue: bytes | None)
 
 def _has_empty_token(subject: bytes) -> bool:
     return subject.startswith(b".") or subject.endswith(b".") or b".." in subject
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _text(raw: bytes) -> str:

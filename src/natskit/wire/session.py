@@ -35,7 +35,7 @@ class Session(Protocol):
         """The verdicts on publishing say no: is it an answer that ``on_request`` has promised? Never cached."""
 
     def may_subscribe(self, subject: bytes, queue: bytes | None) -> bool:
-        """May the peer subscribe?"""
+        """May the peer subscribe, as a member of that queue? Without one its verdicts are asked."""
 
     def may_deliver(self, subject: bytes, queue: bytes | None) -> bool:
         """May messages on this literal subject reach the peer? Asked when a route is computed."""

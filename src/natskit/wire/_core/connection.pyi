@@ -53,7 +53,7 @@ class Connection(Output):
         space: Space,
         *,
         publish: Verdicts | None = None,
-        checks_subscribe: bool = False,
+        subscribe: Verdicts | None = None,
         checks_deliver: bool = False,
         tracks_replies: bool = False,
     ) -> None:

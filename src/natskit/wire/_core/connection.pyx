@@ -233,7 +233,7 @@ cdef class Connection(Publisher):
 
     cdef int subscribe(self, bytes subject, bytes queue, bytes sid) except -1:
         cdef Subscription subscription
-        if queue == b"_sys_" or (self.checks_subscribe and not self.session.may_subscribe(subject, queue)):
+        if queue == b"_sys_" or not self.allows_subscription(subject, queue):
             return self.refuse(
                 b"Permissions Violation for Subscription to " + quoted(subject)
                 + (b"" if queue is None else b" using queue " + quoted(queue)),
@@ -255,6 +255,13 @@ cdef class Connection(Publisher):
             self.subs[sid] = subscription
             self.home.add(subscription)
         return self.ok()
+
+    cdef bint allows_subscription(self, bytes subject, bytes queue) except -1:
+        if self.may_subscribe is None:
+            return True
+        if queue is None:
+            return self.may_subscribe.judge(PyBytes_AS_STRING(subject), PyBytes_GET_SIZE(subject))
+        return bool(self.session.may_subscribe(subject, queue))
 
     def revoke(self, bytes sid not None):
         cdef Subscription subscription = self.subs.get(sid)

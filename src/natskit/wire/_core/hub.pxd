@@ -4,7 +4,8 @@ from natskit.wire._core.connection cimport Connection
 from natskit.wire._core.output cimport Outbox
 
 cdef enum:
-    READ = 262144           # bytes per read
+    READ = 262144           # bytes per read, at most
+    LEAST = 4096            # at least, of a publisher whose messages take long
     KEEP = 16384            # from so much incomplete input on, it stays where it was read
     SPARE = 8
     EVENTS = 64             # ready descriptors per round
@@ -21,6 +22,7 @@ cdef class Hub(Outbox):
     cdef int serve(self, int fd, int what) except -1
     cdef int read(self, Connection connection) except -1
     cdef int read_held(self, Connection connection) except -1
+    cdef int note_turn(self, Connection connection) except -1
     cdef int ended(self, Connection connection, ssize_t got) except -1
     cdef int hold_back(self, Connection connection) except -1
     cdef int after(self, Connection connection) except -1

@@ -8,6 +8,7 @@ few bytes are copied, a large piece takes the buffer with it.
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memmove
 
 from natskit.wire._core cimport lifecycle
@@ -35,7 +36,8 @@ cdef extern from "<sys/socket.h>":
     ssize_t recv(int fd, void *buffer, size_t size, int flags) nogil
 
 
-cdef double HOLD_S = 0.001      # so long a publisher waits at most for receivers that are behind
+cdef double HOLD_S = 0.001          # so long a publisher waits at most for receivers that are behind
+cdef uint64_t TURN_NS = 3_000_000   # so long what is read of one connection at once may take
 
 
 cdef class Hub(Outbox):
@@ -69,6 +71,7 @@ cdef class Hub(Outbox):
             self.served.append(None)
         self.served[fd] = connection
         connection.sink.fd = fd
+        connection.appetite = READ
         connection.watched = READY_READ
 
     def adopt(self, Connection connection not None):
@@ -133,7 +136,7 @@ cdef class Hub(Outbox):
         cdef Py_ssize_t used
         if held >= KEEP:
             return self.read_held(connection)
-        got = receive(connection.sink.fd, self.buffer + held, READ - held)
+        got = receive(connection.sink.fd, self.buffer + held, min(<size_t>READ - held, connection.appetite))
         if got <= 0:
             return self.ended(connection, got)
         end = held + got
@@ -144,6 +147,7 @@ cdef class Hub(Outbox):
             used = 0
         else:
             used = connection.parse(self.buffer, end, True)
+            self.note_turn(connection)
         if self.round.borrowed:
             self.settle_all()
         if connection.phase < lifecycle.CLOSING and <size_t>used < end:
@@ -184,6 +188,15 @@ cdef class Hub(Outbox):
             else:
                 connection.squeeze()
         return self.after(connection)
+
+    cdef int note_turn(self, Connection connection) except -1:
+        """What one of them sent has been delivered; who sends to thousands must not keep the others waiting."""
+        cdef uint64_t spent = now() - connection.read_at
+        if spent > TURN_NS:
+            connection.appetite = max(<size_t>LEAST, connection.appetite // 2)
+        elif connection.appetite < READ and spent < TURN_NS // 2:
+            connection.appetite = min(<size_t>READ, 2 * connection.appetite)
+        return 0
 
     cdef int ended(self, Connection connection, ssize_t got) except -1:
         """Nothing was read: the end, an error, or a false alarm."""

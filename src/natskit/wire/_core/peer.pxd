@@ -33,8 +33,8 @@ cdef class Peer(Output):
     cdef public long max_subscription_tokens
     # where it lives and what it may do
     cdef Space home
-    cdef Verdicts verdicts
-    cdef bint checks_subscribe
+    cdef Verdicts may_publish       # None: everything
+    cdef Verdicts may_subscribe     # to subjects; with a queue the session is asked. None: to everything
     cdef bint checks_deliver
     cdef bint connecting            # a CONNECT waits for its verdict
     cdef bint pong_due              # the next PONG is the first after CONNECT

@@ -128,7 +128,7 @@ cdef class Peer(Output):
         elif anonymous:
             self.phase = lifecycle.ANONYMOUS
 
-    def admit(self, Space space not None, *, Verdicts publish=None, bint checks_subscribe=False,
+    def admit(self, Space space not None, *, Verdicts publish=None, Verdicts subscribe=None,
               bint checks_deliver=False, bint tracks_replies=False):
         cdef int phase = follow(self.phase, lifecycle.ADMIT)
         if phase < 0:
@@ -136,8 +136,8 @@ cdef class Peer(Output):
         if self.home is not space:
             self.leave_space()
         self.home = space
-        self.verdicts = publish
-        self.checks_subscribe = checks_subscribe
+        self.may_publish = publish
+        self.may_subscribe = subscribe
         if self.checks_deliver or checks_deliver:
             space.invalidate()
         self.checks_deliver = checks_deliver

@@ -121,7 +121,7 @@ cdef class Publisher(Peer):
         route = self.home.route(subject, size)
         if route.choices is not None:
             return 0
-        allowed = self.verdicts is None or self.verdicts.judge(
+        allowed = self.may_publish is None or self.may_publish.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
         )
         if self.phase >= lifecycle.CLOSING:  # what was asked on the way has closed it
@@ -297,7 +297,7 @@ cdef class Publisher(Peer):
             route = self.home.choose(route)
         if self.sink.tracks & TALK and route is not None:
             self.tell_mapping(message, route)
-        allowed = route is None or self.verdicts is None or self.verdicts.judge(
+        allowed = route is None or self.may_publish is None or self.may_publish.judge(
             PyBytes_AS_STRING(route.subject), PyBytes_GET_SIZE(route.subject)
         )
         if self.phase >= lifecycle.CLOSING:

@@ -44,7 +44,7 @@ cdef void mark(Sink *sink) noexcept:
     cdef void **grown
     if sink.dirty:
         return
-    if sink.blocked and sink.patience and sink.tail - sink.head > CROWDED:
+    if sink.blocked and sink.stalls and sink.patience and sink.tail - sink.head > CROWDED:
         sink.patience -= 1
         round.crowded = True
     if round.count == round.capacity:

@@ -1,11 +1,12 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 class Verdicts:
-    """Bounded cache of answers to "may this subject be published?", to be shared by connections with equal
-    permissions. ``capacity`` is rounded up to a power of two. When permissions change, give the connections new
-    verdicts (``Connection.admit``): the last verdict is remembered there too."""
+    """Bounded cache of answers to "may this subject be published?" or "...subscribed to?", to be shared by connections
+    with equal permissions. ``capacity`` is rounded up to a power of two. Literal subjects that begin as one of ``free``
+    and go on are allowed without asking. When permissions change, give the connections new verdicts
+    (``Connection.admit``): the last verdict is remembered there too."""
 
-    def __init__(self, ask: Callable[[bytes], bool], capacity: int = 8192) -> None: ...
+    def __init__(self, ask: Callable[[bytes], bool], capacity: int = 8192, free: Iterable[bytes] = ()) -> None: ...
     def allows(self, subject: bytes) -> bool: ...
     def clear(self) -> None: ...
     def __len__(self) -> int: ...

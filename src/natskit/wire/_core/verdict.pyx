@@ -1,16 +1,23 @@
-"""Answers to "may this subject be published?", remembered."""
+"""Answers to "may this subject be published?" and "...subscribed to?", remembered.
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+Subjects that are used once, inboxes above all, would make remembering vain. Where the rules allow all that begins in
+some way, that is looked at instead of asking.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
+from libc.string cimport memcmp
 
 from natskit.wire._core.epochs cimport hash_of
+from natskit.wire._core.grammar cimport LITERAL, shape_of
 from natskit.wire._core.table cimport Table
 
 
 cdef class Verdicts:
-    def __cinit__(self, ask, size_t capacity=8192):
+    def __cinit__(self, ask, size_t capacity=8192, free=()):
         self.ask = ask
         self.table = Table(capacity)
+        self.free = tuple(free)
 
     def __len__(self):
         return self.table.used
@@ -27,8 +34,19 @@ cdef class Verdicts:
         cdef bytes key
         if known != NULL:
             return <object>known is True
+        if self.is_free(subject, size):
+            return True
         key = PyBytes_FromStringAndSize(subject, size)
         allowed = bool(self.ask(key))
         if size <= LONGEST:
             self.table.put(key, hash, allowed)
         return allowed
+
+    cdef bint is_free(self, const char *subject, size_t size) noexcept:
+        cdef bytes beginning
+        cdef size_t length
+        for beginning in self.free:
+            length = PyBytes_GET_SIZE(beginning)
+            if size > length and memcmp(subject, PyBytes_AS_STRING(beginning), length) == 0:
+                return shape_of(subject, size) == LITERAL
+        return False
