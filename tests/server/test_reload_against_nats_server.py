@@ -8,16 +8,20 @@ from __future__ import annotations
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import Error
 from natskit.nkeys import KeyPair, Role
 from natskit.server import Options
 from natskit.server.reload import reloadable
+from support.certificates import save
+
+Start = Callable[..., Program]
 
 TAKEN = """
 client_advertise: "a:1"
@@ -58,6 +62,7 @@ max_subscription_tokens: 6
 max_pending: 10MB
 max_closed_clients: 7
 write_timeout: retry
+feature_flags: {{a: true}}
 lame_duck_duration: "40s"
 lame_duck_grace_period: "3s"
 no_header_support: true
@@ -179,3 +184,38 @@ def said(client: socket.socket, asked: bytes = b"") -> str:
     except ConnectionError:
         told.append("EOF")
     return " ".join(line for line in told if not line.startswith(("INFO", "PING", "+OK")))
+
+
+ACCOUNT = KeyPair.from_raw_seed(Role.ACCOUNT, bytes(32)).public
+CALLOUT = (
+    f"users: [{{user: c, password: c}}, {{user: d, password: d}}], auth_callout: {{issuer: {ACCOUNT}, auth_users: [c]}}"
+)
+BLOCKS = [  # before, after; what is named if it is refused
+    (f"authorization {{ {CALLOUT} }}", f"authorization {{ {CALLOUT.replace('[c]', '[d]')} }}", "auth_callout"),
+    (USER, "authorization { user: a, password: a, proxy_required: true }", "proxy_required"),
+    ("tls { PAIR }", "tls { PAIR, connection_rate_limit: 5 }", "connection_rate_limit"),
+    ("tls { PAIR }", "tls { PAIR, verify_and_map: true, ca_file: ca.pem }", "verify_and_map"),
+    ("tls { PAIR }", "tls { PAIR, verify: true, ca_file: ca.pem }", ""),
+    ("tls { PAIR }", f'tls {{ PAIR, timeout: 5, min_version: "1.3", pinned_certs: ["{"a" * 64}"] }}', ""),
+    ("tls { PAIR }", "tls { PAIR }\nallow_non_tls: true", "allow_non_tls"),
+    ("accounts { A {}, B {} }, system_account: A", "accounts { A {}, B {} }, system_account: B", "system_account"),
+]
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+@pytest.mark.parametrize(("before", "after", "named"), BLOCKS, ids=[named or "taken" for *_, named in BLOCKS])
+def test_reload_takes_and_refuses_the_same_in_blocks(
+    before: str, after: str, named: str, whose: str, request: pytest.FixtureRequest, tmp_path: Path, start: Start
+) -> None:
+    authority = trustme.CA()
+    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    pair = "cert_file: server.pem, key_file: server.key"
+    path = tmp_path / "server.conf"
+    path.write_text(f"listen: 127.0.0.1:-1\n{before.replace('PAIR', pair)}")
+    program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+    running = start(program, "-c", "server.conf", cwd=tmp_path)
+    running.wait_for("Server is ready")
+    assert takes(running, path, f"listen: 127.0.0.1:-1\n{after.replace('PAIR', pair)}") == (not named)
+    if named and whose == "ours":
+        assert f"config reload not supported for {named}: " in running.output
