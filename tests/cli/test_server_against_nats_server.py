@@ -183,6 +183,39 @@ def test_what_the_server_itself_says_is_logged_if_wanted(run: Start, flag: str, 
     assert any("SYSTEM - " in line for line in program.errors) == wanted
 
 
+ANYBODY = ""
+USERS = "authorization { users: [{user: a, password: b}], timeout: 5 }"
+TOKEN = "authorization { token: t }"
+GUEST = "accounts { A { users: [{user: a, password: b}] } }, no_auth_user: a"
+LABELS = [  # configuration, what a client says of itself, what its lines in the log are marked with
+    (ANYBODY, {}, ""),
+    (ANYBODY, {"name": "n"}, ' - "n"'),
+    (ANYBODY, {"lang": "go", "version": "1.2"}, ' - "v1.2:go"'),
+    (ANYBODY, {"name": 'a "b\\', "lang": "l", "version": "v"}, r' - "vv:l:a \"b\\"'),
+    (USERS, {"user": "a", "pass": "b", "name": "N"}, ' - "N" - "$G/user:a"'),
+    (TOKEN, {"auth_token": "t"}, ' - "$G/token"'),
+    (GUEST, {"user": "a", "pass": "b"}, ' - "A/user:a"'),
+    (GUEST, {}, ' - "A/user:a"'),
+]
+
+
+def test_clients_are_marked_in_the_log_by_what_they_said(real_server: str, start: Start, folder: Path) -> None:
+    for path in (command("nats-server"), real_server):
+        for config in dict.fromkeys(config for config, *_ in LABELS):
+            (folder / "labels.conf").write_text(f"debug: true\n{config}")
+            program = start(path, *HERE, "-c", "labels.conf", cwd=folder)
+            program.wait_for("Server is ready")
+            expected = [(says, label) for each, says, label in LABELS if each == config]
+            for number, (says, label) in enumerate(expected, 1):
+                assert said(program, json.dumps(says))[-1] == "PONG"
+                wait_for(lambda: ended(program)[number - 1 :], "the end of the client")  # noqa: B023 - at once
+                assert ended(program)[-1] == label, (path, config, says)
+
+
+def ended(program: Program) -> list[str]:
+    return re.findall(r"cid:\d+(.*) - Client connection closed: Client Closed", program.output)
+
+
 def test_time_in_lines_by_flag(run: Start) -> None:
     assert re.match(r"\[\d+\] \[INF\] Starting", run(*HERE, "-T=false").errors[0])
     assert re.match(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[INF\] ", run(*HERE, "--logtime_utc").errors[0])

@@ -520,8 +520,10 @@ def _who(admission: Admission, connect: ConnectOptions) -> str:
         user = f"nkey:{connect.nkey}"
     elif connect.user:
         user = f"user:{connect.user}"
-    else:
-        user = "token" if connect.auth_token else ""
+    elif connect.auth_token:
+        user = "token"
+    else:  # the no_auth_user, or whom a certificate stands for
+        user = f"user:{admission.user}" if admission.user else ""
     account = admission.account
     named = account.id if account.name == account.id else f"{account.id}/{account.name}"
     return f"{named}/{user}" if user else ""
