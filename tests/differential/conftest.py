@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import subprocess
 import threading
@@ -28,6 +29,7 @@ class InThread:
         self._call(self.server.start())
         self.port = self.server.port
         self.websocket_port = self.server.websocket_port
+        self.monitor = self.server.monitor_url
 
     def _call(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -55,6 +57,8 @@ class InProcess:
         ports = wait_for(lambda: _ports(found[0]), "its ports file")
         self.port = ports["nats"]
         self.websocket_port = ports.get("websocket", 0)
+        self.monitor = f"http://127.0.0.1:{ports.get('monitoring', 0)}"
+        self.log = folder / "log"
 
     def stop(self) -> None:
         self.process.terminate()
@@ -75,11 +79,12 @@ class Arena:
         self._program = program
         self._folder = folder
         self._pairs: dict[str, tuple[InProcess, InThread]] = {}
+        self._numbers = itertools.count()
 
     def pair(self, config: str) -> tuple[InProcess, InThread]:
         if config not in self._pairs:
             ours = InThread(config)
-            folder = self._folder / str(len(self._pairs))
+            folder = self._folder / str(next(self._numbers))
             folder.mkdir()
             self._pairs[config] = (InProcess(self._program, config, folder), ours)
         return self._pairs[config]
@@ -92,10 +97,13 @@ class Arena:
         for name in expected:
             assert "\n".join(got[name]) == "\n".join(expected[name]), f"client {name}: ours, then the real server's"
 
+    def stop_pair(self, config: str) -> None:
+        for server in self._pairs.pop(config):
+            server.stop()
+
     def stop(self) -> None:
-        for pair in self._pairs.values():
-            for server in pair:
-                server.stop()
+        for config in [*self._pairs]:
+            self.stop_pair(config)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 import zlib
 
 import pytest
+import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conftest import wait_for
 from tests.differential.duel import normal
 
+from support.certificates import save
 from support.websocket import BROWSER, CLOSE, DEFLATE, PING, PONG, SAFARI, TEXT, RawWebSocket, deflated, frame, request
 
 C = frame(b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}\r\n')
@@ -107,6 +111,21 @@ def compare_answers(arena, config, data):
 @pytest.mark.parametrize("name", REQUESTS)
 def test_handshake(name, arena):
     compare_answers(arena, PLAIN, REQUESTS[name])
+
+
+UNREADABLE = {"garbage", "no_request_line", "http_2_0"}
+"""No HTTP: ours says why in the log, the real server says nothing."""
+
+
+def test_log_says_why_a_request_is_refused(arena, caplog):
+    real, ours = arena.pair(PLAIN)
+    for name in REQUESTS.keys() - UNREADABLE:
+        for server in (real, ours):
+            answered(server.websocket_port, REQUESTS[name])
+    reason = re.compile(r"websocket handshake error: .*")
+    got = reason.findall(caplog.text)
+    assert len(got) > 10
+    wait_for(lambda: reason.findall(real.log.read_text())[-len(got) :] == got, lambda: f"the same as {got}")
 
 
 def test_there_are_no_leaf_nodes(arena):
@@ -311,6 +330,18 @@ def test_compression(name, arena):
     compare(arena, COMPRESSED_TALKS[name], config=COMPRESSED, **DEFLATE)
 
 
+@pytest.mark.parametrize(("size", "compressed"), [(50, False), (51, True)])
+def test_more_than_64_bytes_at_once_are_compressed(size, compressed, arena):
+    for server in arena.pair(COMPRESSED):
+        client = RawWebSocket.open(server.websocket_port, **DEFLATE)
+        client.send(frame(b'CONNECT {"verbose":false}\r\nSUB a 1\r\n'))
+        client.sync()
+        client.send(frame(b"PUB a %d\r\n%b\r\n" % (size, b"x" * size)))
+        client.until(lambda client=client: b"MSG a 1 " in client.said)
+        assert client.frames[-1][2:] == (True, compressed)
+        client.close()
+
+
 NOISE = bytes(zlib.crc32(b"%d" % at) % 251 for at in range(10_000))
 LARGE = frame(b'CONNECT {"verbose":false}\r\nSUB a 1\r\nPUB a 10000\r\n' + NOISE + b"\r\n")
 
@@ -397,6 +428,38 @@ def test_too_many_connections(arena):
         assert client.said.endswith(b"-ERR 'maximum connections exceeded'\r\n")
         assert client.goodbye == b"\x03\xf0Maximum Connections Exceeded"
         client.close()
+
+
+def test_clients_of_both_listeners_are_counted_together(arena):
+    for server in arena.pair(listening(top="max_connections: 1")):
+        with socket.create_connection(("127.0.0.1", server.port), 5) as first:
+            assert first.recv(5) == b"INFO "
+            client = RawWebSocket.open(server.websocket_port)
+            client.expect_end()
+            assert client.said.endswith(b"-ERR 'maximum connections exceeded'\r\n")
+            client.close()
+
+
+@pytest.mark.parametrize("more", ["authorization { username: a, password: b, timeout: 0.1 }", 'ping_interval: "60ms"'])
+def test_silent_clients_are_closed_as_the_block_says(more, arena):
+    compare(arena, b"", config=listening(more, top=""), ends=True)
+
+
+def test_end_of_the_server_is_told(arena):
+    config = listening(top="max_payload: 1001")
+    pair = arena.pair(config)
+    clients = [RawWebSocket.open(server.websocket_port) for server in pair]
+    arena.stop_pair(config)
+    for client in clients:
+        client.expect_end()
+        assert client.goodbye == b"\x03\xe9Server Shutdown"
+        client.close()
+
+
+def test_http_instead_of_tls_is_told_so(arena, tmp_path):
+    save(tmp_path, "server", trustme.CA().issue_cert("127.0.0.1"))
+    tls = f'tls {{ cert_file: "{tmp_path}/server.pem", key_file: "{tmp_path}/server.key" }}'
+    compare_answers(arena, f'websocket {{ listen: "127.0.0.1:-1", {tls} }}', request())
 
 
 # ---- any way of cutting ------------------------------------------------------------------------------

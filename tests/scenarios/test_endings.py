@@ -6,46 +6,26 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
-import urllib.request
-from typing import Any
 
 import pytest
+import trustme
 
 from natskit.nkeys import KeyPair, Role
+from support.certificates import save
 from support.engines import ENGINES, Engine
+from support.monitoring import MONITORED, closed, report
 from support.realm import Realm
 from support.waiting import until
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 DEADLINE_S = 10.0
-MONITORED = 'http: "127.0.0.1:-1"\n'
 PROXY = KeyPair.from_raw_seed(Role.SERVER, bytes(32))  # the same for all who run tests side by side
 USERS = 'authorization { timeout: "300ms", users: [ {user: a, password: a}, {user: p, password: p, proxy_required: true} ] }\n'
 LIMITED = "accounts { A { users: [{user: a, password: a}], limits { max_connections: 0 } } }\n"
 TRUSTED = USERS + f"proxies {{ trusted: [ {{ key: {PROXY.public} }} ] }}\n"
-
-
-async def connz(engine: Engine, query: str = "") -> dict[str, Any]:
-    def fetch() -> bytes:
-        with urllib.request.urlopen(f"{engine.monitor}/connz{query}", timeout=DEADLINE_S) as answer:
-            found: bytes = answer.read()
-            return found
-
-    told: dict[str, Any] = json.loads(await asyncio.to_thread(fetch))
-    return told
-
-
-async def closed(engine: Engine, count: int = 1) -> list[dict[str, Any]]:
-    """What monitoring tells of so many closed connections."""
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            told = await connz(engine, "?state=closed")
-            found: list[dict[str, Any]] = told["connections"]
-            if len(found) >= count:
-                return found
-            await asyncio.sleep(0.01)
 
 
 async def say(engine: Engine, data: bytes) -> bytes:
@@ -109,6 +89,48 @@ async def test_reason_of_an_end_is_told(engine: Engine, ending: str) -> None:
     assert told["reason"] == reason
 
 
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A configuration with TLS."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    save(folder, "server", authority.issue_cert("127.0.0.1"))
+    return (
+        MONITORED
+        + f"""tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", timeout: 0.5, %s }}\n"""
+    )
+
+
+@pytest.mark.parametrize("data", [b"CONNECT {}\r\n", b""], ids=["clear text", "silence"])
+async def test_handshake_that_fails_is_told(engine: Engine, secured: str, data: bytes) -> None:
+    await engine.start(secured % "")
+    assert await say(engine, data) == b""
+    (told,) = await closed(engine)
+    assert told["reason"] == "TLS Handshake Failure"
+
+
+@pytest.mark.parametrize("first", [False, True])
+async def test_what_connz_tells_of_a_client_over_tls(engine: Engine, secured: str, first: bool) -> None:
+    await engine.start(secured % ("handshake_first: true" if first else ""))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # of 1.3, each server chooses the suite that it likes best
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    reader, writer = await asyncio.open_connection(engine.host, engine.port, ssl=context if first else None)
+    await reader.readline()
+    if not first:
+        await writer.start_tls(context)
+    writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+    assert await asyncio.wait_for(reader.readline(), DEADLINE_S) == b"PONG\r\n"
+    (told,) = (await report(engine, "connz"))["connections"]
+    assert (told["tls_version"], told["tls_cipher_suite"]) == ("1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
+    assert told.get("tls_first", False) is first
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
 async def test_client_that_stops_sending_gets_its_answers(engine: Engine) -> None:
     await engine.start(MONITORED)
     reader, writer = await asyncio.open_connection(engine.host, engine.port)
@@ -159,7 +181,7 @@ async def test_what_connz_tells_of_a_client_of_a_trusted_proxy(engine: Engine) -
     user = {"user": "p", "pass": "p", "verbose": False, "proxy_sig": signature(str(info["nonce"]))}
     writer.write(f"CONNECT {json.dumps(user)}\r\nPING\r\n".encode())
     assert await asyncio.wait_for(reader.readline(), DEADLINE_S) == b"PONG\r\n"
-    told = await connz(engine)
+    told = await report(engine, "connz")
     assert told["connections"][0]["proxy"] == {"key": PROXY.public}
     writer.close()
     await writer.wait_closed()
@@ -209,6 +231,8 @@ FAULTS = [
     ("SUB hidden q 6\r\n", 'Subscription Violation - Subject "hidden", Queue: "q", SID 6'),
     ("SUB x 1\r\nSUB y 2\r\nSUB z 3\r\n", "maximum subscriptions exceeded"),
     ("PUB x 99999999\r\n", "maximum payload exceeded: 99999999 vs 1048576"),
+    ("-ERR 'oops'\r\n", "Client Error 'oops'"),
+    ("HPUB x 2 2\r\nab\r\n", "message headers not supported"),
     ("", "Client parser ERROR"),
 ]
 
@@ -223,20 +247,23 @@ async def test_log_says_at_its_default_level_what_a_client_did_wrong(engine: Eng
 
 
 @pytest.mark.parametrize(
-    ("connect", "user"),
+    ("connect", "user", "logged"),
     [
-        ({"user": "zz", "pass": "x"}, "zz"),
-        ({"auth_token": "hush"}, "[REDACTED]"),
-        ({"user": "zz", "nkey": PROXY.public}, PROXY.public),
-        ({}, None),
+        ({"user": "zz", "pass": "x"}, "zz", ' - User "zz"'),
+        ({"auth_token": "hush"}, "[REDACTED]", ' - Token "[REDACTED]"'),
+        ({"user": "zz", "nkey": PROXY.public}, PROXY.public, f' - Nkey "{PROXY.public}"'),
+        ({}, None, ""),
     ],
 )
-async def test_who_failed_to_log_in_is_remembered(engine: Engine, connect: dict[str, str], user: str | None) -> None:
+async def test_who_failed_to_log_in_is_remembered(
+    engine: Engine, connect: dict[str, str], user: str | None, logged: str
+) -> None:
     await engine.start(MONITORED + FAULTY)
     await say(engine, f"CONNECT {json.dumps(connect)}\r\n".encode())
     await closed(engine)
-    [told] = (await connz(engine, "?state=closed&auth=1"))["connections"]
+    [told] = (await report(engine, "connz?state=closed&auth=1"))["connections"]
     assert (told["reason"], told.get("authorized_user")) == ("Authentication Failure", user)
+    assert f" - authentication error{logged}" in engine.log()
 
 
 async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:
@@ -245,3 +272,24 @@ async def test_speaking_before_login_is_a_failed_login(engine: Engine) -> None:
     [told] = await closed(engine)
     assert told["reason"] == "Authentication Failure"
     assert " - authentication error" in engine.log()
+
+
+MOVES = {
+    "to another account": ("accounts { A {}, B { users: [{user: a, password: a}] } }", "Client Closed"),
+    "out of the configuration": ("accounts { A { users: [{user: b, password: b}] } }", "Client Closed"),
+    "to another password": ("accounts { A { users: [{user: a, password: b}] } }", "Authentication Failure"),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+async def test_reason_of_an_end_by_reload_is_told(engine: Engine, move: str) -> None:
+    config, reason = MOVES[move]
+    await engine.start(MONITORED + "accounts { A { users: [{user: a, password: a}] } }")
+    reader, writer = await asyncio.open_connection(engine.host, engine.port)
+    writer.write(b'CONNECT {"user":"a","pass":"a","verbose":false}\r\nPING\r\n')
+    await asyncio.wait_for(reader.readuntil(b"PONG\r\n"), DEADLINE_S)
+    await engine.reload(MONITORED + config)
+    assert (await closed(engine))[0]["reason"] == reason
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()

@@ -83,6 +83,16 @@ async def test_clients_are_told_and_served_until_their_turn_comes(engine: Engine
         assert not any(message.startswith("-ERR") for message in each.inbox)
 
 
+async def test_reload_tells_clients_nothing(engine: Engine, player: Player) -> None:
+    _, client, _ = await start(engine, player, "10s")
+    client.info = {}
+    await engine.reload(CONFIG % "10s" + "max_payload: 100\n")
+    await client.sync()
+    assert (client.inbox, client.info) == ([], {})
+    client.send(b"PUB x 101\r\n")
+    assert await client.receive() == "-ERR 'Maximum Payload Violation'"
+
+
 async def test_without_clients_it_ends_at_once(engine: Engine, player: Player) -> None:
     await engine.start(CONFIG % "10s")
     await engine.lame_duck()

@@ -257,6 +257,24 @@ async def test_s28_connection_limit_and_revocation_reach_connections(stage: Stag
     """)
 
 
+async def test_lower_limits_reach_connections(stage: Stage) -> None:
+    account = stage.realm.account("L")
+    stage.users |= {name: account.user() for name in ("full", "few", "late")}
+    await stage.open()
+    await stage.play("full> SUB a 1 | SUB b 2\nfew> SUB a 1")
+    await stage.update(account, limits={"subs": 2, "payload": 4})
+    await stage.player.line("full< -ERR 'maximum subscriptions exceeded' | <EOF>")  # it has as many as it may have
+    await stage.play("""
+        few> SUB b 2 | SUB c 3
+        few< -ERR 'maximum subscriptions exceeded'
+        late> PUB a 4 | 1234
+        few< MSG a 1 4 | 1234
+    """)
+    assert stage.player.clients["late"].info["max_payload"] == 4
+    await stage.player.line("few> PUB x 5 | 12345")
+    await stage.player.line("few< -ERR 'Maximum Payload Violation' | <EOF>")
+
+
 async def test_s29_user_lifetime_and_default_permissions(stage: Stage) -> None:
     account = stage.realm.account("L")
     stage.users["a"] = account.user("a", expires=int(time.time()) + 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -69,6 +70,7 @@ class Stage:
         while len(found := [each for each in client.inbox if '"events":' in each]) < count:
             await client.await_count(len(client.inbox) + 1)
         assert len(found) == count
+        assert all(re.match(r"MSG \S+ \S+  \d+ |HMSG ", each) for each in found)  # two blanks for no reply
         client.inbox = [each for each in client.inbox if '"events":' not in each]
         return [json.loads(each[each.index("{") :]) for each in found]
 
@@ -227,9 +229,37 @@ async def test_what_is_no_order_for_a_trace(stage: Stage, headers: dict[str, str
     assert len(stage.heard("a")) == delivered
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("A: 1\r\nA:  2 \r\na:\t3\r\n", {"A": ["1", "2"], "a": ["3"]}),
+        (": x\r\nA:\r\nB: x:y: z\r\n", {"B": ["x:y: z"]}),
+        ("Nats-Trace-Dest:\r\n", {}),
+        ("A : x\r\n B: y\r\n", {"A ": ["x"], " B": ["y"]}),
+        ("junk\r\n", None),
+        ("A: x\r\n y\r\n", None),
+    ],
+)
+async def test_headers_are_told_as_they_are_read(stage: Stage, lines: str, told: dict[str, list[str]] | None) -> None:
+    """A name ends at the next colon, wherever that is."""
+    await stage.say("a", message("foo", f"NATS/1.0\r\n{lines}Nats-Trace-Dest: tr\r\njunk\r\n\r\n"))
+    assert len(stage.heard("a")) == 1
+    traces = await stage.traces("a", 0 if told is None else 1)
+    assert [trace["request"]["header"] for trace in traces] == (
+        [] if told is None else [{**told, "Nats-Trace-Dest": ["tr"]}]
+    )
+
+
 async def test_header_without_a_blank_is_one(stage: Stage) -> None:
     await stage.say("a", message("foo", "NATS/1.0\r\nNats-Trace-Dest:tr\r\n\r\n"))
     assert len(await stage.events("a")) == 3
+
+
+async def test_trace_goes_to_no_account_that_a_client_names(engine: Engine, stage: Stage) -> None:
+    await stage.say("a", message("foo", {**TO, "Nats-Trace-Origin-Account": "B"}))
+    await stage.traces("a", int(engine.name == "natskit"))  # the real server makes none
+    await stage.say("b")
+    await stage.traces("b", 0)
 
 
 async def test_refusals_are_told(stage: Stage) -> None:

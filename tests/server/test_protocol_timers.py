@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 
 from natskit.server import Options, Server
 from support.waiting import until
@@ -58,19 +57,6 @@ async def test_client_that_answers_is_kept():
             raw.send(b"PONG\r\n")
         (client,) = server.clients.values()
         await until(lambda: client.rtt_s > 0, "the round trip time is known")
-        await raw.close()
-
-
-async def test_active_client_is_not_pinged():
-    async with Server(options("ping_interval: 0.2\nping_max: 1")) as server:
-        raw = await Raw.open(server)
-        raw.send(CONNECT)
-        end = time.monotonic() + 0.9
-        while time.monotonic() < end:
-            raw.send(b"SUB a 1\r\n")
-            await asyncio.sleep(0.02)
-        raw.send(b"PING\r\n")
-        assert await raw.line() == b"PONG\r\n"
         await raw.close()
 
 
@@ -181,7 +167,7 @@ async def test_write_timeout_retry_keeps_a_receiver_that_reads_at_all(caplog):
             assert await asyncio.wait_for(server.loop.sock_recv(sock, 1_000_000), DEADLINE_S)
         assert receiver.engine.sent_bytes >= total
         told = " ".join(caplog.messages)
-        assert "Slow Consumer Detected: WriteDeadline of 0.7s exceeded" in told
+        assert "Slow Consumer Detected: WriteDeadline of 700ms exceeded" in told
         assert "Slow Consumer State: WriteDeadline" in told
         await until(lambda: "Slow Consumer Recovered" in " ".join(caplog.messages), "its recovery")
         assert len(server.clients) == 2

@@ -36,6 +36,7 @@ async def test_orders_are_for_the_server_that_they_name():
         ("$SYS.REQ.ACCOUNT.PING.STATZ", {"accounts": 5}, 400),
         ("$SYS.REQ.ACCOUNT.A.INFO", {"tags": {"a": 1}}, 400),
         ("$SYS.REQ.ACCOUNT.A.INFO", [], 400),
+        ("$SYS.REQ.SERVER.PING.STATSZ", b'{"tags":"\xff"}', 400),
     ],
 )
 async def test_request_of_the_wrong_shape_is_answered_with_an_error(subject, body, code):
@@ -44,5 +45,7 @@ async def test_request_of_the_wrong_shape_is_answered_with_an_error(subject, bod
         space = server.accounts.system.space
         space.subscribe_internal(b"in", lambda subject, reply, headers, payload, publisher: answers.append(payload))
         subject = subject.format(id=server.id)
-        space.publish_internal(subject.encode(), reply=b"in", payload=json.dumps(body).encode())
+        space.publish_internal(
+            subject.encode(), reply=b"in", payload=body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
     assert [json.loads(each)["error"]["code"] for each in answers] == [code]

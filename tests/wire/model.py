@@ -134,7 +134,9 @@ class Connection:
         return True
 
     def line(self, verb: bytes, args: bytes, size: int) -> bool:
-        words = [word for word in args.replace(b"\t", b" ").split(b" ") if word]
+        blanks = b" \t" if verb in (b"PUB", b"HPUB") else b" \t\r"
+        words = args.translate(bytes.maketrans(blanks, b" " * len(blanks))).split(b" ")
+        words = [word for word in words if word]
         if verb in (b"PUB", b"HPUB"):
             return self.publish(words, 2 if verb == b"HPUB" else 1, size)
         self.consume(size)

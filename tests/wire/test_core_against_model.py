@@ -52,6 +52,12 @@ OPERATIONS = st.one_of(
     lines(b"SUB", SUBJECTS, SIDS),
     lines(b"SUB", SUBJECTS, SIDS),
     lines(b"SUB", SUBJECTS, st.sampled_from([b"q1"]), SIDS),
+    st.builds(
+        lambda verb, *words: verb + b"\r".join(words) + b"\r\n",
+        st.sampled_from([b"SUB ", b"PUB ", b"UNSUB "]),
+        SUBJECTS,
+        SIDS,
+    ),
     lines(b"SUB", SUBJECTS),
     lines(b"UNSUB", SIDS),
     lines(b"UNSUB", SIDS, NUMBERS),

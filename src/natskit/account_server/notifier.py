@@ -177,5 +177,5 @@ def _answer(payload: bytes) -> tuple[str, str, bool]:
         error = answer.get("error")
         told = error if isinstance(error, dict) else answer["data"]
         return str(answer["server"]["name"]), str(told.get("description") or told.get("message")), bool(error)
-    except (msgspec.DecodeError, LookupError, TypeError, AttributeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError):
         return "?", "an answer that cannot be read", True

@@ -294,7 +294,7 @@ def _active_servers(message: Message) -> int:
     """What the answer to a ping says; 0 if it does not tell, or not what can be."""
     try:
         count = msgspec.json.decode(message.payload)["statsz"]["active_servers"]
-    except (LookupError, TypeError, RecursionError, msgspec.DecodeError):
+    except (LookupError, TypeError, RecursionError, msgspec.DecodeError, UnicodeDecodeError):
         return 0
     return count if isinstance(count, int) and 0 < count < _MOST_SERVERS else 0
 
@@ -304,7 +304,7 @@ def _read(message: Message) -> Answer:
     try:
         document = msgspec.json.decode(message.payload)
         server = document["server"].get("name", "")
-    except (msgspec.DecodeError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return Answer("", f"failed to parse response: {error}", failed=True)
     if not isinstance(server, str) or not server:
         return Answer("", "server responded without server name in info", failed=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from natskit.durations import format_duration
 from natskit.errors import AuthenticationError, Error, ProtocolError
 from natskit.server.auth import Admission, ConnectOptions, Peer, tighter
 from natskit.server.replies import ExpectedReplies
@@ -51,15 +52,16 @@ class Client:
 
     __slots__ = (
         "_auth_timer",
+        "_awaits_pong",
         "_goal",
         "_login",
-        "_ping_sent_at",
         "_ping_timer",
+        "_pinged_at",
         "_replies",
-        "_seen",
         "_sent",
         "_server",
         "_slow_since",
+        "_spoken",
         "_write_timer",
         "accepted_at",
         "admission",
@@ -71,7 +73,6 @@ class Client:
         "informed",
         "introduced",
         "peer",
-        "rtt_at",
         "rtt_s",
         "secured",
         "started_at",
@@ -99,7 +100,7 @@ class Client:
         self.accepted_at = server.clock.now()
         self.started_at = time.monotonic()
         self.connected_at = 0.0
-        self.rtt_s = self.rtt_at = 0.0
+        self.rtt_s = 0.0
         self.greeted = False
         self.informed = False
         self.introduced = not server.options.proxy_protocol or peer.connection_type != "STANDARD"
@@ -113,10 +114,11 @@ class Client:
         self._write_timer: asyncio.TimerHandle | None = None
         self._login: asyncio.Task[None] | None = None
         self._replies: ExpectedReplies | None = None
-        self._seen = 0
+        self._spoken = 0
         self._goal = self._sent = 0
         self._slow_since = 0.0
-        self._ping_sent_at = 0.0
+        self._pinged_at = 0.0
+        self._awaits_pong = False
 
     def __repr__(self) -> str:
         return f"<client {self.peer}>"
@@ -209,9 +211,8 @@ class Client:
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
-        if document is not None and not self.rtt_at:
-            self.rtt_at = time.monotonic()
-            self.rtt_s = self.rtt_at - self.started_at
+        if document is not None and not self.rtt_s:
+            self.rtt_s = time.monotonic() - self.started_at
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
         if self.gate.authenticator.required:
@@ -277,7 +278,6 @@ class Client:
         if connected and not self.connected_at:
             self.connected_at = time.monotonic()
             first = min(FIRST_PING_S, self.gate.ping_interval_s)
-            self._seen = self.engine.last_activity
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
         self.peer = replace(self.peer, labels=(self.connect.program, _who(admission, self.connect)))
         self._grant(admission)
@@ -405,6 +405,8 @@ class Client:
 
         try:
             return isinstance(msgspec.json.decode(document), dict | None)
+        except UnicodeDecodeError:
+            return True  # it is passed over, whatever its strings say
         except (msgspec.DecodeError, RecursionError):
             return False
 
@@ -429,24 +431,24 @@ class Client:
         self._ping_timer = self._server.loop.call_later(delay, self._on_ping_timer)
 
     def _on_ping_timer(self) -> None:
-        """PING a client that was silent, or whose round trip time is unknown; give up on one that does not answer."""
+        """PING a client that asked for nothing, or that was not asked for long; give up on one that does not answer."""
         server = self._server
         now = time.monotonic()
-        active = self.engine.last_activity != self._seen
-        self._seen = self.engine.last_activity
-        if not (active and self.rtt_at and now - self.rtt_at < RTT_VALID_S):
+        active = self.engine.spoken != self._spoken
+        self._spoken = self.engine.spoken
+        if not (active and self.rtt_s and self._pinged_at and now - self._pinged_at < RTT_VALID_S):
             if self.engine.pings_outstanding + 1 > server.options.ping_max:
                 self.close("Stale Connection", "Stale Connection")
                 return
             self.engine.ping()
-            self._ping_sent_at = now
+            self._pinged_at = now
+            self._awaits_pong = True
         self._arm_ping(self.gate.ping_interval_s)
 
     def on_pong(self) -> None:
-        if self._ping_sent_at:
-            self.rtt_at = time.monotonic()
-            self.rtt_s = self.rtt_at - self._ping_sent_at
-            self._ping_sent_at = 0.0
+        if self._awaits_pong:
+            self.rtt_s = time.monotonic() - self._pinged_at
+            self._awaits_pong = False
 
     # back-pressure
 
@@ -481,7 +483,8 @@ class Client:
             self.on_blocked(pending)
             return
         options = self._server.options
-        cause = f"WriteDeadline of {options.write_deadline_s:g}s exceeded with {pending} bytes pending"
+        deadline = format_duration(round(options.write_deadline_s * 1e9))
+        cause = f"WriteDeadline of {deadline} exceeded with {pending} bytes pending"
         if options.write_timeout == "retry" and self._written > self._sent:
             self._spare(cause)
         else:

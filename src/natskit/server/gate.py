@@ -18,9 +18,10 @@ __all__ = ["Gate", "client_gate", "websocket_gate"]
 
 
 class Gate(Struct, frozen=True, kw_only=True):
-    """``info``: INFO for everybody; times in seconds."""
+    """``info``: INFO for everybody; times in seconds. ``asks_for_login``: what a greeting says in place of it."""
 
     info: Info
+    asks_for_login: bool
     authenticator: Authenticator
     auth_timeout_s: float
     ping_interval_s: float
@@ -33,26 +34,31 @@ class Gate(Struct, frozen=True, kw_only=True):
         """The INFO that a client is greeted with."""
         peer = client.peer
         host = peer.host if client.introduced else ""
-        return replace(self.info, client_id=peer.cid, client_ip=host, nonce=peer.nonce)
+        return replace(
+            self.info, auth_required=self.asks_for_login, client_id=peer.cid, client_ip=host, nonce=peer.nonce
+        )
 
     def advice_to_move(self, client: Client) -> Info:
         """The INFO that asks a client to go elsewhere."""
-        peer = client.peer
-        return replace(
-            self.info, max_payload=client.engine.max_payload, client_id=peer.cid, client_ip=peer.host, ldm=True
-        )
+        return replace(self._news_for(client), ldm=True)
 
     def place_of(self, client: Client) -> Info:
         """The INFO that follows the first PONG: what the client is to the server now."""
         account = client.admission.account if client.admission is not None else None
         return replace(
+            self._news_for(client),
+            connect_info=True,
+            remote_account=account.id if account is not None else "",
+            acc_is_sys=account is not None and account.is_system,
+        )
+
+    def _news_for(self, client: Client) -> Info:
+        """An INFO that comes later."""
+        return replace(
             self.info,
             max_payload=client.engine.max_payload,
             client_id=client.peer.cid,
             client_ip=client.peer.host,
-            connect_info=True,
-            remote_account=account.id if account is not None else "",
-            acc_is_sys=account is not None and account.is_system,
         )
 
 
@@ -65,11 +71,11 @@ def client_gate(options: Options, info: Info, authenticator: Authenticator, port
             info,
             host=host,
             port=port,
-            auth_required=authenticator.announced,
             tls_required=tls is not None and (not options.allow_non_tls or tls.handshake_first_s is not None),
             tls_verify=tls is not None and tls.verify,
             tls_available=tls is not None and options.allow_non_tls,
         ),
+        asks_for_login=authenticator.announced,
         authenticator=authenticator,
         auth_timeout_s=options.auth_timeout_s,
         ping_interval_s=options.ping_interval_s,
@@ -85,11 +91,11 @@ def websocket_gate(options: Options, websocket: WebSocket, info: Info, authentic
             info,
             host=websocket.host,
             port=port,
-            auth_required=authenticator.required if websocket.replaces_login else authenticator.announced,
             tls_required=secure,
             tls_verify=websocket.tls is not None and websocket.tls.verify,
             tls_available=secure,
         ),
+        asks_for_login=info.auth_required or authenticator.required,
         authenticator=authenticator,
         auth_timeout_s=login.timeout_s if login is not None and login.timeout_s is not None else options.auth_timeout_s,
         ping_interval_s=options.ping_interval_s if interval_s is None else interval_s,

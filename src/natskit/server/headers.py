@@ -6,13 +6,20 @@ __all__ = ["read_headers", "with_header"]
 
 
 def read_headers(block: bytes) -> dict[str, list[str]]:
-    """Names, as they are written, and their values."""
+    """Names, as they are written, and their values.
+
+    As in nats-server, a name ends at the next colon, be it some lines further on, and what is empty does not count.
+    """
     found: dict[str, list[str]] = {}
-    for line in block.split(b"\r\n")[1:]:
-        name, colon, value = line.partition(b":")
-        if colon:
-            found.setdefault(name.decode("utf-8", "replace"), []).append(value.strip().decode("utf-8", "replace"))
-    return found
+    rest = block.partition(b"\r\n")[2]
+    while True:
+        name, _, rest = rest.partition(b":")
+        value, end, rest = rest.lstrip(b" \t").partition(b"\r\n")
+        if not end:
+            return found
+        value = value.rstrip(b" \t")
+        if name and value:
+            found.setdefault(name.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
 
 
 def with_header(block: bytes, name: bytes, value: bytes) -> bytes:

@@ -241,7 +241,7 @@ def _options(payload: bytes) -> Mapping[str, Any]:
         return {}
     try:
         found = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(str(error)) from None
     if not isinstance(found, dict):
         raise DecodeError("a request is an object or empty")

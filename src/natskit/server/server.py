@@ -501,6 +501,7 @@ class Server:
 
     def _open_gates(self, options: Options) -> dict[str, Gate]:
         """What clients find by their connection type."""
+        authenticator = self._authenticator(options)
         info = Info(
             server_id=self.id,
             server_name=self.name,
@@ -508,11 +509,11 @@ class Server:
             host=self.host,
             port=self.port,
             headers=not options.no_header_support,
+            auth_required=authenticator.required,
             ldm=self._lame_duck is not None,
             max_payload=options.limits.max_payload,
             xkey=self.xkey.public,
         )
-        authenticator = self._authenticator(options)
         gates = {"STANDARD": client_gate(options, info, authenticator, self.port)}
         if options.websocket is not None:
             others = options.for_websocket()

@@ -28,7 +28,7 @@ class Config(msgspec.Struct):
             return None
         try:
             config = msgspec.json.decode(data, type=Config)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"`{path}` is damaged: {error}", hint="correct it or move it away") from None
         return None if config == Config() else config
 

@@ -84,7 +84,7 @@ def recover(root: str) -> None:
             continue
         try:
             settle(root, msgspec.json.decode(data, type=list[_Entry]))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             if settle is _apply:
                 raise StoreError(f"`{path}` is damaged: move it away and check the store") from None
         except OSError as error:

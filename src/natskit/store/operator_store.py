@@ -55,7 +55,7 @@ class Info(msgspec.Struct):
             return None
         try:
             info = msgspec.json.decode(data, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"`{path}` is damaged: {error}") from None
         return info if info.kind == "operator" and info.name else None
 

@@ -59,5 +59,5 @@ def remembered(stores_root: str) -> Profile | None:
         return None
     try:
         return Profile.parse(msgspec.json.decode(data, type=Marker).profile)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise StoreError(f"`{path}` is damaged", hint="choose again with: nsc env --profile current") from None

@@ -50,7 +50,7 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         Raises ProtocolError (nothing is told to the peer) for anything but an object with values of the right types.
         """
         try:
-            said = _decode(document)
+            said = _read(document)
         except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolError(f"CONNECT cannot be read: {error}") from None
         if said is None:
@@ -104,6 +104,14 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
 
 _decode: Any = msgspec.json.Decoder().decode
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(ConnectOptions)}
+
+
+def _read(document: bytes) -> Any:
+    """What JSON says; as in the Go server, bytes that are no UTF-8 stand for U+FFFD."""
+    try:
+        return _decode(document)
+    except UnicodeDecodeError:
+        return _decode(document.decode("utf-8", "replace"))
 
 
 def _jwt_subject(token: str) -> str:

@@ -89,6 +89,9 @@ class Connection(Output):
     def drained(self) -> None:
         """What :meth:`take` returned has been passed on; ends a connection that is closing."""
     @property
+    def spoken(self) -> int:
+        """How many messages, subscriptions, ends of such and PINGs came from it."""
+    @property
     def last_activity(self) -> int:
         """When the peer last sent anything, in ns of the monotonic clock; 0: never."""
     @property

@@ -202,14 +202,16 @@ cdef class Connection(Publisher):
 
     cdef int on_connect(self, Line *line) except -1:
         self.phase = follow(self.phase, lifecycle.CONNECT)
-        self.leave_space()
         self.connecting = True
-        if not self.was_connected:
+        if self.was_connected:
+            self.leave_space()
+        else:
             self.was_connected = self.pong_due = True
         self.session.on_connect(text(line.args, line.args_size))
         return 0
 
     cdef int on_ping(self) except -1:
+        self.requests += 1
         self.queue_bytes("PONG\r\n", 6)
         if self.pong_due:
             self.pong_due = False
@@ -223,7 +225,8 @@ cdef class Connection(Publisher):
 
     cdef int on_sub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
-        cdef int count = split(line.args, line.args_size, words)
+        cdef int count = split(line.args, line.args_size, words, True)
+        self.requests += 1
         if count == 2:
             return self.subscribe(text(words[0].text, words[0].size), None, text(words[1].text, words[1].size))
         if count == 3:
@@ -278,9 +281,10 @@ cdef class Connection(Publisher):
 
     cdef int on_unsub(self, Line *line) except -1:
         cdef Word words[ARGUMENTS]
-        cdef int count = split(line.args, line.args_size, words)
+        cdef int count = split(line.args, line.args_size, words, True)
         cdef long limit = 0
         cdef Subscription subscription
+        self.requests += 1
         if count < 1 or count > 2:
             return self.fail("Protocol Violation", "", "wrong number of arguments of UNSUB")
         if count == 2:

@@ -34,5 +34,5 @@ cdef struct Word:
     size_t size
 
 cdef int find_line(const char *data, size_t size, size_t max_args, Line *line) noexcept nogil
-cdef int split(const char *args, size_t size, Word *words) noexcept nogil
+cdef int split(const char *args, size_t size, Word *words, bint at_cr) noexcept nogil
 cdef long number(const char *text, size_t size) noexcept nogil

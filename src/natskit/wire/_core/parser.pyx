@@ -109,20 +109,24 @@ cdef int end_line(const char *data, size_t size, size_t start, size_t max_args, 
     return INCOMPLETE if lf == NULL else LINE
 
 
-cdef int split(const char *args, size_t size, Word *words) noexcept nogil:
-    """Split into words; return how many there are, or ARGUMENTS + 1 if more than fit."""
+cdef inline bint is_blank(char letter, bint at_cr) noexcept nogil:
+    return letter == b' ' or letter == b'\t' or (at_cr and letter == b'\r')
+
+
+cdef int split(const char *args, size_t size, Word *words, bint at_cr) noexcept nogil:
+    """Split into words, ``at_cr``: at CR, too; return how many there are, or ARGUMENTS + 1 if more than fit."""
     cdef int count = 0
     cdef size_t i = 0
     cdef size_t start
     while True:
-        while i < size and (args[i] == b' ' or args[i] == b'\t'):
+        while i < size and is_blank(args[i], at_cr):
             i += 1
         if i == size:
             return count
         if count == ARGUMENTS:
             return ARGUMENTS + 1
         start = i
-        while i < size and args[i] != b' ' and args[i] != b'\t':
+        while i < size and not is_blank(args[i], at_cr):
             i += 1
         words[count].text = args + start
         words[count].size = i - start

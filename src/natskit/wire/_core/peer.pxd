@@ -59,6 +59,7 @@ cdef class Peer(Output):
     # statistics
     cdef uint64_t messages
     cdef uint64_t bytes
+    cdef uint64_t requests      # SUB, UNSUB and PING
     cdef uint64_t read_at       # ns of the monotonic clock; 0: never
     cdef uint64_t delivered     # messages when it was last flushed
     cdef uint64_t delivered_at  # ns; 0: none was

@@ -97,6 +97,10 @@ cdef class Peer(Output):
         return self.bytes
 
     @property
+    def spoken(self):
+        return self.messages + self.requests
+
+    @property
     def last_activity(self):
         return self.read_at
 

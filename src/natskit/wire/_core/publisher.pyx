@@ -181,7 +181,7 @@ cdef class Publisher(Peer):
     cdef Py_ssize_t on_pub(self, Line *line, const char *at, size_t size, bint stable) except -1:
         """PUB and HPUB in general: ``subject [reply] [header size] size``."""
         cdef Word words[ARGUMENTS]
-        cdef int count = split(line.args, line.args_size, words)
+        cdef int count = split(line.args, line.args_size, words, False)
         cdef int sizes = 2 if line.verb == V_HPUB else 1
         cdef long total
         cdef long headers = 0

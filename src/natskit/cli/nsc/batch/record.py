@@ -40,7 +40,7 @@ class Record(msgspec.Struct, frozen=True):
             return None
         try:
             record = msgspec.json.decode(data, type=cls)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             record = None
         if record is None or not record.is_sound:
             raise StoreError(
