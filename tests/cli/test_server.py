@@ -8,12 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 from tests.conftest import command, wait_for
 
 from natskit.server.logs import RotatingFile
-from natskit.server.syslog import remote_syslog
+from natskit.server.syslog import MOST_WAITING, Aside, remote_syslog
 
 SERVER = command("nats-server")
 LINE = re.compile(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[(INF|WRN|ERR|FTL|DBG|TRC)\] ")
@@ -324,6 +325,23 @@ def test_syslog_server_that_fails_is_left_alone_for_a_while(monkeypatch):
     handler.close()
 
 
+def test_who_logs_does_not_wait_for_who_takes_the_lines():
+    class Stuck(logging.Handler):
+        def emit(self, record):
+            begun.set()
+            go_on.wait(10)
+            taken.append(record.getMessage())
+
+    begun, go_on, taken = threading.Event(), threading.Event(), []
+    aside = Aside(Stuck())
+    for number in range(MOST_WAITING + 10):
+        aside.handle(logging.makeLogRecord({"msg": "line %d", "args": (number,)}))
+        assert number or begun.wait(10)
+    go_on.set()
+    aside.close()
+    assert taken == [f"line {number}" for number in range(MOST_WAITING + 1)]
+
+
 def test_log_goes_to_a_syslog_socket(tmp_path, start):
     path = tmp_path / "log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -411,7 +429,7 @@ def test_reload_takes_what_it_can_and_tells_it(tmp_path, serve):
     path.write_text("debug: true\nport: 1\nmax_payload: 1k\nauthorization { token: hidden }\n")  # -p holds the port
     program.process.send_signal(signal.SIGHUP)
     program.wait_for("Reloaded server configuration (sha256:")
-    assert "Reloaded: debug = True" in program.output
+    assert "Reloaded: debug = true" in program.output
     assert "Reloaded: max_payload = 1000" in program.output
     assert "hidden" not in program.output
     assert "Authorization Violation" in said_by(port_of(program), b"CONNECT {}\r\nPING\r\n")

@@ -1,12 +1,13 @@
 """The configuration language beside the Go server's: what it accepts, the digests, where it says keys stand."""
 
+import json
 import random
 import re
 import subprocess
 
 import pytest
 
-from natskit.config import digest, parse_file
+from natskit.config import digest, parse, parse_file
 from natskit.errors import ConfigError
 
 # Whole files, with keys that both know.
@@ -151,6 +152,18 @@ def test_block_in_a_file_with_crlf_line_ends(theirs):
 def ours_of(theirs, text):
     theirs.path.write_text(text, newline="")
     return ours(theirs.path)
+
+
+def test_a_block_ends_before_its_bracket_at_the_end_of_the_file_too(theirs):
+    for text, value in (("(\na\n)", "\na\n"), ("(\n)", "\n")):
+        expected = theirs.check(f"server_name: {text}")  # to the Go server the bracket belongs to the text
+        assert ours(theirs.path) == digest(parse(f"server_name: {json.dumps(value)}"))
+        assert expected == digest(parse(f"server_name: {json.dumps(value + ')')}"))
+
+
+def test_a_list_of_the_environment_is_as_good_as_one_of_the_file(theirs):
+    assert theirs.check("server_tags: $LIST", LIST="[a, b]") is None
+    assert ours(theirs.path, {"LIST": "[a, b]"}.items()) == theirs.check("server_tags: [a, b]")
 
 
 ATOMS = [

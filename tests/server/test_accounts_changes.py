@@ -393,7 +393,7 @@ async def pushing(realm: Realm, open_house: Any) -> tuple[House, AccountOwner, A
     house = await open_house()
     assert house.accounts.system.id == system.id
     identity = Identity(name="s1", host="127.0.0.1", id="N", version="2.15.1")
-    ClaimsUpdates(System(house.accounts.system, identity, house.clock), house.accounts)
+    ClaimsUpdates(System(house.accounts.system, identity, house.clock, lambda *_: None), house.accounts)
     answers: list[Any] = []
     space = house.accounts.system.space
     space.subscribe_internal(b"in", lambda s, r, h, payload, p: answers.append(json.decode(payload)))

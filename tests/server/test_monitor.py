@@ -6,9 +6,11 @@ import asyncio
 import gc
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections import namedtuple
@@ -129,7 +131,21 @@ SAME = [
     "/healthz?stream=x",
     "/healthz?stream=x&details=true",
     "/routez",
+    "/routez?subs=detail",
     "/gatewayz",
+    "/gatewayz?accs=1&gw_name=x&acc_name=A",
+    "/leafz?subs=1&acc=A",
+    "/healthz?js-enabled-only=true&js-server-only=1&js-meta-only=1",
+    "/healthz?account=NO",
+    "/connz?state=ALL&auth=1",
+    "/connz?state=&sort=",
+    "/connz?filter_subject=bar&callback=x",
+    "/connz?acc=A&state=closed&sort=stop&limit=1",
+    "/connz?acc=$SYS",
+    "/subscriptionsz?subs=1&acc=A",
+    "/subsz?offset=-1&limit=-1",
+    "/accountz?acc=",
+    "/jsz?accounts=1&acc=NO&config=1&raft=1&stream-leader-only=1",
     "/leafz",
     "/jsz",
 ]
@@ -165,6 +181,23 @@ WORDS = [
     "/gatewayz?accs=x",
     "/leafz?subs=x",
     "/healthz",
+    "/healthz?account=A&stream=S&details=1",
+    "/healthz?consumer=C",
+    "/healthz?account=A&consumer=C",
+    "/healthz?details=x",
+    "/connz?limit=1.5",
+    "/connz?cid=%2B1",
+    "/connz?sort=reason",
+    "/connz?state=any&sort=stop",
+    "/connz?sort=CID",
+    "/subsz?offset=x",
+    "/subsz?test=foo..x",
+    "/gatewayz?subs=x",
+    "/jsz?leader-only=true",
+    "/jsz?direct-consumers=x",
+    "/jsz?limit=x",
+    "/raftz?acc=A",
+    "/connz/",
 ]
 
 
@@ -236,6 +269,98 @@ def test_connections_say_the_same_of_the_same_clients(pair):
 @pytest.mark.parametrize("page", ["stacksz", "ipqueuesz", "debug/vars"])
 def test_what_is_about_the_go_program_is_not_there(pair, page):
     assert [fetch(f"{server.monitor}/{page}").status for server in pair] == [404, 200]
+
+
+@pytest.fixture(params=["ours", "real"])
+def begin(request, tmp_path):
+    """Starts one of the two servers."""
+    program = command("nats-server") if request.param == "ours" else request.getfixturevalue("real_server")
+    running = []
+
+    def start(config):
+        process, server = run(program, tmp_path, request.param, config)
+        running.append(process)
+        return server
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+def test_orders_of_time_and_of_what_was_moved(begin):
+    """Deliveries count as activity of who gets them; a closed connection is as old as it became."""
+
+    def listed(query):
+        return [each["name"] for each in json.loads(fetch(f"{server.monitor}/connz?{query}").text)["connections"]]
+
+    server = begin("")
+    names = ("early", "late", "last")
+    early, late, last = (Raw(server.url, name) for name in names)
+    early.ask(b"SUB x 1\r\n")
+    late.ask(b"SUB y 1\r\nSUB z 2\r\n")
+    wait_for(lambda: listed("sort=last")[0] == "late", "the order of activity")
+    last.ask(b"PUB x 1\r\n1\r\nPUB x 1\r\n2\r\n")
+    assert early.reader.readline().startswith(b"MSG x 1 1")
+    assert listed("sort=idle")[0] == listed("sort=last")[-1] == "late"
+    assert listed("sort=subs") == ["late", "early", "last"]
+    assert listed("sort=uptime") == ["last", "late", "early"]
+    assert listed("sort=start") == listed("sort=cid") == list(names)
+    assert [listed(f"sort={what}")[0] for what in ("msgs_to", "bytes_to", "msgs_from", "bytes_from")] == [
+        *("early", "early", "last", "last"),
+    ]
+    for client in (early, last, late):
+        client.close()
+        wait_for(lambda gone=client: gone.name in listed("state=closed"), f"{client.name} to be gone")
+    assert listed("state=closed&sort=stop") == ["late", "last", "early"]
+    assert listed("state=closed&sort=start") == ["early", "late", "last"]
+
+
+def test_closed_connections_are_as_old_as_they_became(begin):
+    def gone(client):
+        client.close()
+        wait_for(lambda: client.name in fetch(f"{server.monitor}/connz?state=closed").text, "it to be gone")
+
+    server, began = begin(""), time.monotonic()
+    gone(Raw(server.url, "short"))
+    again = time.monotonic()
+    client = Raw(server.url, "long")
+    wait_for(lambda: time.monotonic() - again > again - began, "it to be older than the other became")
+    gone(client)
+    listed = json.loads(fetch(f"{server.monitor}/connz?state=closed&sort=uptime").text)["connections"]
+    assert [each["name"] for each in listed] == ["short", "long"]
+
+
+class Raw:
+    """A client that is asked step by step."""
+
+    def __init__(self, url, name):
+        self.name = name
+        self.socket = dial(url)
+        self.reader = self.socket.makefile("rb")
+        self.ask(b'CONNECT {"verbose":false,"name":"%s"}\r\n' % name.encode())
+
+    def ask(self, text):
+        self.socket.sendall(text + b"PING\r\n")
+        while self.reader.readline() != b"PONG\r\n":
+            pass
+
+    def close(self):
+        self.reader.close()
+        self.socket.close()
+
+
+def dial(url):
+    return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10)
+
+
+def test_failed_login_has_a_round_trip_time(begin):
+    server = begin("authorization { token: t }")
+    with dial(server.url) as client:
+        client.sendall(b"CONNECT {}\r\n")
+        while client.recv(65536):
+            pass
+    (seen,) = json.loads(fetch(f"{server.monitor}/connz?state=closed").text)["connections"]
+    assert (seen["reason"], seen["rtt"][-2:]) == ("Authentication Failure", "µs")
 
 
 # ---- ours alone ------------------------------------------------------------------------------------

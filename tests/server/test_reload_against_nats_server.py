@@ -6,6 +6,7 @@ Source: spec/server-config.md section 2 (column R). What differs on purpose is i
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from natskit.server.reload import reloadable
 from support.certificates import save
 from support.realm import Realm
 from support.talking import talk
+
+Start = Callable[..., Program]
 
 TAKEN = """
 client_advertise: "a:1"
@@ -64,6 +67,7 @@ max_subscription_tokens: 6
 max_pending: 10MB
 max_closed_clients: 7
 write_timeout: retry
+feature_flags: {{a: true}}
 lame_duck_duration: "40s"
 lame_duck_grace_period: "3s"
 no_header_support: true
@@ -129,6 +133,98 @@ def test_what_is_refused_is_named(setting: str, taken: bool, tmp_path: Path) -> 
         assert setting.partition(":")[0] in str(error) or "moving to or from" in str(error)
     else:
         assert taken
+
+
+USER = "authorization { user: a, password: a }"
+USERS = "authorization { users: [{user: a, password: a}, {user: b, password: b}] }"
+OTHERS = "authorization { users: [{user: b, password: b}] }"
+NAMED = '{"user":"a","pass":"a","verbose":false}'
+VIOLATION = "-ERR 'Authorization Violation' EOF"
+CLIENTS = [  # before, after, CONNECT; what a client of before is told: by both, or by ours and by nats-server
+    (USERS + "\nno_auth_user: a", OTHERS, "{}", VIOLATION, "EOF"),
+    (USERS, OTHERS, NAMED, "EOF"),
+    (USERS, USERS.replace("a, password: a", "a, password: x"), NAMED, VIOLATION),
+    (USERS, USER, NAMED, "PONG"),
+    (USER, USERS, NAMED, "PONG"),
+    ("", USER, "{}", VIOLATION),
+    ("", "accounts { A {} }", "{}", "PONG"),
+    ("", "accounts { A { users: [{user: a, password: a}] } }", NAMED, "EOF"),
+    ("accounts { A { users: [{user: a, password: a}] } }", "", NAMED, "EOF"),
+    ("authorization { token: a }", "authorization { token: b }", '{"auth_token":"a","verbose":false}', VIOLATION),
+    ("authorization { token: a }", "", '{"auth_token":"a","verbose":false}', "PONG"),
+    (USER, USER + "\ndebug: true", NAMED, "PONG", "EOF"),
+    (USER, "", NAMED, "PONG", "EOF"),
+    (USERS, "", NAMED, "PONG", "EOF"),
+    (USERS, "authorization { token: a }", NAMED, VIOLATION, "PONG"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+def test_reload_does_to_clients(whose: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+    path = tmp_path / "server.conf"
+    path.write_text(f"listen: 127.0.0.1:-1\n{CLIENTS[0][0]}")
+    running = Program([program, "-c", str(path)])
+    try:
+        running.wait_for("Server is ready")
+        port = int(re.findall(r"client connections on 127\.0\.0\.1:(\d+)", running.output)[0])
+        for before, after, connect, *expected in CLIENTS:
+            assert takes(running, path, f"listen: 127.0.0.1:-1\n{before}")
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(f"CONNECT {connect}\r\nPING\r\n".encode())
+                said(client)
+                assert takes(running, path, f"listen: 127.0.0.1:-1\n{after}")
+                assert said(client, b"PING\r\n") == expected[-1 if whose == "real" else 0], (before, after)
+    finally:
+        running.stop()
+
+
+def said(client: socket.socket, asked: bytes = b"") -> str:
+    """What a client is told up to PONG or the end; INFO, PING and OK do not count."""
+    told: list[str] = []
+    try:
+        client.sendall(asked)
+        stream = client.makefile("rb", buffering=0)
+        while not told or told[-1] not in ("PONG", "EOF"):
+            told.append(stream.readline().decode().rstrip("\r\n") or "EOF")
+    except ConnectionError:
+        told.append("EOF")
+    return " ".join(line for line in told if not line.startswith(("INFO", "PING", "+OK")))
+
+
+ACCOUNT = KeyPair.from_raw_seed(Role.ACCOUNT, bytes(32)).public
+CALLOUT = (
+    f"users: [{{user: c, password: c}}, {{user: d, password: d}}], auth_callout: {{issuer: {ACCOUNT}, auth_users: [c]}}"
+)
+BLOCKS = [  # before, after; what is named if it is refused
+    (f"authorization {{ {CALLOUT} }}", f"authorization {{ {CALLOUT.replace('[c]', '[d]')} }}", "auth_callout"),
+    (USER, "authorization { user: a, password: a, proxy_required: true }", "proxy_required"),
+    ("tls { PAIR }", "tls { PAIR, connection_rate_limit: 5 }", "connection_rate_limit"),
+    ("tls { PAIR }", "tls { PAIR, verify_and_map: true, ca_file: ca.pem }", "verify_and_map"),
+    ("tls { PAIR }", "tls { PAIR, verify: true, ca_file: ca.pem }", ""),
+    ("tls { PAIR }", f'tls {{ PAIR, timeout: 5, min_version: "1.3", pinned_certs: ["{"a" * 64}"] }}', ""),
+    ("tls { PAIR }", "tls { PAIR }\nallow_non_tls: true", "allow_non_tls"),
+    ("accounts { A {}, B {} }, system_account: A", "accounts { A {}, B {} }, system_account: B", "system_account"),
+]
+
+
+@pytest.mark.parametrize("whose", ["ours", "real"])
+@pytest.mark.parametrize(("before", "after", "named"), BLOCKS, ids=[named or "taken" for *_, named in BLOCKS])
+def test_reload_takes_and_refuses_the_same_in_blocks(
+    before: str, after: str, named: str, whose: str, request: pytest.FixtureRequest, tmp_path: Path, start: Start
+) -> None:
+    authority = trustme.CA()
+    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    pair = "cert_file: server.pem, key_file: server.key"
+    path = tmp_path / "server.conf"
+    path.write_text(f"listen: 127.0.0.1:-1\n{before.replace('PAIR', pair)}")
+    program = command("nats-server") if whose == "ours" else request.getfixturevalue("real_server")
+    running = start(program, "-c", "server.conf", cwd=tmp_path)
+    running.wait_for("Server is ready")
+    assert takes(running, path, f"listen: 127.0.0.1:-1\n{after.replace('PAIR', pair)}") == (not named)
+    if named and whose == "ours":
+        assert f"config reload not supported for {named}: " in running.output
 
 
 # ---- where the two differ (docs/differences.md) ------------------------------------------------------

@@ -75,6 +75,8 @@ async def test_url_and_port_are_those_to_connect_to():
         messages = [await subscription.next_msg(timeout=5) for _ in range(3)]
         assert [(message.data, message.headers) for message in messages] == [(payload, {"Key": "value"})] * 3
         await client.close()
+        ports = server.port, server.websocket_port
+    assert (server.port, server.websocket_port) == ports  # they are still known when it has ended
 
 
 async def test_server_without_websocket_has_no_url():

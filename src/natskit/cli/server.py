@@ -103,7 +103,7 @@ def _help_tls(context: click.Context, parameter: click.Parameter, wanted: bool) 
 @click.option("--tls/--no_tls", default=None, help="Require TLS.")
 @click.option("--tlscert", metavar="FILE", help="Certificate.")
 @click.option("--tlskey", metavar="FILE", help="Its key.")
-@click.option("--tlsverify", is_flag=True, default=None, help="Require certificates of clients.")
+@click.option("--tlsverify/--no_tlsverify", default=None, help="Require certificates of clients.")
 @click.option("--tlscacert", metavar="FILE", help="Authority that signed them.")
 @click.option(
     "--help_tls",

@@ -164,8 +164,8 @@ class Client:
 
     @property
     def active_at(self) -> float:
-        """When the client last said something, in Unix seconds; when it came if it never did."""
-        last = self.engine.last_activity
+        """When the client last said or was sent something, in Unix seconds; when it came if there was nothing."""
+        last = max(self.engine.last_activity, self.engine.last_delivery)
         return self._server.clock.now() - max(time.monotonic() - last / 1e9, 0.0) if last else self.accepted_at
 
     @property
@@ -211,6 +211,8 @@ class Client:
         except ProtocolError as error:
             self.engine.close("Protocol Violation", "", error.message)
             return
+        if document is not None and not self.rtt_s:
+            self.rtt_s = time.monotonic() - self.started_at
         self.peer = replace(self.peer, labels=(self.connect.program,))
         self._apply_modes()
         if self.gate.authenticator.judges(self.connect):
@@ -275,7 +277,6 @@ class Client:
             return
         if connected and not self.connected_at:
             self.connected_at = time.monotonic()
-            self.rtt_s = self.connected_at - self.started_at
             first = min(FIRST_PING_S, self.gate.ping_interval_s)
             self._arm_ping(first * (1 + random.random() / 5))  # noqa: S311 - spreads load, no secret
         self.peer = replace(self.peer, labels=(self.connect.program, _who(admission, self.connect)))
@@ -523,8 +524,10 @@ def _who(admission: Admission, connect: ConnectOptions) -> str:
         user = f"nkey:{connect.nkey}"
     elif connect.user:
         user = f"user:{connect.user}"
-    else:
-        user = "token" if connect.auth_token else ""
+    elif connect.auth_token:
+        user = "token"
+    else:  # the no_auth_user, or whom a certificate stands for
+        user = f"user:{admission.user}" if admission.user else ""
     account = admission.account
     named = account.id if account.name == account.id else f"{account.id}/{account.name}"
     return f"{named}/{user}" if user else ""

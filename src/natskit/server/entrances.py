@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from natskit.server.listener import Listener
+from natskit.server.listener import Listener, bracketed
 
 if TYPE_CHECKING:
     from natskit.server.connection import Client
@@ -74,8 +74,21 @@ class Entrances:
         self.websocket = WebSocketDoor(self._server, websocket)
         self._websocket_listener = Listener(websocket.host, websocket.port, self.websocket.enter)
         self._websocket_listener.start(self._server.loop)
+
+    def announce(self, options: Options) -> None:
+        """Log who may come in, and where."""
+        if options.websocket is not None:
+            self._announce_websocket(options.websocket)
+        log.info("Listening for client connections on %s:%d", bracketed(options.host), self.port)
+        if options.proxy_protocol:
+            log.info("PROXY protocol enabled for client connections")
+        if options.tls is not None:
+            log.info("TLS %s for client connections", "available" if options.allow_non_tls else "required")
+
+    def _announce_websocket(self, websocket: WebSocket) -> None:
         scheme = "ws" if websocket.tls is None else "wss"
-        log.info("Listening for websocket clients on %s://%s:%d", scheme, websocket.host, self.websocket_port)
+        host = bracketed(websocket.host)
+        log.info("Listening for websocket clients on %s://%s:%d", scheme, host, self.websocket_port)
         if websocket.takes_cookies and not (websocket.same_origin or websocket.allowed_origins):
             log.warning("Websocket takes cookies from any page: set same_origin or allowed_origins")
         if websocket.tls is None:
@@ -119,4 +132,4 @@ class Entrances:
         for door in (self._door, self.websocket):
             if door is not None:
                 await door.close()
-        self._door = self.websocket = self._websocket_listener = None
+        self._door = self.websocket = None

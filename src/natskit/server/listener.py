@@ -17,6 +17,10 @@ ACCEPTS_PER_TURN = 64
 RETRY_S = 0.5
 """How long accepting rests when the process has no descriptor left."""
 
+ANY = ("0.0.0.0", "::")  # noqa: S104 - looked for
+MAPPED = "::ffff:"
+"""Before the IPv4 address of who came to a socket for both."""
+
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -61,7 +65,7 @@ class Listener:
                 self._rest(error)
                 return
             accepted.setblocking(False)
-            self._accepted(accepted, (address[0], address[1]))
+            self._accepted(accepted, (address[0].removeprefix(MAPPED), address[1]))
 
     def _rest(self, error: OSError) -> None:
         """Out of descriptors: wait for some to be closed instead of spinning."""
@@ -80,21 +84,29 @@ def _name(host: str) -> str | bytes:
     return host.encode("ascii") if host.isascii() else host
 
 
+def bracketed(host: str) -> str:
+    """The host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 def bind(host: str, port: int, what: str = "") -> socket.socket:
-    """A non-blocking socket with that address; 0 or -1: any free port.
+    """A non-blocking socket with that address; 0 or -1: any free port. One for any address takes IPv4 and IPv6.
 
     Raises ServerError if it cannot be had; ``what`` says what it was for.
     """
     port = max(port, 0)
+    both = host in ANY and socket.has_dualstack_ipv6()
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            _name(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            "::" if both else _name(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
         raise ServerError(f"cannot listen on {what}{host}:{port}: {error.strerror}") from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if both:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind(address)
     except OSError as error:
         bound.close()

@@ -28,6 +28,7 @@ _COLOURS = {"INF": 32, "WRN": 33, "ERR": 31, "FTL": 31, "DBG": 36, "TRC": 33}
 
 
 _root = logging.getLogger("natskit")
+_talk = logging.getLogger("natskit.server.talk")
 
 
 class Lines(logging.Formatter):
@@ -103,7 +104,7 @@ class RotatingFile(logging.FileHandler):
         backups = sorted(each for each in os.listdir(folder) if each.startswith(name + "."))
         for each in backups[: max(0, len(backups) + 1 - self.most)]:
             os.unlink(os.path.join(folder, each))
-            _root.info('Purged log file "%s"', os.path.join(folder, each))
+            _root.info('Purged log file "%s"', each)
 
 
 def open_log(options: Logging) -> None:
@@ -115,7 +116,8 @@ def open_log(options: Logging) -> None:
     if handler.formatter is None:
         handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
     _root.addHandler(handler)
-    _root.setLevel(TRACE if options.trace else logging.DEBUG if options.debug else logging.INFO)
+    _root.setLevel(logging.DEBUG if options.debug else logging.INFO)
+    _talk.setLevel(TRACE if options.trace else logging.NOTSET)  # who wants the protocol may not want the rest
     _root.propagate = False
 
 
@@ -143,13 +145,13 @@ def _handler(options: Logging) -> logging.Handler:
         if options.file:
             return RotatingFile(options.file, options.file_size_limit, options.file_max_num)
         if options.remote_syslog:
-            from natskit.server.syslog import remote_syslog
+            from natskit.server.syslog import Aside, remote_syslog
 
-            return remote_syslog(options.remote_syslog)
+            return Aside(remote_syslog(options.remote_syslog))
         if options.syslog:
-            from natskit.server.syslog import local_syslog
+            from natskit.server.syslog import Aside, local_syslog
 
-            return local_syslog()
+            return Aside(local_syslog())
     except OSError as error:
         if options.file:
             raise ServerError(f"cannot open the log {options.file}: {error.strerror}") from None

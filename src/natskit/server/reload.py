@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from natskit.durations import format_duration
 from natskit.errors import ServerError
 from natskit.server.options import Authorization, Limits, Logging, Monitoring, Options, Tls, WebSocket
 from natskit.server.options.shapes import SECRET_FIELDS
@@ -157,9 +158,13 @@ def _refused(name: str, old: Options, new: Options) -> bool:
 
 
 def _shown(name: str, value: Any) -> str:
-    """A value in a message: plain ones as they are, structures by their size only, secrets not at all."""
+    """A value in a message: plain ones as a file has them, structures by their size only, secrets not at all."""
     if name in SECRET_FIELDS:
         return "[REDACTED]" if value else ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if name.endswith("_s") and value is not None:
+        return format_duration(round(value * 1e9))
     if isinstance(value, str | int | float) or value is None:
         return str(value)
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):

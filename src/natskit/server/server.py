@@ -37,6 +37,7 @@ from natskit.server.gate import Gate, client_gate, websocket_gate
 from natskit.server.info import COMPATIBLE, Info
 from natskit.server.inspection import ConnectionInfo, SubscriptionInfo, connections, subscriptions
 from natskit.server.lame_duck import LameDuck
+from natskit.server.listener import bracketed
 from natskit.server.monitor import Reports, Snapshot, snapshot
 from natskit.server.options import GLOBAL_ACCOUNT, MemoryResolver, Options
 from natskit.server.provision import open_accounts, reprovision
@@ -266,7 +267,7 @@ class Server:
             await self._close_rooms()
             raise
         self._running = True
-        self._announce()
+        self.entrances.announce(self.options)
 
     async def _open(self, options: Options) -> None:
         """Open everything around the accounts. Raises ServerError."""
@@ -280,14 +281,6 @@ class Server:
         await self._open_monitor()
         self.loop.add_reader(self.hub.fileno(), self.hub.run)
         self._open_system()
-
-    def _announce(self) -> None:
-        options = self.options
-        log.info("Listening for client connections on %s:%d", self.host, self.port)
-        if options.proxy_protocol:
-            log.info("PROXY protocol enabled for client connections")
-        if options.tls is not None:
-            log.info("TLS %s for client connections", "available" if options.allow_non_tls else "required")
 
     async def stop(self) -> None:
         """Close everything, queued output first. Idempotent."""
@@ -425,7 +418,7 @@ class Server:
     def _open_system(self) -> None:
         account = self.accounts.system
         if account is not None:
-            system = self.system = System(account, self._identity(), self.clock)
+            system = self.system = System(account, self._identity(), self.clock, self._on_publish)
             self.events = Events(system, self.accounts, self.clock)
             self.requests = Requests(self, system)
             self.reports.serve(self.requests)
@@ -437,6 +430,13 @@ class Server:
                 from natskit.server.claims import open_claims
 
                 open_claims(self.system, self.accounts)
+
+    def _on_publish(self, subject: str, payload: bytes) -> None:
+        """Log what the server itself says, if that is wanted."""
+        if self.options.logging.trace_verbose:
+            from natskit.server.talk import log_own
+
+            log_own(subject, payload, self.options.logging)
 
     def _serve_account(self, account: Account) -> None:
         """What the clients of every account may ask."""
@@ -529,5 +529,4 @@ class Server:
 
 def _reachable(host: str) -> str:
     """The host of a listener as one to connect to."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"[{host}]" if ":" in host else host
+    return bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104

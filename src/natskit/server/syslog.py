@@ -5,22 +5,28 @@ Source: spec/server-config.md section 8.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import logging.handlers
 import os
+import queue
 import socket
+import threading
 import time
 from urllib.parse import urlsplit
 
 from natskit.errors import ServerError
 from natskit.server.logs import text_of
 
-__all__ = ["local_syslog", "remote_syslog"]
+__all__ = ["Aside", "local_syslog", "remote_syslog"]
 
 TIMEOUT_S = 1.0
 REST_S = 5.0
 """How long a server that failed is left alone."""
+
+MOST_WAITING = 10_000
+"""Lines that wait for a server to take them; more are lost."""
 
 _PRIORITIES = {"CRITICAL": "crit", "ERROR": "err", "WARNING": "warning", "DEBUG": "debug"}
 
@@ -104,6 +110,35 @@ class Syslog(logging.handlers.SysLogHandler):
                 self.socket.close()
                 self._rests_until = time.monotonic() + REST_S
             self.socket = None
+
+
+class Aside(logging.Handler):
+    """Passes lines on in a thread of its own, so that who logs never waits for who takes them."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self.setFormatter(handler.formatter)
+        self._handler = handler
+        self._waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._pass_on, name="syslog", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = logging.makeLogRecord(record.__dict__ | {"msg": record.getMessage(), "args": None})
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(told)
+
+    def _pass_on(self) -> None:
+        while (record := self._waiting.get()) is not None:
+            self._handler.handle(record)
+
+    def close(self) -> None:
+        """Wait for what is under way, for a moment."""
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=TIMEOUT_S)
+        self._thread.join(2 * TIMEOUT_S)
+        self._handler.close()
+        super().close()
 
 
 def _is_connected(sock: Connection | None) -> bool:

@@ -76,9 +76,12 @@ _NO_QUESTION = _Question("", "", None)
 class System:
     """The server's own place in the system account."""
 
-    def __init__(self, account: Account, identity: Identity, clock: Clock) -> None:
+    def __init__(
+        self, account: Account, identity: Identity, clock: Clock, on_publish: Callable[[str, bytes], None]
+    ) -> None:
         self.account = account
         self.identity = identity
+        self._on_publish = on_publish
         self._clock = clock
         self._sequence = 0
         self._question = _NO_QUESTION
@@ -133,6 +136,7 @@ class System:
 
     def publish(self, subject: str, payload: bytes) -> None:
         """Publish bytes; where they answer a request, in its account, and compressed if it asks for that."""
+        self._on_publish(subject, payload)
         headers, home, question = b"", True, self._question
         account = self.account
         if subject == question.reply and question.account is not None:

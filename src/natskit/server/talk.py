@@ -1,4 +1,4 @@
-"""The protocol in the log (``trace``): lines and payloads of clients, secrets left out.
+"""The protocol in the log (``trace``): lines and payloads of clients, secrets left out, and what the server publishes.
 
 Source: spec/server-config.md section 8.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from natskit.server.auth import Peer
     from natskit.server.options import Logging
 
-__all__ = ["is_logged", "log_line", "log_payload"]
+__all__ = ["is_logged", "log_line", "log_own", "log_payload"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def log_line(peer: Peer, direction: str, text: bytes) -> None:
     log.log(TRACE, "%s - %s [%s]", peer, direction, text.decode("utf-8", "backslashreplace"))
 
 
-def log_payload(peer: Peer, direction: str, payload: bytes, header_size: int, options: Logging) -> None:
+def log_payload(peer: Peer | str, direction: str, payload: bytes, header_size: int, options: Logging) -> None:
     """What a message carries, cut to the length that is wanted; only its headers, if that is what is wanted."""
     shown = payload[:header_size].removesuffix(b"\r\n\r\n") if options.trace_headers else payload
     most = options.max_traced_msg_len
@@ -51,3 +51,9 @@ def log_payload(peer: Peer, direction: str, payload: bytes, header_size: int, op
     if most and len(shown) > most:
         text = text[:-1] + '..."'
     log.log(TRACE, "%s - %s MSG_PAYLOAD: [%s]", peer, direction, text)
+
+
+def log_own(subject: str, payload: bytes, options: Logging) -> None:
+    """What the server itself publishes (``trace_verbose``)."""
+    log.log(TRACE, "SYSTEM - <<- [PUB %s  %d]", subject, len(payload))
+    log_payload("SYSTEM", "<<-", payload, 0, options)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from natskit.errors import ProtocolError
 from natskit.server.auth.certificate import CertificateNames
+from natskit.wire import quote
 
 __all__ = ["ConnectOptions", "Peer"]
 
@@ -145,5 +146,10 @@ class Peer(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         via = f"{self.forwarded_for}/" if self.forwarded_for else ""
         kind = "wid" if self.connection_type == "WEBSOCKET" else "cid"
-        labels = "".join([f' - "{label}"' for label in self.labels if label])
+        labels = "".join([f" - {_quoted(label)}" for label in self.labels if label])
         return f"{via}{self.host}:{self.port} - {kind}:{self.cid}{labels}"
+
+
+def _quoted(label: str) -> str:
+    """Between quotes that what a client calls itself cannot end."""
+    return quote(label.encode("utf-8", "backslashreplace")).decode()

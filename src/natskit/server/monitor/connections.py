@@ -31,7 +31,6 @@ PAGE = 1024
 _SORTS: dict[str, Callable[[Snapshot], Any]] = {
     "cid": lambda seen: seen.cid,
     "start": lambda seen: seen.accepted_at,
-    "uptime": lambda seen: -seen.accepted_at,
     "subs": lambda seen: -seen.subscription_count,
     "pending": lambda seen: -seen.pending,
     "msgs_to": lambda seen: -seen.out_messages,
@@ -44,6 +43,7 @@ _SORTS: dict[str, Callable[[Snapshot], Any]] = {
     "stop": lambda seen: -(seen.stopped_at or 0.0),
     "reason": lambda seen: seen.reason,
 }
+SORTS = frozenset({*_SORTS, "uptime"})
 
 
 OPEN, CLOSED, ALL = range(3)
@@ -73,7 +73,7 @@ class ConnectionsQuery(Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         if self.state not in (OPEN, CLOSED, ALL):
             raise UsageError(f"state is 0 (open), 1 (closed) or 2 (all), not {self.state}")
-        if self.sort and self.sort not in _SORTS:
+        if self.sort and self.sort not in SORTS:
             raise UsageError(f"invalid sorting option: {self.sort}")
         if self.sort in ("stop", "reason") and self.state != CLOSED:
             raise UsageError(f"sort by {self.sort} only valid on closed connections")
@@ -90,7 +90,11 @@ def report_connections(server: Server, query: ConnectionsQuery) -> dict[str, Any
     offset, limit = max(query.offset, 0), query.limit if query.limit > 0 else PAGE
     if query.cid:
         limit = 1
-    found = sorted((each for each in candidates if _is_wanted(server, each, query)), key=_SORTS[query.sort or "cid"])
+    found = [each for each in candidates if _is_wanted(server, each, query)]
+    if query.sort == "uptime":
+        found.sort(key=lambda seen: (seen.stopped_at or now) - seen.accepted_at)
+    else:
+        found.sort(key=_SORTS[query.sort or "cid"])
     page = [describe_connection(server, each, query, now) for each in found[offset : offset + limit]]
     return {
         "server_id": server.id if known else "",

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from natskit.errors import ServerError
 from natskit.http import http_runner
-from natskit.server.listener import bind
+from natskit.server.listener import bind, bracketed
 from natskit.server.tls import server_context
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class HttpMonitor:
         bound = bind(host, port, "the monitoring port ")  # closed with its site
         await web.SockSite(runner, bound, ssl_context=context, backlog=BACKLOG).start()
         real = int(bound.getsockname()[1])
-        log.info("Starting http%s monitor on %s:%d", "s" if context else "", host, real)
+        log.info("Starting http%s monitor on %s:%d", "s" if context else "", bracketed(host), real)
         return real
 
     async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -151,10 +151,12 @@ class Reports:
         return self._headed({"leafnodes": 0, "leafs": []})
 
     def _jetstream(self, query: Query) -> dict[str, Any]:
-        for name in ("accounts", "streams", "consumers", "config", "leader-only", "raft", "stream-leader-only"):
+        for name in ("accounts", "streams", "consumers", "direct-consumers", "config", "raft", "stream-leader-only"):
             query.boolean(name)
         query.integer("offset")
         query.integer("limit")
+        if query.boolean("leader-only"):
+            raise UsageError("filtered response: not leader")
         sizes = ("memory", "storage", "reserved_memory", "reserved_storage", "accounts", "ha_assets")
         counts = ("streams", "consumers", "messages", "bytes", "total")
         return {

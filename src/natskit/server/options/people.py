@@ -131,12 +131,6 @@ def read_authorization(reading: Reading, node: Node) -> Authorization:
         proxy_required=block.boolean("proxy_required"),
     )
     block.finish()
-    if result.user and result.token:
-        reading.fault(node, "Cannot have a user/pass and token")
-    if result.users and result.user:
-        reading.fault(node, "Can not have a single user/pass and a users array")
-    if result.users and result.token:
-        reading.fault(node, "Can not have a token and a users array")
     return result
 
 

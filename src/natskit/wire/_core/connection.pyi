@@ -94,3 +94,6 @@ class Connection(Output):
     @property
     def last_activity(self) -> int:
         """When the peer last sent anything, in ns of the monotonic clock; 0: never."""
+    @property
+    def last_delivery(self) -> int:
+        """When messages last went to the peer; likewise."""

@@ -61,6 +61,8 @@ cdef class Peer(Output):
     cdef uint64_t bytes
     cdef uint64_t requests      # SUB, UNSUB and PING
     cdef uint64_t read_at       # ns of the monotonic clock; 0: never
+    cdef uint64_t delivered     # messages when it was last flushed
+    cdef uint64_t delivered_at  # ns; 0: none was
     cdef list left              # what it listened to when it was closed
     cdef int pings
     # why it ends

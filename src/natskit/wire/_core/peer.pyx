@@ -105,6 +105,10 @@ cdef class Peer(Output):
         return self.read_at
 
     @property
+    def last_delivery(self):
+        return self.delivered_at
+
+    @property
     def pings_outstanding(self):
         return self.pings
 
@@ -324,6 +328,8 @@ cdef class Peer(Output):
         """The round is over: send, and see what became of it."""
         if self.phase == lifecycle.CLOSED:
             return 0
+        if self.sink.messages != self.delivered:
+            self.delivered, self.delivered_at = self.sink.messages, now()
         if self.sink.fd < 0:
             if self.sink.tail > self.sink.head:
                 self.session.on_output()
