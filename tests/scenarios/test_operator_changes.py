@@ -43,11 +43,11 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[s
         {}, {"bearer_token": True}, {"limits": {"disallow_bearer": True}}, ("-ERR 'Authorization Violation' | <EOF>", "Authentication Failure"),
     ),
     "everybody is revoked": (
-        {}, {}, {"revocations": {"*": int(time.time()) + 99}}, ("-ERR 'User Authentication Revoked' | <EOF>", "Credentials Revoked"),
+        {}, {}, {"revocations": {"*": int(time.time()) + 9999}}, ("-ERR 'User Authentication Revoked' | <EOF>", "Credentials Revoked"),
     ),
     "those before it are revoked": ({}, {}, {"revocations": {"*": int(time.time()) - 99}}, STAYS),
     "another one is revoked": (
-        {}, {}, {"revocations": {KeyPair.create(Role.USER).public: int(time.time()) + 99}}, STAYS,
+        {}, {}, {"revocations": {KeyPair.create(Role.USER).public: int(time.time()) + 9999}}, STAYS,
     ),
 }  # fmt: skip
 

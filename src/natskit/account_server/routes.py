@@ -23,6 +23,7 @@ from natskit.jwt.chunks import MAX_TOKEN_BYTES
 __all__ = ["Routes"]
 
 _log = logging.getLogger("natskit.account_server")
+_talk = logging.getLogger("natskit.account_server.talk")
 _TRACE = 5
 
 _BASE = "/jwt/v1"
@@ -73,8 +74,8 @@ class Routes:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
-        if _log.isEnabledFor(_TRACE):
-            _log.log(_TRACE, "%s: %s %s", request.remote, request.method, request.path_qs)
+        if _talk.isEnabledFor(_TRACE):
+            _talk.log(_TRACE, "%s: %s %s", request.remote, request.method, request.path_qs)
         response = await self._answer(request)
         if not response.prepared:
             _add_common_headers(request, response)

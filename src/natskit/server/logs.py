@@ -28,7 +28,7 @@ _COLOURS = {"INF": 32, "WRN": 33, "ERR": 31, "FTL": 31, "DBG": 36, "TRC": 33}
 
 
 _root = logging.getLogger("natskit")
-_talk = logging.getLogger("natskit.server.talk")
+_talks = [logging.getLogger(f"natskit.{each}.talk") for each in ("server", "account_server")]
 
 
 class Lines(logging.Formatter):
@@ -117,7 +117,8 @@ def open_log(options: Logging) -> None:
         handler.setFormatter(Lines(with_time=options.time, utc=options.utc, colours=colours))
     _root.addHandler(handler)
     _root.setLevel(logging.DEBUG if options.debug else logging.INFO)
-    _talk.setLevel(TRACE if options.trace else logging.NOTSET)  # who wants the protocol may not want the rest
+    for talk in _talks:
+        talk.setLevel(TRACE if options.trace else logging.NOTSET)  # who wants the protocol may not want the rest
     _root.propagate = False
 
 
