@@ -322,9 +322,9 @@ def test_closed_connections_are_as_old_as_they_became(begin):
 
     server, began = begin(""), time.monotonic()
     gone(Raw(server.url, "short"))
-    again = time.monotonic()
-    client = Raw(server.url, "long")
-    wait_for(lambda: time.monotonic() - again > again - began, "it to be older than the other became")
+    age = time.monotonic() - began
+    client, again = Raw(server.url, "long"), time.monotonic()
+    wait_for(lambda: time.monotonic() - again > age, "it to be older than the other became")
     gone(client)
     listed = json.loads(fetch(f"{server.monitor}/connz?state=closed&sort=uptime").text)["connections"]
     assert [each["name"] for each in listed] == ["short", "long"]
