@@ -101,6 +101,28 @@ async def test_a_silent_peer_costs_the_time_limit_only() -> None:
             await connect(url, timeout_s=0.1)
 
 
+async def test_what_comes_before_the_answer_to_a_login_is_no_answer() -> None:
+    async with listening(talking(INFO + b"PONG\r\n")) as url, await open_to(url) as connection:
+        assert connection.is_connected
+        await connection.publish("a", b"x")
+        await connection.confirm()
+    async with listening(talking(INFO + b"-ERR 'Authorization Violation'\r\n")) as url:
+        with pytest.raises(AuthenticationError, match="authorization failed"):
+            await open_to(url)
+
+
+async def test_a_peer_that_hangs_up_at_a_login_is_no_connection() -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        async for line in reader:
+            if line.startswith(b"PING"):
+                return
+
+    async with listening(peer) as url:
+        with pytest.raises(Unreachable, match=url):
+            await open_to(url)
+
+
 async def test_refused_login_is_told_from_other_errors() -> None:
     async with listening(talking(b"-ERR 'Authorization Violation'\r\n")) as url:
         with pytest.raises(AuthenticationError, match="Authorization Violation"):

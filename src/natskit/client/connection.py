@@ -169,6 +169,20 @@ class Connection:
             await self._abandon()
             raise
         self._opened = True
+        if not self._client.is_connected:
+            await self._await_verdict(servers[0], options["connect_timeout"])
+
+    async def _await_verdict(self, server: str, timeout_s: float) -> None:
+        """The library has read something else than the answer to its PING, or the end, and looks no further."""
+        if self._client._transport is None or self._client._transport.at_eof():
+            await self._abandon()
+            raise _connect_error(nats_errors.UnexpectedEOF(), server, timeout_s)
+        self._client._status = Client.CONNECTED
+        try:
+            await self.confirm(max(1, round(timeout_s)))
+        except Error:
+            await self._abandon()
+            raise
 
     async def _abandon(self) -> None:
         self._closing = True

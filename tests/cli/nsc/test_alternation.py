@@ -18,7 +18,7 @@ from natskit import jwt
 from natskit.cli.nsc import tree
 from natskit.client import Connection, Login, connect
 from natskit.client.connection import Message
-from natskit.errors import AuthenticationError, DeniedError
+from natskit.errors import AuthenticationError, DeniedError, Unreachable
 
 Nsc = Callable[..., "object"]
 
@@ -150,7 +150,7 @@ class People:
         try:
             async with await self.connect(user):
                 return False
-        except AuthenticationError:
+        except (AuthenticationError, Unreachable):  # nats-server may hang up without a word
             return True
 
     async def check_rights(self, user: str, pub: str, no_pub: str, sub: str, no_sub: str) -> None:
