@@ -274,7 +274,7 @@ class Crowd:
             try:
                 await wire.until(b"never")
             except (EOFError, ConnectionError):
-                pass
+                pass  # cut off, as one who is revoked must be
             except TimeoutError:
                 raise AssertionError("a revoked user stayed") from None
         imports = stage.reports.claims.nats.imports

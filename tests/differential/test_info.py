@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from tests.differential.duel import DEADLINE_S
 
 from natskit.nkeys import KeyPair, Role
-from support.certificates import save
+from support.certificates import certify
 from support.realm import Realm
 from support.websocket import RawWebSocket, frame
 
@@ -144,9 +143,7 @@ TLS = {
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificates")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    save(folder, "server", authority.issue_cert("127.0.0.1"))
+    certify(folder)
     return folder
 
 

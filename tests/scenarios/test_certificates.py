@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from support.certificates import save, trusting
+from support.certificates import certify, trusting
 from support.engines import ENGINES, Engine
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -65,9 +65,7 @@ def issue(folder: Path, ca: trustme.CA, name: str, subject: Iterable[str], names
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificates")
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
-    save(folder, "server", ca.issue_cert("127.0.0.1"))
+    ca = certify(folder)
     for name, subject in SUBJECTS.items():
         issue(folder, ca, name, subject, NAMES if name == "san" else ())
     return folder

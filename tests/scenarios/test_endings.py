@@ -10,10 +10,9 @@ import ssl
 import struct
 
 import pytest
-import trustme
 
 from natskit.nkeys import KeyPair, Role
-from support.certificates import save
+from support.certificates import certify
 from support.engines import ENGINES, Engine
 from support.monitoring import MONITORED, closed, report
 from support.realm import Realm
@@ -94,9 +93,7 @@ async def test_reason_of_an_end_is_told(engine: Engine, ending: str) -> None:
 def secured(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A configuration with TLS."""
     folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    save(folder, "server", authority.issue_cert("127.0.0.1"))
+    certify(folder)
     return (
         MONITORED
         + f"""tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", timeout: 0.5, %s }}\n"""

@@ -5,10 +5,7 @@ Source: spec/server-accounts.md sections 1.3, 1.6, 4 and 5.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-import urllib.request
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ import pytest
 from natskit import jwt
 from natskit.nkeys import KeyPair, Role
 from support.engines import ENGINES
+from support.monitoring import MONITORED, closed
 from support.realm import AccountOwner
 from support.stage import Stage
 
@@ -52,23 +50,9 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[s
 }  # fmt: skip
 
 
-MONITORED = "http: 127.0.0.1:-1"
-
-
 async def reasons(stage: Stage, count: int) -> list[str]:
     """Why connections were closed, as monitoring tells, once it tells of ``count``."""
-    url = f"{stage.engine.monitor}/connz?state=closed"
-
-    def fetch() -> list[str]:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return [each["reason"] for each in json.load(answer)["connections"]]
-
-    async with asyncio.timeout(5):
-        while True:
-            found = await asyncio.to_thread(fetch)
-            if len(found) >= count:
-                return found
-            await asyncio.sleep(0.01)
+    return [each["reason"] for each in await closed(stage.engine, count)]
 
 
 @pytest.mark.parametrize("change", CHANGES)

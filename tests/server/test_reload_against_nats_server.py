@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import trustme
 from tests.conftest import Program, command, free_port, wait_for
 
 from natskit.errors import Error
@@ -22,7 +21,7 @@ from natskit.nkeys import KeyPair, Role
 from natskit.server import Options
 from natskit.server.operator_mode import check
 from natskit.server.reload import reloadable
-from support.certificates import save
+from support.certificates import certify
 from support.realm import Realm
 from support.talking import talk
 
@@ -213,9 +212,7 @@ BLOCKS = [  # before, after; what is named if it is refused
 def test_reload_takes_and_refuses_the_same_in_blocks(
     before: str, after: str, named: str, whose: str, request: pytest.FixtureRequest, tmp_path: Path, start: Start
 ) -> None:
-    authority = trustme.CA()
-    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certify(tmp_path)
     pair = "cert_file: server.pem, key_file: server.key"
     path = tmp_path / "server.conf"
     path.write_text(f"listen: 127.0.0.1:-1\n{before.replace('PAIR', pair)}")
@@ -287,9 +284,7 @@ def test_what_did_not_change_is_not_told_of(whose: str, reloading: Reload) -> No
 def test_what_needs_a_restart_of_ours_only(whose: str, name: str, reloading: Reload, tmp_path: Path) -> None:
     realm = Realm()
     system = realm.account("SYS")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+    certify(tmp_path)
     changes = {
         "resolver": ("resolver: MEMORY\n", f'resolver: {{ type: full, dir: "{tmp_path}/jwt" }}\n'),
         "resolver_tls": ("resolver: MEMORY\n", f'resolver: MEMORY\nresolver_tls {{ ca_file: "{tmp_path}/ca.pem" }}\n'),
@@ -307,9 +302,7 @@ def test_what_needs_a_restart_of_ours_only(whose: str, name: str, reloading: Rel
 
 @pytest.mark.parametrize("whose", ["ours", "real"])
 def test_certificates_pinned_for_websocket(whose: str, reloading: Reload, tmp_path: Path) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    save(tmp_path, "server", authority.issue_cert("127.0.0.1"))
+    certify(tmp_path)
 
     def config(pin: str) -> str:
         tls = f'cert_file: "{tmp_path}/server.pem", key_file: "{tmp_path}/server.key", ca_file: "{tmp_path}/ca.pem"'

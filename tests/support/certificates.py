@@ -14,6 +14,14 @@ def save(folder: Path, name: str, issued: trustme.LeafCert) -> None:
     issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
 
 
+def certify(folder: Path) -> trustme.CA:
+    """A new authority, as ``ca.pem``, and a certificate of it for servers on the loopback address, as ``server``."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    save(folder, "server", authority.issue_cert("127.0.0.1"))
+    return authority
+
+
 def trusting(folder: Path, client: str = "") -> ssl.SSLContext:
     """What a client needs that trusts the authority, and has the certificate of that name."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))

@@ -6,6 +6,7 @@ it is refused, else it passes (and a subscription to it is found invalid).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from natskit.graph import Permissions
@@ -22,23 +23,26 @@ def publish_verdicts(permissions: Permissions) -> Verdicts | None:
     """What may be published, one table for all clients with equal permissions; None: everything."""
     if not permissions.restricts_publish:
         return None
-    verdicts = _PUBLISH.get(permissions)
-    if verdicts is None:
-        free = map(_raw, permissions.free_to_publish)
-        verdicts = _PUBLISH[permissions] = Verdicts(lambda subject: _may_publish(permissions, subject), free=free)
-    return verdicts
+    return _shared(_PUBLISH, permissions, lambda: permissions.free_to_publish, _may_publish)
 
 
 def subscribe_verdicts(permissions: Permissions) -> Verdicts | None:
     """What may be subscribed to without a queue, in the same way."""
     if not permissions.restricts_subscribe:
         return None
-    verdicts = _SUBSCRIBE.get(permissions)
+    return _shared(_SUBSCRIBE, permissions, lambda: permissions.free_to_subscribe, may_subscribe)
+
+
+def _shared(
+    known: WeakValueDictionary[Permissions, Verdicts],
+    permissions: Permissions,
+    free: Callable[[], list[str]],
+    ask: Callable[[Permissions, bytes], bool],
+) -> Verdicts:
+    verdicts = known.get(permissions)
     if verdicts is None:
-        free = map(_raw, permissions.free_to_subscribe)
-        verdicts = _SUBSCRIBE[permissions] = Verdicts(
-            lambda subject: may_subscribe(permissions, subject, None), free=free
-        )
+        verdicts = Verdicts(lambda subject: ask(permissions, subject), free=map(_raw, free()))
+        known[permissions] = verdicts
     return verdicts
 
 
@@ -48,7 +52,7 @@ def _may_publish(permissions: Permissions, subject: bytes) -> bool:
     return permissions.may_publish(_text(subject)).allowed
 
 
-def may_subscribe(permissions: Permissions, subject: bytes, queue: bytes | None) -> bool:
+def may_subscribe(permissions: Permissions, subject: bytes, queue: bytes | None = None) -> bool:
     """Whether a client may subscribe."""
     if _has_empty_token(subject):
         return not permissions.subscribe_allow

@@ -36,7 +36,7 @@ def _decode(text: str) -> bytes | None:
         if len(data) == _PADDED_CHARS:
             return binascii.a2b_base64(data, strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
-        pass
+        return None  # which is all that the caller asks
     return None
 
 

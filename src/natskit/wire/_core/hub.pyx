@@ -216,8 +216,8 @@ cdef class Hub(Outbox):
         return 0
 
     cdef int hold_back(self, Connection connection) except -1:
-        """Read no more of it until its receivers have caught up: what waits for long leaves the processor's cache, and
-        moving it then takes twice the time. Who does not catch up is waited for `PATIENCE` times and no longer."""
+        """Read no more of it until its receivers have caught up, so that little waits in memory. Who does not catch up
+        is waited for `PATIENCE` times and no longer."""
         if not self.held_back:
             self.later(HOLD_S, self.go_on)
         self.held_back.append(connection)
